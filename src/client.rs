@@ -1,0 +1,38 @@
+//! Who is at the other end, and which exchange this is: what a sink, a record and an error name a client by.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The program at the other end of a connection.
+///
+/// Prints as `127.0.0.1:59550 (connection 1)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    pub(crate) addr: SocketAddr,
+    pub(crate) connection: u64,
+    pub(crate) exchange: u64,
+}
+
+impl Client {
+    /// The client's address and port.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Which of the server's connections this is, counted from 1 in the order of acceptance.
+    pub fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    /// Which of the server's exchanges this is, counted from 1 in the order in which requests began; 0 while the
+    /// connection has not begun one.
+    pub fn exchange(&self) -> u64 {
+        self.exchange
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (connection {})", self.addr, self.connection)
+    }
+}

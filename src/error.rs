@@ -1,0 +1,201 @@
+//! What can go wrong, with the connection, the step and the bytes seen in the text. `Display` never repeats the
+//! `source()`; `Error::report` prints both.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::exchange::Exchange;
+
+/// The result of serving.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something could not be served.
+///
+/// Each text says which step failed, of which connection, and after which bytes; the cause is the
+/// [`source`](std::error::Error::source). What had been exchanged by then is in [`exchange`](Self::exchange).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address could not be resolved, or not be bound.
+    #[error("failed to listen on {addr}")]
+    #[non_exhaustive]
+    Listen {
+        /// The address asked for.
+        addr: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// No connection could be accepted, or no thread started to serve it.
+    #[error("failed to accept a connection on {addr}")]
+    #[non_exhaustive]
+    Accept {
+        /// The server's address.
+        addr: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
+    /// No client began an exchange within the [accept deadline](crate::TcpServerBuilder::accept_deadline).
+    #[error("failed to see a request on {addr} within {deadline:?}")]
+    #[non_exhaustive]
+    NoRequest {
+        /// The server's address.
+        addr: SocketAddr,
+        /// How long was waited.
+        deadline: Duration,
+    },
+    /// The request stopped before its end: a reset, a client that fell silent, or more than may be buffered.
+    #[error("failed to receive a whole request from {}", Received(exchange))]
+    #[non_exhaustive]
+    Receive {
+        /// The exchange so far.
+        exchange: Box<Exchange>,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The sink failed.
+    #[error("failed to record the request from {}", Received(exchange))]
+    #[non_exhaustive]
+    Record {
+        /// The exchange so far.
+        exchange: Box<Exchange>,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The source failed, or a file or reader that it named.
+    #[error("failed to answer the request from {}", Received(exchange))]
+    #[non_exhaustive]
+    Respond {
+        /// The exchange so far.
+        exchange: Box<Exchange>,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The client was gone before it had a byte of the response, or stopped taking it.
+    #[error("failed to send the response to {}", Sent(exchange))]
+    #[non_exhaustive]
+    Send {
+        /// The exchange so far.
+        exchange: Box<Exchange>,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The exchange that failed, as far as it came.
+    pub fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Error::Receive { exchange, .. }
+            | Error::Record { exchange, .. }
+            | Error::Respond { exchange, .. }
+            | Error::Send { exchange, .. } => Some(exchange),
+            Error::Listen { .. } | Error::Accept { .. } | Error::NoRequest { .. } => None,
+        }
+    }
+
+    /// The client whose exchange failed.
+    pub fn client(&self) -> Option<&Client> {
+        self.exchange().map(Exchange::client)
+    }
+
+    /// The cause, if it is an I/O error.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Error::Listen { source, .. }
+            | Error::Accept { source, .. }
+            | Error::Receive { source, .. }
+            | Error::Record { source, .. }
+            | Error::Respond { source, .. }
+            | Error::Send { source, .. } => Some(source),
+            Error::NoRequest { .. } => None,
+        }
+    }
+
+    /// Prints as one line: the error and its causes, each after a colon.
+    ///
+    /// ```
+    /// let server = fake_peer::TcpServer::builder().bind()?;
+    /// let taken = fake_peer::TcpServer::builder().addr(server.local_addr()).bind().unwrap_err();
+    /// let line = taken.report().to_string();
+    /// assert!(line.starts_with(&format!("failed to listen on {}: ", server.local_addr())), "{line}");
+    /// # Ok::<(), fake_peer::Error>(())
+    /// ```
+    pub fn report(&self) -> impl fmt::Display {
+        Report(self)
+    }
+}
+
+struct Report<'a>(&'a Error);
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// `127.0.0.1:59550 (connection 1) after 18 bytes "GET / HTTP/1.1\r\nHo"`; of more bytes the last ones.
+struct Received<'a>(&'a Exchange);
+
+impl fmt::Display for Received<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 48;
+        let request = self.0.request();
+        let bytes = request.bytes();
+        let (before, end) = bytes.split_at(bytes.len().saturating_sub(SHOWN));
+        let dots = if before.is_empty() { "" } else { "…" };
+        write!(
+            f,
+            "{} after {} {dots}\"{}\"",
+            request.client(),
+            Bytes(request.len()),
+            end.escape_ascii()
+        )
+    }
+}
+
+/// `127.0.0.1:59550 (connection 1) after 131072 of 3000000 bytes`.
+struct Sent<'a>(&'a Exchange);
+
+impl fmt::Display for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exchange = self.0;
+        match exchange.offered() {
+            Some(offered) => {
+                write!(f, "{} after {} of {}", exchange.client(), exchange.sent(), Bytes(offered))
+            }
+            None => write!(f, "{} after {}", exchange.client(), Bytes(exchange.sent())),
+        }
+    }
+}
+
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// An I/O error on a path: `failed to open response file `server_send.txt``, then the cause as its source.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} `{}`", path.display())]
+struct PathError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Adds what was being done to which path; the kind stays.
+pub(crate) fn on_path(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |source| io::Error::new(source.kind(), PathError { action, path: path.into(), source })
+}

@@ -1,0 +1,111 @@
+//! Where an HTTP/1 request ends: its head, then a body of Content-Length bytes or in chunks (RFC 9112 section 6.3).
+
+use super::chunked::{Chunked, Progress};
+use super::{Problem, TooMuch, Verdict};
+use crate::head::{Head, HeadEnd};
+
+#[derive(Debug)]
+pub(super) struct HttpFramer {
+    state: State,
+    problem: Option<Problem>,
+}
+
+#[derive(Debug)]
+enum State {
+    Head { bytes: Vec<u8>, end: HeadEnd },
+    Length { left: u64 },
+    Chunks(Chunked),
+}
+
+impl HttpFramer {
+    pub(super) fn new() -> Self {
+        HttpFramer {
+            state: State::Head { bytes: Vec::new(), end: HeadEnd::default() },
+            problem: None,
+        }
+    }
+
+    pub(super) fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    pub(super) fn feed(&mut self, piece: &[u8], limit: usize) -> Result<Verdict, TooMuch> {
+        let State::Head { bytes, end } = &mut self.state else {
+            return Ok(self.feed_body(piece));
+        };
+        let before = bytes.len();
+        bytes.extend_from_slice(piece);
+        let Some(end) = end.find(bytes) else {
+            return if bytes.len() > limit { Err(TooMuch { limit }) } else { Ok(Verdict::More) };
+        };
+        let in_head = end - before;
+        match body_of(Head::of(&bytes[..end]).expect("its end was found"), &mut self.problem) {
+            Some(body) => self.state = body,
+            None => return Ok(Verdict::Done(in_head)),
+        }
+        Ok(match self.feed_body(&piece[in_head..]) {
+            Verdict::Done(in_body) => Verdict::Done(in_head + in_body),
+            Verdict::More => Verdict::More,
+        })
+    }
+
+    fn feed_body(&mut self, piece: &[u8]) -> Verdict {
+        match &mut self.state {
+            State::Head { .. } => unreachable!("a body is fed after its head"),
+            State::Length { left } => super::count_down(left, piece.len()),
+            State::Chunks(chunked) => match chunked.feed(piece, |_| ()) {
+                Progress::More => Verdict::More,
+                Progress::Over(length) => Verdict::Done(length),
+                Progress::Broken { index, offset } => {
+                    self.problem = Some(Problem::BadChunk { offset });
+                    Verdict::Done(index)
+                }
+            },
+        }
+    }
+}
+
+/// The state in which a body is read; `None` where there is none, or none that can be told.
+fn body_of(head: Head<'_>, problem: &mut Option<Problem>) -> Option<State> {
+    let mut codings = head.values("transfer-encoding").flat_map(list).peekable();
+    if codings.peek().is_some() {
+        if !codings.last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) {
+            *problem = Some(Problem::UnknownTransferCoding);
+            return None;
+        }
+        if head.values("content-length").next().is_some() {
+            // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length.
+            *problem = Some(Problem::ContentLengthOverridden);
+        }
+        return Some(State::Chunks(Chunked::new()));
+    }
+    let mut lengths = head.values("content-length").flat_map(list).map(decimal);
+    let first = match lengths.next()? {
+        Some(length) => length,
+        None => {
+            *problem = Some(Problem::BadContentLength);
+            return None;
+        }
+    };
+    for other in lengths {
+        if other != Some(first) {
+            *problem = Some(Problem::ConflictingContentLengths);
+            return None;
+        }
+    }
+    (first > 0).then_some(State::Length { left: first })
+}
+
+/// The members of a comma-separated list (RFC 9110 section 5.6.1); an empty value has one empty member, so that an
+/// empty Content-Length counts as a bad one.
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Digits only: a sign, which `parse` takes, is not a Content-Length.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

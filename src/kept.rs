@@ -1,0 +1,21 @@
+//! The first bytes of something, and how many there were in all: what is kept of a request and of trailing bytes.
+
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) len: u64,
+    retain: usize,
+}
+
+impl Kept {
+    /// Keeps at most `retain` bytes.
+    pub(crate) fn new(retain: usize) -> Self {
+        Kept { bytes: Vec::new(), len: 0, retain }
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        let room = self.retain - self.bytes.len();
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.len += bytes.len() as u64;
+    }
+}

@@ -1,0 +1,297 @@
+//! The server and its builder: settings, defaults, and the way in.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::address;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::exchange::Exchange;
+use crate::framing::Framing;
+use crate::response::Response;
+use crate::service::{Observer, Plug, Service};
+use crate::sink::RequestSink;
+use crate::source::ResponseSource;
+
+/// A server: bound and listening, not yet serving.
+///
+/// Clients can connect from the moment it exists; they are served by [`serve_once`](Self::serve_once). Dropping it closes
+/// the port and every connection.
+///
+/// ```
+/// use fake_peer::TcpServer;
+/// use std::io::{Read, Write};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TcpServer::builder().source("HTTP/1.1 204 No Content\r\n\r\n").bind()?;
+/// let addr = server.local_addr();
+/// let client = std::thread::spawn(move || -> std::io::Result<String> {
+///     let mut stream = std::net::TcpStream::connect(addr)?;
+///     stream.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+///     let mut answer = String::new();
+///     stream.read_to_string(&mut answer)?;
+///     Ok(answer)
+/// });
+///
+/// let exchange = server.serve_once()?;
+/// assert_eq!(exchange.request().bytes(), b"GET / HTTP/1.1\r\n\r\n");
+/// assert_eq!(client.join().unwrap()?, "HTTP/1.1 204 No Content\r\n\r\n");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct TcpServer {
+    service: Arc<Service>,
+}
+
+impl TcpServer {
+    /// Settings to begin with, all at their defaults.
+    pub fn builder() -> TcpServerBuilder {
+        TcpServerBuilder::new()
+    }
+
+    /// The address that the server listens on, with the port that it was given.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.service.addr
+    }
+
+    /// The `http` URL of a path on this server.
+    ///
+    /// ```
+    /// let server = fake_peer::TcpServer::builder().bind()?;
+    /// assert_eq!(server.url("/a?b"), format!("http://{}/a?b", server.local_addr()));
+    /// # Ok::<(), fake_peer::Error>(())
+    /// ```
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.local_addr())
+    }
+
+    /// Serves one exchange: waits for a request, records it, answers it, and ends its connection.
+    ///
+    /// A connection that ends without a byte (a port scan, a browser's preconnect) is told to
+    /// [`on_event`](TcpServerBuilder::on_event) and not counted. One that stays silent does not keep others waiting:
+    /// it is set aside, in a thread that is started only then, and served if it speaks first after all.
+    ///
+    /// A client that leaves while it is being answered has had its exchange: [`Exchange::sent`] and
+    /// [`Exchange::client_end`] tell how far it came.
+    ///
+    /// # Errors
+    ///
+    /// When the exchange failed: see [`Error`]. The server can go on serving.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a sink, a source or an observer.
+    pub fn serve_once(&self) -> Result<Exchange> {
+        self.service.serve_once()
+    }
+}
+
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        self.service.stop();
+    }
+}
+
+/// What a server is to do: made by [`TcpServer::builder`].
+pub struct TcpServerBuilder {
+    addr: String,
+    listener: Option<TcpListener>,
+    backlog: u32,
+    settings: Settings,
+    sink: Option<Box<dyn RequestSink>>,
+    source: Box<dyn ResponseSource>,
+    observer: Option<Observer>,
+}
+
+/// The settings that serving goes by.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) framing: Framing,
+    pub(crate) accept_deadline: Option<Duration>,
+    pub(crate) idle_deadline: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) linger: Duration,
+    pub(crate) retain: usize,
+    pub(crate) buffer_limit: usize,
+}
+
+impl TcpServerBuilder {
+    fn new() -> Self {
+        TcpServerBuilder {
+            addr: "127.0.0.1:0".into(),
+            listener: None,
+            backlog: 1024,
+            settings: Settings {
+                framing: Framing::auto(),
+                accept_deadline: None,
+                idle_deadline: Some(Duration::from_secs(10)),
+                deadline: Some(Duration::from_secs(10)),
+                linger: Duration::from_secs(2),
+                retain: 1 << 20,
+                buffer_limit: 16 << 20,
+            },
+            sink: None,
+            source: Box::new(Response::new()),
+            observer: None,
+        }
+    }
+
+    /// Where to listen: `host:port`, as text or as a [`SocketAddr`]. Port 0 takes a free one. `localhost` is
+    /// 127.0.0.1, whatever the resolver lists first; `[::1]:0` is there for who wants IPv6.
+    ///
+    /// Defaults to `127.0.0.1:0`.
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
+    pub fn addr(mut self, addr: impl ToString) -> Self {
+        self.addr = addr.to_string();
+        self
+    }
+
+    /// Serves on a listener made elsewhere, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set
+    /// to blocking.
+    #[must_use]
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// How many connections may wait to be accepted: the `listen(2)` backlog. The system has a limit of its own
+    /// (`net.core.somaxconn` on Linux).
+    ///
+    /// Defaults to 1024.
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Where request bytes go.
+    ///
+    /// Defaults to nowhere: the exchange has the request.
+    #[must_use]
+    pub fn sink(mut self, sink: impl RequestSink + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Where responses come from: bytes, a [`Response`], a [`FileSource`](crate::FileSource), a closure, or a
+    /// [`ResponseSource`] of your own.
+    ///
+    /// Defaults to an empty response: the connection closes.
+    #[must_use]
+    pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {
+        self.source = Box::new(source);
+        self
+    }
+
+    /// The rule that says where a request ends.
+    ///
+    /// Defaults to [`Framing::auto`].
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.settings.framing = framing;
+        self
+    }
+
+    /// How long serving waits for a request to begin. `None` waits for ever.
+    ///
+    /// Defaults to `None`.
+    ///
+    /// Platform notes: on Windows a thread that accepts can't be given a deadline; there it counts once a client that
+    /// stays silent has connected.
+    #[must_use]
+    pub fn accept_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.settings.accept_deadline = deadline.into();
+        self
+    }
+
+    /// How long a connection may stay silent before its request begins; then it is closed. `None` lets it.
+    ///
+    /// Defaults to 10 seconds.
+    #[must_use]
+    pub fn idle_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_deadline = deadline.into();
+        self
+    }
+
+    /// How long a client may keep an exchange waiting: send nothing of a request that has begun, or take nothing of
+    /// its response. Each byte that moves begins it anew. `None` waits for ever.
+    ///
+    /// Defaults to 10 seconds.
+    #[must_use]
+    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.settings.deadline = deadline.into();
+        self
+    }
+
+    /// How long a connection is kept, after the last byte of the response, for the client to close it: see
+    /// [closing](crate#closing).
+    ///
+    /// Defaults to 2 seconds.
+    #[must_use]
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.settings.linger = linger;
+        self
+    }
+
+    /// How many bytes of each request, and of what follows it, are kept in memory. The sink gets all of them.
+    ///
+    /// Defaults to 1 MiB (1,048,576 bytes).
+    #[must_use]
+    pub fn retain(mut self, bytes: usize) -> Self {
+        self.settings.retain = bytes;
+        self
+    }
+
+    /// How many bytes a framing may buffer while it looks for the end of a request: the longest HTTP head, the longest
+    /// request of a [closure](Framing::from_fn).
+    ///
+    /// Defaults to 16 MiB (16,777,216 bytes).
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.settings.buffer_limit = bytes;
+        self
+    }
+
+    /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
+    /// The server itself prints nothing.
+    #[must_use]
+    pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Binds and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] if the address cannot be resolved or bound.
+    pub fn bind(self) -> Result<TcpServer> {
+        let plug = Plug {
+            sink: self.sink.map(Mutex::new),
+            source: Mutex::new(self.source),
+            observer: self.observer.map(Mutex::new),
+        };
+        let listener = match self.listener {
+            Some(listener) => listener.set_nonblocking(false).map(|()| listener),
+            None => address::listen(&self.addr, self.backlog),
+        };
+        let service = listener.and_then(|listener| Service::new(listener, self.settings, plug));
+        let failed = |source: io::Error| Error::Listen { addr: self.addr, source };
+        Ok(TcpServer { service: Arc::new(service.map_err(failed)?) })
+    }
+}
+
+impl fmt::Debug for TcpServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpServerBuilder")
+            .field("addr", &self.addr)
+            .field("listener", &self.listener)
+            .field("backlog", &self.backlog)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

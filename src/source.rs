@@ -1,0 +1,128 @@
+//! Where responses come from: the trait, and its implementations for files, bytes in memory and closures.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::request::Request;
+use crate::response::Response;
+
+/// Where responses come from.
+///
+/// [`respond`](Self::respond) is called once for each request, when that has ended and its record in the
+/// [sink](crate::RequestSink) is closed. One call at a time: requests served side by side take turns.
+///
+/// Implemented by what a fixed answer can be written as (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
+/// [`Response`]), by [`FileSource`], by `Box<dyn ResponseSource>`, and by closures:
+///
+/// ```
+/// use fake_peer::{Request, TcpServer};
+/// # use std::io::{Read, Write};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut asked = 0;
+/// let server = TcpServer::builder()
+///     .source(move |request: &Request| {
+///         asked += 1;
+///         format!("{asked}: {}", request.bytes().escape_ascii())
+///     })
+///     .bind()?;
+/// # let mut client = std::net::TcpStream::connect(server.local_addr())?;
+/// # client.write_all(b"hello\n")?;
+/// # client.shutdown(std::net::Shutdown::Write)?;
+/// # server.serve_once()?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer)?;
+/// assert_eq!(answer, r"1: hello\n");
+/// # Ok(()) }
+/// ```
+///
+/// One of your own:
+///
+/// ```
+/// use fake_peer::{Request, Response, ResponseSource};
+/// use std::io;
+///
+/// /// Answers with the file that the request names.
+/// struct Folder(std::path::PathBuf);
+///
+/// impl ResponseSource for Folder {
+///     fn respond(&mut self, request: &Request) -> io::Result<Response> {
+///         let name = request.target().unwrap_or("/").trim_start_matches('/');
+///         Ok(Response::file(self.0.join(name)))
+///     }
+/// }
+/// ```
+pub trait ResponseSource: Send {
+    /// The response to `request`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from having one. The exchange then fails with [`Error::Respond`](crate::Error::Respond), and
+    /// the client sees the connection close without a byte.
+    fn respond(&mut self, request: &Request) -> io::Result<Response>;
+}
+
+impl<F, R> ResponseSource for F
+where
+    F: FnMut(&Request) -> R + Send,
+    R: Into<Response>,
+{
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        Ok(self(request).into())
+    }
+}
+
+impl ResponseSource for Box<dyn ResponseSource> {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        (**self).respond(request)
+    }
+}
+
+impl ResponseSource for Response {
+    fn respond(&mut self, _: &Request) -> io::Result<Response> {
+        Ok(self.clone())
+    }
+}
+
+macro_rules! fixed_answer {
+    ($($bytes:ty $(, $length:ident)?;)*) => {$(
+        impl$(<const $length: usize>)? ResponseSource for $bytes {
+            fn respond(&mut self, _: &Request) -> io::Result<Response> {
+                Ok(Response::from(self.clone()))
+            }
+        }
+    )*};
+}
+
+fixed_answer! {
+    &'static str;
+    String;
+    &'static [u8];
+    &'static [u8; N], N;
+    [u8; N], N;
+    Vec<u8>;
+}
+
+/// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between.
+#[derive(Debug, Clone)]
+pub struct FileSource {
+    path: PathBuf,
+}
+
+impl FileSource {
+    /// A source that answers with the file at `path`. Nothing is opened before a request has arrived.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileSource { path: path.into() }
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl ResponseSource for FileSource {
+    fn respond(&mut self, _: &Request) -> io::Result<Response> {
+        Ok(Response::file(&self.path))
+    }
+}

@@ -1,0 +1,215 @@
+//! Reads and writes of one socket: whole writes, deadlines, interrupted calls, and what arrives while we send.
+//! It knows no requests and no responses.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::kept::Kept;
+
+/// How long a write may be stuck before we look whether the client is stuck too, with bytes for us.
+const WRITE_TICK: Duration = Duration::from_millis(20);
+
+/// A first read is rarely longer than this.
+const SMALL_BUFFER: usize = 16 * 1024;
+
+/// Where larger reads stopped being faster, for uploads and for files.
+pub(crate) const LARGE_BUFFER: usize = 256 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: Arc<TcpStream>,
+    pub(crate) arrived: Arrived,
+    /// What a client sent past the end of its requests.
+    pub(crate) trailing: Kept,
+    /// What the socket's read timeout is set to.
+    read_timeout: Option<Duration>,
+    /// Whether the client has shut down its sending side.
+    ended: bool,
+}
+
+impl Wire {
+    /// Keeps the first `retain` trailing bytes.
+    pub(crate) fn new(stream: Arc<TcpStream>, retain: usize) -> io::Result<Self> {
+        // Where the listener had been made non-blocking, some platforms hand that down.
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(WRITE_TICK))?;
+        Ok(Wire {
+            stream,
+            arrived: Arrived::default(),
+            trailing: Kept::new(retain),
+            read_timeout: None,
+            ended: false,
+        })
+    }
+
+    /// Waits for bytes, and adds them to [`arrived`](Self::arrived). 0 says that the client will send no more.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if nothing came for as long as `timeout`; `None` waits for ever.
+    pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        if self.read_timeout != timeout {
+            // Zero would mean "for ever".
+            let at_least = timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
+            self.stream.set_read_timeout(at_least)?;
+            self.read_timeout = timeout;
+        }
+        loop {
+            match self.arrived.read_from(&*self.stream) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => {
+                    let waited = timeout.unwrap_or_default();
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("nothing arrived for {waited:?}"),
+                    ));
+                }
+                Ok(0) => {
+                    self.ended = true;
+                    return Ok(0);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends all of `bytes`, and counts in `sent` what the kernel took. While the client takes nothing, what it sends
+    /// is received as trailing bytes: it may be unable to read before it has been read from.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if the client took nothing, and sent nothing, for as long as `timeout`.
+    pub(crate) fn send(
+        &mut self,
+        mut bytes: &[u8],
+        sent: &mut u64,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        let mut stuck_since: Option<Instant> = None;
+        while !bytes.is_empty() {
+            match (&*self.stream).write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    *sent += taken as u64;
+                    bytes = &bytes[taken..];
+                    stuck_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => {
+                    let since = *stuck_since.get_or_insert_with(|| Instant::now() - WRITE_TICK);
+                    if self.receive_what_is_there()? {
+                        stuck_since = None;
+                    } else if timeout.is_some_and(|timeout| since.elapsed() >= timeout) {
+                        return Err(io::Error::new(
+                            io::ErrorKind::TimedOut,
+                            format!(
+                                "the client took nothing for {:?}",
+                                timeout.unwrap_or_default()
+                            ),
+                        ));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever is unread will be part of no request.
+    pub(crate) fn take_trailing(&mut self) {
+        self.trailing.take(self.arrived.unread());
+        self.arrived.consume(self.arrived.unread().len());
+    }
+
+    /// Tells the client that no more will come.
+    pub(crate) fn shutdown_sending(&self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Write)
+    }
+
+    /// Whether something came.
+    fn receive_what_is_there(&mut self) -> io::Result<bool> {
+        let mut some = false;
+        if self.ended {
+            return Ok(some);
+        }
+        self.stream.set_nonblocking(true)?;
+        let result = loop {
+            self.take_trailing();
+            match self.arrived.read_from(&*self.stream) {
+                Ok(0) => {
+                    self.ended = true;
+                    break Ok(some);
+                }
+                Ok(_) => some = true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(some),
+                Err(error) => break Err(error),
+            }
+        };
+        self.stream.set_nonblocking(false)?;
+        result
+    }
+}
+
+/// `EAGAIN` on Unix, `WSAETIMEDOUT` on Windows.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// Whether an error of a socket says that the client is gone.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
+}
+
+/// Bytes that have arrived and have not been taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct Arrived {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Whether the last read took all the room there was.
+    filled: bool,
+}
+
+impl Arrived {
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Forgets the first `length` unread bytes.
+    pub(crate) fn consume(&mut self, length: usize) {
+        self.start += length;
+        debug_assert!(self.start <= self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    fn read_from(&mut self, mut stream: &TcpStream) -> io::Result<usize> {
+        if self.filled || self.buffer.is_empty() {
+            self.grow();
+        }
+        let length = stream.read(&mut self.buffer[self.end..])?;
+        self.end += length;
+        self.filled = self.end == self.buffer.len();
+        Ok(length)
+    }
+
+    /// The last read took all the room: the client has much to send.
+    fn grow(&mut self) {
+        let length = match self.buffer.len() {
+            0 => SMALL_BUFFER,
+            length if length < LARGE_BUFFER => LARGE_BUFFER,
+            length if self.end == length => length * 2,
+            length => length,
+        };
+        self.buffer.resize(length, 0);
+        self.filled = false;
+    }
+}
