@@ -1,1 +1,278 @@
-fn main() {}
+//! What one exchange costs, beside the same thing written by hand with `std::net`.
+//!
+//! Criterion times each side on its own. The machine may drift in between, so the ratios are measured apart: both sides
+//! in turn, the median of the pairs' ratios printed at the end.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use fake_peer::{FileSink, FileSource, Framing, TcpServer};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi\n";
+const LARGE: u64 = 64 << 20;
+const BUFFER: usize = 256 * 1024;
+
+/// One server from its binding to its end, given the client that is to be sent to it.
+type Exchange<'a> = Box<dyn FnMut(&Client) + 'a>;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let response = folder.path().join("response");
+    let request = folder.path().join("request");
+    File::create(&response).and_then(|file| file.set_len(LARGE)).expect("a response file");
+    let quick = std::env::args().any(|argument| argument == "--test");
+
+    let cases: [(&str, u64, Task, Exchange<'_>, Vec<(&str, Exchange<'_>)>); 3] = [
+        (
+            "small",
+            1,
+            Task::Get,
+            Box::new(|client| exchange(client, TcpServer::builder().source(ANSWER))),
+            vec![("hand-written server", Box::new(small_by_hand))],
+        ),
+        (
+            "64 MiB file response",
+            LARGE,
+            Task::Get,
+            Box::new(|client| {
+                exchange(client, TcpServer::builder().source(FileSource::new(&response)))
+            }),
+            vec![
+                (
+                    "256 KiB loop",
+                    Box::new(|client| response_by_hand(client, &response, read_and_write)),
+                ),
+                ("sendfile loop", Box::new(|client| response_by_hand(client, &response, sendfile))),
+            ],
+        ),
+        (
+            "64 MiB upload to a file",
+            LARGE,
+            Task::Put,
+            Box::new(|client| {
+                let server = TcpServer::builder()
+                    .framing(Framing::exactly(LARGE))
+                    .sink(FileSink::new(&request));
+                exchange(client, server.source(ANSWER));
+            }),
+            vec![("256 KiB loop", Box::new(|client| upload_by_hand(client, &request)))],
+        ),
+    ];
+
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut ratios = Vec::new();
+    for (name, bytes, task, mut ours, references) in cases {
+        let client = Client::start(task);
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(if bytes == 1 {
+            Throughput::Elements(1)
+        } else {
+            Throughput::Bytes(bytes)
+        });
+        if bytes > 1 {
+            group.sample_size(10);
+        }
+        group.bench_function("fake-peer", |bencher| bencher.iter(|| ours(&client)));
+        for (reference, mut theirs) in references {
+            group.bench_function(reference, |bencher| bencher.iter(|| theirs(&client)));
+            let (pairs, each) = match (quick, bytes) {
+                (true, _) => (1, 1),
+                (false, 1) => (101, 50),
+                (false, _) => (41, 1),
+            };
+            let ratio = ratio(&mut || ours(&client), &mut || theirs(&client), pairs, each);
+            ratios.push(format!(
+                "{name}: {ratio:.2} × the time of the {reference} (median of {pairs} pairs)"
+            ));
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+    for ratio in ratios {
+        println!("{ratio}");
+    }
+}
+
+/// The median of `pairs` ratios, each of `each` runs of one beside as many of the other.
+fn ratio(ours: &mut dyn FnMut(), theirs: &mut dyn FnMut(), pairs: usize, each: usize) -> f64 {
+    let time = |run: &mut dyn FnMut()| {
+        let start = Instant::now();
+        (0..each).for_each(|_| run());
+        start.elapsed().as_secs_f64()
+    };
+    let mut ratios: Vec<f64> = (0..pairs)
+        .map(|pair| {
+            // Whoever goes first may find the machine in another state.
+            if pair % 2 == 0 {
+                let ours = time(ours);
+                ours / time(theirs)
+            } else {
+                let theirs = time(theirs);
+                time(ours) / theirs
+            }
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[pairs / 2]
+}
+
+fn exchange(client: &Client, server: fake_peer::TcpServerBuilder) {
+    let server = server.addr(format!("{}:0", next_host())).bind().expect("bound");
+    client.go(server.local_addr());
+    black_box(server.serve_once()).expect("served");
+    drop(server);
+    client.wait();
+}
+
+/// Another loopback address each time, where the system has them. Thousands of connections that wait out their end on one
+/// address make finding it a free port slower than all the rest.
+fn next_host() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    if !cfg!(target_os = "linux") {
+        return Ipv4Addr::LOCALHOST;
+    }
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    Ipv4Addr::new(127, 1, high, low)
+}
+
+fn accept_by_hand(client: &Client) -> TcpStream {
+    let listener = TcpListener::bind((next_host(), 0)).expect("bound");
+    client.go(listener.local_addr().expect("an address"));
+    listener.accept().expect("a client").0
+}
+
+fn read_request_by_hand(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    while !request.ends_with(b"\r\n\r\n") {
+        let length = stream.read(&mut buffer).expect("a request");
+        assert!(length > 0, "the request is whole");
+        request.extend_from_slice(&buffer[..length]);
+    }
+    black_box(request);
+}
+
+fn small_by_hand(client: &Client) {
+    let mut stream = accept_by_hand(client);
+    read_request_by_hand(&mut stream);
+    stream.write_all(ANSWER).expect("sent");
+    drop(stream);
+    client.wait();
+}
+
+fn response_by_hand(
+    client: &Client,
+    path: &Path,
+    copy: fn(&mut File, &mut TcpStream) -> io::Result<()>,
+) {
+    let mut stream = accept_by_hand(client);
+    read_request_by_hand(&mut stream);
+    copy(&mut File::open(path).expect("a file"), &mut stream).expect("sent");
+    drop(stream);
+    client.wait();
+}
+
+fn read_and_write(from: &mut File, to: &mut TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => to.write_all(&buffer[..length])?,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn sendfile(from: &mut File, to: &mut TcpStream) -> io::Result<()> {
+    let length = from.metadata()?.len();
+    let mut sent = 0;
+    while sent < length {
+        let left = usize::try_from(length - sent).expect("64 bits");
+        let left = std::num::NonZeroUsize::new(left).expect("more to send");
+        sent += socket2::SockRef::from(&*to).sendfile(
+            &*from,
+            usize::try_from(sent).expect("64 bits"),
+            Some(left),
+        )? as u64;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sendfile(from: &mut File, to: &mut TcpStream) -> io::Result<()> {
+    read_and_write(from, to)
+}
+
+fn upload_by_hand(client: &Client, path: &Path) {
+    let mut stream = accept_by_hand(client);
+    let mut file = File::create(path).expect("a file");
+    let mut buffer = vec![0; BUFFER];
+    let mut left = LARGE;
+    while left > 0 {
+        let length = stream.read(&mut buffer).expect("a request");
+        assert!(length > 0, "the request is whole");
+        file.write_all(&buffer[..length]).expect("written");
+        left -= length as u64;
+    }
+    stream.write_all(ANSWER).expect("sent");
+    drop(stream);
+    client.wait();
+}
+
+#[derive(Clone, Copy)]
+enum Task {
+    /// Send the small request, read to the end.
+    Get,
+    /// Send 64 MiB, read to the end.
+    Put,
+}
+
+/// A client in a thread of its own, used for each exchange.
+struct Client {
+    addrs: Sender<SocketAddr>,
+    done: Receiver<()>,
+}
+
+impl Client {
+    fn start(task: Task) -> Self {
+        let (addrs, to_do) = mpsc::channel();
+        let (finished, done) = mpsc::channel();
+        thread::spawn(move || {
+            let zeros = vec![0; BUFFER];
+            let mut buffer = vec![0; BUFFER];
+            for addr in to_do {
+                let mut stream = TcpStream::connect(addr).expect("connected");
+                stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+                match task {
+                    Task::Get => stream.write_all(REQUEST).expect("sent"),
+                    Task::Put => (0..LARGE / BUFFER as u64)
+                        .for_each(|_| stream.write_all(&zeros).expect("sent")),
+                }
+                while stream.read(&mut buffer).expect("an answer") > 0 {}
+                let _ = stream.shutdown(Shutdown::Both);
+                drop(stream);
+                if finished.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        Client { addrs, done }
+    }
+
+    fn go(&self, addr: SocketAddr) {
+        self.addrs.send(addr).expect("the client runs");
+    }
+
+    fn wait(&self) {
+        self.done.recv().expect("the client runs");
+    }
+}

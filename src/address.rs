@@ -22,7 +22,9 @@ fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
     if let Ok(addr) = text.parse() {
         return Ok(vec![addr]);
     }
-    let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()) else {
+    let Some((host, port)) =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'))
+    else {
         return Err(not_an_address());
     };
     let port = port.parse().map_err(|_| not_an_address())?;

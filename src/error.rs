@@ -186,7 +186,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// An I/O error on a path: `failed to open response file `server_send.txt``, then the cause as its source.
+/// An I/O error and what was being done to which path; the error is its source.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {action} `{}`", path.display())]
 struct PathError {

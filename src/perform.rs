@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +48,9 @@ impl Performance {
             match part {
                 Part::Bytes(bytes) => wire.send(&bytes, sent, timeout).map_err(Failure::Send)?,
                 Part::Reader { reader, path, length } => {
-                    copy(reader, length, path, &mut |bytes| wire.send(bytes, sent, timeout))?;
+                    copy(reader, length, path.as_deref(), &mut |bytes| {
+                        wire.send(bytes, sent, timeout)
+                    })?;
                 }
             }
         }
@@ -94,7 +96,7 @@ impl Part {
 fn copy(
     mut reader: Box<dyn Read + Send>,
     length: Option<u64>,
-    path: Option<PathBuf>,
+    path: Option<&Path>,
     send: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), Failure> {
     // One more than the length, so that the first read of a small file meets its end.
@@ -106,7 +108,7 @@ fn copy(
             Ok(length) => send(&buffer[..length]).map_err(Failure::Send)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                return Err(Failure::Source(match &path {
+                return Err(Failure::Source(match path {
                     Some(path) => on_path("read response file", path)(error),
                     None => error,
                 }));

@@ -31,7 +31,6 @@ use crate::head::{Head, RequestLine};
 /// assert_eq!(request.target(), Some("/form?x=1"));
 /// assert_eq!(request.header("host"), Some("peer"));
 /// assert_eq!(request.body(), Some(&b"hello"[..]));
-/// assert_eq!(request.len(), 69);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]

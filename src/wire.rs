@@ -59,7 +59,7 @@ impl Wire {
             self.read_timeout = timeout;
         }
         loop {
-            match self.arrived.read_from(&*self.stream) {
+            match self.arrived.read_from(&self.stream) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => {
                     let waited = timeout.unwrap_or_default();
@@ -100,7 +100,7 @@ impl Wire {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => {
-                    let since = *stuck_since.get_or_insert_with(|| Instant::now() - WRITE_TICK);
+                    let since = *stuck_since.get_or_insert_with(Instant::now);
                     if self.receive_what_is_there()? {
                         stuck_since = None;
                     } else if timeout.is_some_and(|timeout| since.elapsed() >= timeout) {
@@ -139,7 +139,7 @@ impl Wire {
         self.stream.set_nonblocking(true)?;
         let result = loop {
             self.take_trailing();
-            match self.arrived.read_from(&*self.stream) {
+            match self.arrived.read_from(&self.stream) {
                 Ok(0) => {
                     self.ended = true;
                     break Ok(some);

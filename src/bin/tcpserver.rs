@@ -158,7 +158,7 @@ impl Options {
                 Long("send") => options.send = file(arguments.value()?, "--send")?,
                 Long("recv") => options.recv = file(arguments.value()?, "--recv")?,
                 Long("framing") => {
-                    options.framing = arguments.value()?.string()?.parse().map_err(custom)?
+                    options.framing = arguments.value()?.string()?.parse().map_err(custom)?;
                 }
                 Long("lang") => {
                     let lang = arguments.value()?.string()?;

@@ -102,11 +102,10 @@ impl At {
                 At::SizeLf { size }
             }
             (At::Size { value: size, digits: true }, b';' | b' ' | b'\t') => At::Extension { size },
-            (At::Extension { .. }, _) => self,
             (At::DataEnd { cr: false }, b'\r') => At::DataEnd { cr: true },
             (At::DataEnd { .. }, b'\n') => At::Size { value: 0, digits: false },
             (At::Trailer { empty: true }, b'\n') => At::Over,
-            (At::Trailer { empty: true }, b'\r') => self,
+            (At::Extension { .. }, _) | (At::Trailer { empty: true }, b'\r') => self,
             (At::Trailer { .. }, b'\n') => At::Trailer { empty: true },
             (At::Trailer { .. }, _) => At::Trailer { empty: false },
             _ => return None,

@@ -80,12 +80,9 @@ fn body_of(head: Head<'_>, problem: &mut Option<Problem>) -> Option<State> {
         return Some(State::Chunks(Chunked::new()));
     }
     let mut lengths = head.values("content-length").flat_map(list).map(decimal);
-    let first = match lengths.next()? {
-        Some(length) => length,
-        None => {
-            *problem = Some(Problem::BadContentLength);
-            return None;
-        }
+    let Some(first) = lengths.next()? else {
+        *problem = Some(Problem::BadContentLength);
+        return None;
     };
     for other in lengths {
         if other != Some(first) {

@@ -42,6 +42,9 @@ const TUTORIAL_READ: usize = 4096;
 #[derive(Clone)]
 pub struct Framing(Rule);
 
+/// The bytes of a request so far in, its length out.
+type CustomRule = Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>;
+
 #[derive(Clone)]
 enum Rule {
     Auto,
@@ -51,7 +54,7 @@ enum Rule {
     Exactly { length: u64 },
     Eof,
     Nothing,
-    Custom(Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>),
+    Custom(CustomRule),
 }
 
 impl Framing {
@@ -307,7 +310,7 @@ enum State {
     },
     Eof,
     Custom {
-        rule: Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>,
+        rule: CustomRule,
         bytes: Vec<u8>,
     },
 }
