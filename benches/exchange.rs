@@ -3,6 +3,8 @@
 //! Criterion times each side on its own. The machine may drift in between, so the ratios are measured apart: both sides
 //! in turn, the median of the pairs' ratios printed at the end.
 
+#![allow(clippy::print_stdout)] // the ratios
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -24,6 +26,15 @@ const BUFFER: usize = 256 * 1024;
 /// One server from its binding to its end, given the client that is to be sent to it.
 type Exchange<'a> = Box<dyn FnMut(&Client) + 'a>;
 
+struct Case<'a> {
+    name: &'static str,
+    /// How many one run moves, if that is what it is about.
+    bytes: Option<u64>,
+    task: Task,
+    ours: Exchange<'a>,
+    references: Vec<(&'static str, Exchange<'a>)>,
+}
+
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let response = folder.path().join("response");
@@ -31,54 +42,50 @@ fn main() {
     File::create(&response).and_then(|file| file.set_len(LARGE)).expect("a response file");
     let quick = std::env::args().any(|argument| argument == "--test");
 
-    let cases: [(&str, u64, Task, Exchange<'_>, Vec<(&str, Exchange<'_>)>); 3] = [
-        (
-            "small",
-            1,
-            Task::Get,
-            Box::new(|client| exchange(client, TcpServer::builder().source(ANSWER))),
-            vec![("hand-written server", Box::new(small_by_hand))],
-        ),
-        (
-            "64 MiB file response",
-            LARGE,
-            Task::Get,
-            Box::new(|client| {
-                exchange(client, TcpServer::builder().source(FileSource::new(&response)))
+    let cases = [
+        Case {
+            name: "small",
+            bytes: None,
+            task: Task::Get,
+            ours: Box::new(|client| exchange(client, TcpServer::builder().source(ANSWER))),
+            references: vec![("hand-written server", Box::new(small_by_hand))],
+        },
+        Case {
+            name: "64 MiB file response",
+            bytes: Some(LARGE),
+            task: Task::Get,
+            ours: Box::new(|client| {
+                exchange(client, TcpServer::builder().source(FileSource::new(&response)));
             }),
-            vec![
+            references: vec![
                 (
                     "256 KiB loop",
                     Box::new(|client| response_by_hand(client, &response, read_and_write)),
                 ),
                 ("sendfile loop", Box::new(|client| response_by_hand(client, &response, sendfile))),
             ],
-        ),
-        (
-            "64 MiB upload to a file",
-            LARGE,
-            Task::Put,
-            Box::new(|client| {
+        },
+        Case {
+            name: "64 MiB upload to a file",
+            bytes: Some(LARGE),
+            task: Task::Put,
+            ours: Box::new(|client| {
                 let server = TcpServer::builder()
                     .framing(Framing::exactly(LARGE))
                     .sink(FileSink::new(&request));
                 exchange(client, server.source(ANSWER));
             }),
-            vec![("256 KiB loop", Box::new(|client| upload_by_hand(client, &request)))],
-        ),
+            references: vec![("256 KiB loop", Box::new(|client| upload_by_hand(client, &request)))],
+        },
     ];
 
     let mut criterion = Criterion::default().configure_from_args();
     let mut ratios = Vec::new();
-    for (name, bytes, task, mut ours, references) in cases {
+    for Case { name, bytes, task, mut ours, references } in cases {
         let client = Client::start(task);
         let mut group = criterion.benchmark_group(name);
-        group.throughput(if bytes == 1 {
-            Throughput::Elements(1)
-        } else {
-            Throughput::Bytes(bytes)
-        });
-        if bytes > 1 {
+        group.throughput(bytes.map_or(Throughput::Elements(1), Throughput::Bytes));
+        if bytes.is_some() {
             group.sample_size(10);
         }
         group.bench_function("fake-peer", |bencher| bencher.iter(|| ours(&client)));
@@ -86,8 +93,8 @@ fn main() {
             group.bench_function(reference, |bencher| bencher.iter(|| theirs(&client)));
             let (pairs, each) = match (quick, bytes) {
                 (true, _) => (1, 1),
-                (false, 1) => (101, 50),
-                (false, _) => (41, 1),
+                (false, None) => (101, 50),
+                (false, Some(_)) => (41, 1),
             };
             let ratio = ratio(&mut || ours(&client), &mut || theirs(&client), pairs, each);
             ratios.push(format!(
