@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 /// The program at the other end of a connection.
 ///
-/// Prints as `127.0.0.1:59550 (connection 1)`.
+/// Prints as `127.0.0.1:59550 (connection 1, exchange 1)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     pub(crate) addr: SocketAddr,
@@ -33,6 +33,10 @@ impl Client {
 
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (connection {})", self.addr, self.connection)
+        write!(f, "{} (connection {}", self.addr, self.connection)?;
+        if self.exchange > 0 {
+            write!(f, ", exchange {}", self.exchange)?;
+        }
+        f.write_str(")")
     }
 }

@@ -1,25 +1,51 @@
 //! One connection, from its acceptance to its end: frame, record, ask the source, perform, close. The order of things
-//! is here; how each is done is in the file named after it.
+//! is here; how each is done is in the file named after it. Which connection is served when is `service`'s.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::closing;
-use crate::error::{Error, Result};
-use crate::exchange::{ClientEnd, Exchange, Times};
-use crate::framing::{TooMuch, Verdict};
+use crate::error::Error;
+use crate::exchange::{ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
+use crate::framing::{Framing, TooMuch, Verdict};
 use crate::kept::Kept;
 use crate::perform::{self, Performance};
+use crate::plug::Payload;
 use crate::request::{Parts, Request, RequestEnd};
-use crate::service::Service;
+use crate::response::{Ending, Response};
+use crate::settings::Settings;
 use crate::wire::{self, Wire};
+
+/// How long a read may take before others who wait are thought of: long enough for a client that sends at once, and no
+/// visible delay for the one behind a client that doesn't.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
+
+/// What a connection needs of the server that it belongs to.
+pub(crate) trait Host {
+    fn settings(&self) -> &Settings;
+    /// The number of an exchange that begins.
+    fn next_exchange(&self) -> u64;
+    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>>;
+    /// The source's answer, or its panic.
+    fn respond(&self, request: &Request) -> Result<io::Result<Response>, Payload>;
+    /// This thread is about to wait for its client, or for what a user plugged in: others may need serving.
+    fn about_to_wait(&self);
+    /// When the server began to finish: who has had their answer and stays connected is not waited for any more.
+    fn finishing_since(&self) -> Option<Instant>;
+}
 
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
+    pub(crate) end: SharedEnd,
+    /// How many bytes of the request that is being received have arrived.
+    pub(crate) received: Arc<AtomicU64>,
     wire: Wire,
+    framing: Framing,
     accepted: Instant,
 }
 
@@ -32,8 +58,30 @@ pub(crate) enum Beginning {
     Over(ClientEnd),
 }
 
+/// One exchange, and how the connection goes on.
+pub(crate) struct Exchanged {
+    pub(crate) result: Result<Exchange, (Box<Exchange>, Fault)>,
+    pub(crate) next: Next,
+}
+
+pub(crate) enum Next {
+    /// Another request may come.
+    Request,
+    Close,
+    /// The client is gone.
+    Gone,
+}
+
+/// What a user is to be told of.
+pub(crate) enum Fault {
+    Error(Error),
+    /// What a closure panicked with.
+    Panic(Payload),
+}
+
 /// Which step of an exchange failed.
 enum Failure {
+    Panic(Payload),
     Receive(io::Error),
     Record(io::Error),
     Respond(io::Error),
@@ -41,13 +89,24 @@ enum Failure {
 }
 
 impl Connection {
-    pub(crate) fn new(client: Client, wire: Wire) -> Self {
-        Connection { client, wire, accepted: Instant::now() }
+    pub(crate) fn new(client: Client, wire: Wire, framing: Framing) -> Self {
+        Connection {
+            client,
+            end: SharedEnd::default(),
+            received: Arc::default(),
+            wire,
+            framing,
+            accepted: Instant::now(),
+        }
+    }
+
+    pub(crate) fn accepted(&self) -> Instant {
+        self.accepted
     }
 
     /// Waits for the first byte of a request.
-    pub(crate) fn begin(&mut self, service: &Service, timeout: Option<Duration>) -> Beginning {
-        if service.settings.framing.is_nothing() || !self.wire.arrived.unread().is_empty() {
+    pub(crate) fn begin(&mut self, timeout: Option<Duration>) -> Beginning {
+        if self.framing.is_nothing() || !self.wire.arrived.unread().is_empty() {
             return Beginning::Begun;
         }
         match self.wire.receive(timeout) {
@@ -59,58 +118,78 @@ impl Connection {
     }
 
     /// Serves one exchange, whose request has begun.
-    pub(crate) fn exchange(mut self, service: &Service) -> Result<Exchange> {
-        self.client.exchange = service.next_exchange();
+    pub(crate) fn exchange(&mut self, host: &dyn Host) -> Exchanged {
+        self.client.exchange = host.next_exchange();
         let first_byte = Instant::now();
-        let (request, received) = self.receive(service);
+        let (request, received) = self.receive(host);
+        self.received.store(0, Ordering::Relaxed);
         let request_end = Instant::now();
         let mut progress = Progress { offered: None, sent: 0, client_left: false };
-        let answered = received.and_then(|()| self.answer(service, &request, &mut progress));
+        let answered = received.and_then(|()| self.answer(host, &request, &mut progress));
         let response_end = Instant::now();
-        let client_end = if request.end() == RequestEnd::Reset || progress.client_left {
-            self.wire.take_trailing();
-            ClientEnd::Reset
-        } else {
-            closing::close(&mut self.wire, service.settings.linger)
-        };
-        let trailing = self.wire.trailing;
+        let gone = progress.client_left || request.end() == RequestEnd::Reset;
         let exchange = Exchange {
             request,
             offered: progress.offered,
             sent: progress.sent,
-            trailing: trailing.bytes,
-            trailing_len: trailing.len,
-            client_end,
-            times: Times {
-                accepted: self.accepted,
-                first_byte,
-                request_end,
-                response_end,
-                end: Instant::now(),
-            },
+            times: Times { accepted: self.accepted, first_byte, request_end, response_end },
+            failure: None,
+            end: Arc::clone(&self.end),
         };
         match answered {
-            Ok(()) => Ok(exchange),
-            Err(failure) => Err(failure.of(exchange)),
+            Ok(Ending::Then(framing)) if !gone => {
+                if let Some(framing) = framing {
+                    self.framing = framing;
+                }
+                Exchanged { result: Ok(exchange), next: Next::Request }
+            }
+            answered => Exchanged {
+                result: match answered {
+                    Ok(_) => Ok(exchange),
+                    Err(failure) => Err(failure.of(exchange)),
+                },
+                next: if gone { Next::Gone } else { Next::Close },
+            },
         }
     }
 
+    /// Ends the connection, and says so to all who hold its exchanges.
+    pub(crate) fn close(mut self, host: &dyn Host, next: &Next) {
+        let client = match next {
+            Next::Gone => ClientEnd::Reset,
+            Next::Request | Next::Close => closing::close(&mut self.wire, host),
+        };
+        self.over(client);
+    }
+
+    /// The connection has ended by itself.
+    pub(crate) fn over(mut self, client: ClientEnd) {
+        self.wire.take_trailing();
+        self.set_end(client);
+    }
+
+    fn set_end(&mut self, client: ClientEnd) {
+        let trailing = std::mem::replace(&mut self.wire.trailing, Kept::new(0));
+        // A connection ends once: whatever comes later is not its end.
+        let _ = self.end.set(ConnectionEnd { client, trailing, at: Instant::now() });
+    }
+
     /// Receives and records one request. What arrived before a failure is in the request.
-    fn receive(&mut self, service: &Service) -> (Request, std::result::Result<(), Failure>) {
-        let settings = &service.settings;
-        let mut framer = settings.framing.start(settings.buffer_limit);
+    fn receive(&mut self, host: &dyn Host) -> (Request, Result<(), Failure>) {
+        let settings = host.settings();
+        let mut framer = self.framing.start(settings.buffer_limit);
         let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
-        let mut result = capture.open(service, &self.client);
-        let mut over = settings.framing.is_nothing();
+        let mut result = capture.open(host, &self.client);
+        let mut over = self.framing.is_nothing();
         let end = loop {
-            if result.is_err() && capture.kept.len > 0 {
+            if result.is_err() && (capture.kept.len > 0 || over) {
                 break RequestEnd::Failed;
             }
             if over {
                 break RequestEnd::Complete;
             }
             if self.wire.arrived.unread().is_empty() {
-                match self.wire.receive(settings.deadline) {
+                match self.receive_more(host) {
                     Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
                     Ok(0) => break RequestEnd::ClientClosed,
                     Ok(_) => {}
@@ -120,7 +199,7 @@ impl Connection {
                             _ if wire::is_gone(&error) => RequestEnd::Reset,
                             _ => RequestEnd::Failed,
                         };
-                        result = Err(Failure::Receive(error));
+                        result = Err(Failure::Receive(self.missing(error)));
                         break end;
                     }
                 }
@@ -132,6 +211,7 @@ impl Connection {
             over = matches!(verdict, Ok(Verdict::Done(_)));
             let taken = capture.take(&unread[..length]);
             self.wire.arrived.consume(length);
+            self.received.store(capture.kept.len, Ordering::Relaxed);
             result = result.and(taken);
             if let Err(TooMuch { limit }) = verdict {
                 let text =
@@ -152,25 +232,47 @@ impl Connection {
         (request, result)
     }
 
+    /// The next bytes of a request that has begun.
+    fn receive_more(&mut self, host: &dyn Host) -> io::Result<usize> {
+        let deadline = host.settings().deadline;
+        match self.wire.receive(Some(PATIENCE)) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => host.about_to_wait(),
+            received => return received,
+        }
+        self.wire.receive(deadline)
+    }
+
+    /// Says what a deadline was for.
+    fn missing(&self, error: io::Error) -> io::Error {
+        if error.kind() != io::ErrorKind::TimedOut {
+            return error;
+        }
+        io::Error::new(
+            error.kind(),
+            format!("{error}, and framing `{}` asks for more", self.framing),
+        )
+    }
+
     fn answer(
         &mut self,
-        service: &Service,
+        host: &dyn Host,
         request: &Request,
         progress: &mut Progress,
-    ) -> std::result::Result<(), Failure> {
-        let response = service.respond(request).map_err(Failure::Respond)?;
-        let performance = Performance::prepare(response).map_err(Failure::Respond)?;
+    ) -> Result<Ending, Failure> {
+        let responded = host.respond(request).map_err(Failure::Panic)?;
+        let response = responded.map_err(Failure::Respond)?;
+        let performance = Performance::prepare(response.steps).map_err(Failure::Respond)?;
         progress.offered = performance.offered;
-        match performance.run(&mut self.wire, &mut progress.sent, service.settings.deadline) {
+        match performance.run(&mut self.wire, &mut progress.sent, host) {
             Ok(()) => {
                 // What a reader or a changing file held in the end.
                 progress.offered = Some(progress.sent);
-                Ok(())
+                Ok(response.ending)
             }
             // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
             Err(perform::Failure::Send(error)) if wire::is_gone(&error) && progress.sent > 0 => {
                 progress.client_left = true;
-                Ok(())
+                Ok(response.ending)
             }
             Err(perform::Failure::Send(error)) => {
                 progress.client_left = wire::is_gone(&error);
@@ -178,6 +280,13 @@ impl Connection {
             }
             Err(perform::Failure::Source(error)) => Err(Failure::Respond(error)),
         }
+    }
+}
+
+/// A connection whose thread panics has ended, too.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.set_end(ClientEnd::StillOpen);
     }
 }
 
@@ -189,14 +298,22 @@ struct Progress {
 }
 
 impl Failure {
-    fn of(self, exchange: Exchange) -> Error {
-        let exchange = Box::new(exchange);
-        match self {
+    /// What to write down, and what to tell.
+    fn of(self, exchange: Exchange) -> (Box<Exchange>, Fault) {
+        let mut record = Box::new(exchange);
+        let exchange = record.clone();
+        let error = match self {
+            Failure::Panic(payload) => {
+                record.failure = Some("the source panicked".into());
+                return (record, Fault::Panic(payload));
+            }
             Failure::Receive(source) => Error::Receive { exchange, source },
             Failure::Record(source) => Error::Record { exchange, source },
             Failure::Respond(source) => Error::Respond { exchange, source },
             Failure::Send(source) => Error::Send { exchange, source },
-        }
+        };
+        record.failure = Some(error.report().to_string().into());
+        (record, Fault::Error(error))
     }
 }
 
@@ -207,12 +324,12 @@ struct Capture {
 }
 
 impl Capture {
-    fn open(&mut self, service: &Service, client: &Client) -> std::result::Result<(), Failure> {
-        self.record = service.open_record(client).map_err(Failure::Record)?;
+    fn open(&mut self, host: &dyn Host, client: &Client) -> Result<(), Failure> {
+        self.record = host.open_record(client).map_err(Failure::Record)?;
         Ok(())
     }
 
-    fn take(&mut self, bytes: &[u8]) -> std::result::Result<(), Failure> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.kept.take(bytes);
         match &mut self.record {
             Some(record) => record.write_all(bytes).map_err(Failure::Record),
@@ -220,7 +337,7 @@ impl Capture {
         }
     }
 
-    fn close(&mut self) -> std::result::Result<(), Failure> {
+    fn close(&mut self) -> Result<(), Failure> {
         match self.record.take() {
             Some(mut record) => record.flush().map_err(Failure::Record),
             None => Ok(()),

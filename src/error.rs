@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
+use crate::journal::Journal;
 
 /// The result of serving.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -83,6 +84,37 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// A peer saw no exchange within the time given to [`take`](crate::Peer::take).
+    #[error("failed to see an exchange on {addr} within {timeout:?}: {}", Open(journal))]
+    #[non_exhaustive]
+    NoExchange {
+        /// The peer's address.
+        addr: SocketAddr,
+        /// How long was waited.
+        timeout: Duration,
+        /// What had happened by then.
+        journal: Box<Journal>,
+    },
+    /// A peer served more or fewer exchanges than [`expect`](crate::TcpServerBuilder::expect) said.
+    #[error("failed to serve {expected} exchanges on {addr}: there were {served}")]
+    #[non_exhaustive]
+    Count {
+        /// The peer's address.
+        addr: SocketAddr,
+        /// How many were expected.
+        expected: u64,
+        /// How many there were.
+        served: u64,
+    },
+    /// A peer's source has answers left that nobody fetched.
+    #[error("failed to use all answers of the peer on {addr}")]
+    #[non_exhaustive]
+    LeftOver {
+        /// The peer's address.
+        addr: SocketAddr,
+        /// What the source says.
+        source: io::Error,
+    },
 }
 
 impl Error {
@@ -93,7 +125,7 @@ impl Error {
             | Error::Record { exchange, .. }
             | Error::Respond { exchange, .. }
             | Error::Send { exchange, .. } => Some(exchange),
-            Error::Listen { .. } | Error::Accept { .. } | Error::NoRequest { .. } => None,
+            _ => None,
         }
     }
 
@@ -106,12 +138,13 @@ impl Error {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Error::Listen { source, .. }
+            | Error::LeftOver { source, .. }
             | Error::Accept { source, .. }
             | Error::Receive { source, .. }
             | Error::Record { source, .. }
             | Error::Respond { source, .. }
             | Error::Send { source, .. } => Some(source),
-            Error::NoRequest { .. } => None,
+            Error::NoRequest { .. } | Error::NoExchange { .. } | Error::Count { .. } => None,
         }
     }
 
@@ -143,7 +176,7 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// `127.0.0.1:59550 (connection 1) after 18 bytes "GET / HTTP/1.1\r\nHo"`; of more bytes the last ones.
+/// `127.0.0.1:59550 (connection 1, exchange 1) after 18 bytes "GET / HTTP/1.1\r\nHo"`; of more bytes the last ones.
 struct Received<'a>(&'a Exchange);
 
 impl fmt::Display for Received<'_> {
@@ -163,7 +196,7 @@ impl fmt::Display for Received<'_> {
     }
 }
 
-/// `127.0.0.1:59550 (connection 1) after 131072 of 3000000 bytes`.
+/// `127.0.0.1:59550 (connection 1, exchange 1) after 131072 of 3000000 bytes`.
 struct Sent<'a>(&'a Exchange);
 
 impl fmt::Display for Sent<'_> {
@@ -178,11 +211,48 @@ impl fmt::Display for Sent<'_> {
     }
 }
 
+/// Who is connected and has not had an exchange, in one line.
+struct Open<'a>(&'a Journal);
+
+impl fmt::Display for Open<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.connections().is_empty() {
+            return f.write_str("nobody has connected");
+        }
+        let mut open =
+            self.0.connections().iter().filter(|record| record.closed_at().is_none()).peekable();
+        if open.peek().is_none() {
+            let all = self.0.connections().len();
+            return write!(
+                f,
+                "nobody is connected any more, of {all} connection{}",
+                plural(all as u64)
+            );
+        }
+        for (index, record) in open.enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            let turn = record.exchanges().len() + 1;
+            write!(
+                f,
+                "{separator}connection {} from {} has sent {} of its request {turn}",
+                record.client().connection(),
+                record.client().addr(),
+                Bytes(record.unfinished())
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn plural(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
+
 struct Bytes(u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
+        write!(f, "{} byte{}", self.0, plural(self.0))
     }
 }
 

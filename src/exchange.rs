@@ -1,23 +1,34 @@
 //! The record of one exchange: what arrived, what left, how each direction ended, and when. Filled by `connection`.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::client::Client;
+use crate::kept::Kept;
 use crate::request::Request;
 
-/// One request and the response to it, as they went over the wire.
+/// One request and the response to it, as they went over the wire. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     pub(crate) request: Request,
     pub(crate) offered: Option<u64>,
     pub(crate) sent: u64,
-    pub(crate) trailing: Vec<u8>,
-    pub(crate) trailing_len: u64,
-    pub(crate) client_end: ClientEnd,
     pub(crate) times: Times,
+    pub(crate) failure: Option<Arc<str>>,
+    pub(crate) end: SharedEnd,
 }
 
-/// How the client's side of a connection ended, as seen by the time an exchange was over.
+/// Filled when the connection has ended; the exchanges of a connection share it.
+pub(crate) type SharedEnd = Arc<OnceLock<ConnectionEnd>>;
+
+#[derive(Debug)]
+pub(crate) struct ConnectionEnd {
+    pub(crate) client: ClientEnd,
+    pub(crate) trailing: Kept,
+    pub(crate) at: Instant,
+}
+
+/// How the client's side of a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientEnd {
@@ -25,7 +36,8 @@ pub enum ClientEnd {
     Closed,
     /// It reset the connection: it was gone before it had everything, or closed with unread bytes.
     Reset,
-    /// It was still there when the [linger](crate::TcpServerBuilder::linger) time was over.
+    /// It was still there when we closed, after the [linger](crate::TcpServerBuilder::linger) time or
+    /// a deadline; or it still is.
     StillOpen,
 }
 
@@ -41,8 +53,6 @@ pub struct Times {
     pub request_end: Instant,
     /// The last byte of the response was handed to the kernel.
     pub response_end: Instant,
-    /// The exchange was over.
-    pub end: Instant,
 }
 
 impl Exchange {
@@ -70,24 +80,34 @@ impl Exchange {
         self.sent
     }
 
-    /// What the client sent past the end of the request until it closed: all of it, or the first
-    /// [`retain`](crate::TcpServerBuilder::retain) bytes.
+    /// Why the exchange failed, in one line; `None` if it did not.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// What the client sent past the end of the connection's last request, until it closed: all of it, or the first
+    /// [`retain`](crate::TcpServerBuilder::retain) bytes. Empty while the connection is open.
     pub fn trailing(&self) -> &[u8] {
-        &self.trailing
+        self.end.get().map_or(&[], |end| &end.trailing.bytes)
     }
 
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
-        self.trailing_len
+        self.end.get().map_or(0, |end| end.trailing.len)
     }
 
-    /// How the client's side of the connection ended.
+    /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
     pub fn client_end(&self) -> ClientEnd {
-        self.client_end
+        self.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
     }
 
-    /// When it all happened.
+    /// When the parts of the exchange happened.
     pub fn times(&self) -> &Times {
         &self.times
+    }
+
+    /// When the connection ended; `None` while it is open.
+    pub fn closed_at(&self) -> Option<Instant> {
+        self.end.get().map(|end| end.at)
     }
 }

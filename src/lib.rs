@@ -1,6 +1,7 @@
 //! A byte-exact TCP peer for tests.
 
 mod address;
+mod blocking;
 mod client;
 mod closing;
 mod connection;
@@ -9,14 +10,20 @@ mod event;
 mod exchange;
 mod framing;
 mod head;
+mod journal;
 mod kept;
+mod peer;
 mod perform;
+mod plug;
 mod request;
 mod response;
+mod sequence;
 mod server;
 mod service;
+mod settings;
 mod sink;
 mod source;
+mod sys;
 mod wire;
 
 pub use client::Client;
@@ -24,8 +31,11 @@ pub use error::{Error, Result};
 pub use event::Event;
 pub use exchange::{ClientEnd, Exchange, Times};
 pub use framing::{Framing, ParseFramingError, Problem};
+pub use journal::{ConnectionRecord, Journal};
+pub use peer::Peer;
 pub use request::{BodyError, Request, RequestEnd};
 pub use response::Response;
+pub use sequence::{PerConnection, Sequence};
 pub use server::{TcpServer, TcpServerBuilder};
 pub use sink::{FileSink, FnSink, MemorySink, RequestSink};
 pub use source::{FileSource, ResponseSource};

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
+use crate::connection::Host;
 use crate::error::on_path;
-use crate::response::{Response, Step};
+use crate::response::Step;
 use crate::wire::{LARGE_BUFFER, Wire};
 
 /// A response whose files are open.
@@ -30,9 +30,8 @@ pub(crate) enum Failure {
 }
 
 impl Performance {
-    pub(crate) fn prepare(response: Response) -> io::Result<Self> {
-        let parts =
-            response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>()?;
+    pub(crate) fn prepare(steps: Vec<Step>) -> io::Result<Self> {
+        let parts = steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>()?;
         let offered = parts.iter().map(Part::length).sum();
         Ok(Performance { parts, offered })
     }
@@ -42,15 +41,17 @@ impl Performance {
         self,
         wire: &mut Wire,
         sent: &mut u64,
-        timeout: Option<Duration>,
+        host: &dyn Host,
     ) -> Result<(), Failure> {
+        let mut hand_over = |bytes: &[u8]| {
+            let waiting = &|| host.about_to_wait();
+            wire.send(bytes, sent, host.settings().deadline, waiting).map_err(Failure::Send)
+        };
         for part in self.parts {
             match part {
-                Part::Bytes(bytes) => wire.send(&bytes, sent, timeout).map_err(Failure::Send)?,
+                Part::Bytes(bytes) => hand_over(&bytes)?,
                 Part::Reader { reader, path, length } => {
-                    copy(reader, length, path.as_deref(), &mut |bytes| {
-                        wire.send(bytes, sent, timeout)
-                    })?;
+                    copy(reader, length, path.as_deref(), &mut hand_over)?;
                 }
             }
         }
@@ -97,7 +98,7 @@ fn copy(
     mut reader: Box<dyn Read + Send>,
     length: Option<u64>,
     path: Option<&Path>,
-    send: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    send: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     // One more than the length, so that the first read of a small file meets its end.
     let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
@@ -105,7 +106,7 @@ fn copy(
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(length) => send(&buffer[..length]).map_err(Failure::Send)?,
+            Ok(length) => send(&buffer[..length])?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 return Err(Failure::Source(match path {

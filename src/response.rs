@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use crate::framing::Framing;
+
 /// What to answer: steps, then an ending. Not one byte is added to what the steps say.
 ///
 /// Bytes turn into a response by themselves (`"text".into()`); the ending is to close the connection, in the way that
@@ -21,6 +23,16 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, Clone, Default)]
 pub struct Response {
     pub(crate) steps: Vec<Step>,
+    pub(crate) ending: Ending,
+}
+
+/// What happens after the last step.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Ending {
+    #[default]
+    Close,
+    /// Read the next request on this connection; with another framing, if one is given.
+    Then(Option<Framing>),
 }
 
 #[derive(Clone)]
@@ -62,6 +74,30 @@ impl Response {
     #[must_use]
     pub fn send_from(self, reader: impl Read + Send + 'static) -> Self {
         self.step(Step::SendFrom(Arc::new(Mutex::new(Some(Box::new(reader))))))
+    }
+
+    /// Leaves the connection open, and reads its next request with the same framing.
+    ///
+    /// What has arrived of it already is not lost: requests may be pipelined.
+    #[must_use]
+    pub fn keep_alive(mut self) -> Self {
+        self.ending = Ending::Then(None);
+        self
+    }
+
+    /// Leaves the connection open, and reads its next request with another framing: the turns of a conversation.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Response};
+    ///
+    /// // SMTP: after `354` comes the message, which ends with a line of one dot.
+    /// let go_ahead = Response::from("354 go ahead\r\n").then(Framing::until("\r\n.\r\n"));
+    /// # drop(go_ahead);
+    /// ```
+    #[must_use]
+    pub fn then(mut self, framing: Framing) -> Self {
+        self.ending = Ending::Then(Some(framing));
+        self
     }
 
     fn step(mut self, step: Step) -> Self {

@@ -1,7 +1,6 @@
 //! The server and its builder: settings, defaults, and the way in.
 
 use std::fmt;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +10,11 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::exchange::Exchange;
 use crate::framing::Framing;
+use crate::peer::Peer;
+use crate::plug::{Observer, Plug};
 use crate::response::Response;
-use crate::service::{Observer, Plug, Service};
+use crate::service::{Role, Service};
+use crate::settings::Settings;
 use crate::sink::RequestSink;
 use crate::source::ResponseSource;
 
@@ -106,33 +108,13 @@ pub struct TcpServerBuilder {
     observer: Option<Observer>,
 }
 
-/// The settings that serving goes by.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) framing: Framing,
-    pub(crate) accept_deadline: Option<Duration>,
-    pub(crate) idle_deadline: Option<Duration>,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) linger: Duration,
-    pub(crate) retain: usize,
-    pub(crate) buffer_limit: usize,
-}
-
 impl TcpServerBuilder {
     fn new() -> Self {
         TcpServerBuilder {
             addr: "127.0.0.1:0".into(),
             listener: None,
             backlog: 1024,
-            settings: Settings {
-                framing: Framing::auto(),
-                accept_deadline: None,
-                idle_deadline: Some(Duration::from_secs(10)),
-                deadline: Some(Duration::from_secs(10)),
-                linger: Duration::from_secs(2),
-                retain: 1 << 20,
-                buffer_limit: 16 << 20,
-            },
+            settings: Settings::default(),
             sink: None,
             source: Box::new(Response::new()),
             observer: None,
@@ -256,6 +238,15 @@ impl TcpServerBuilder {
         self
     }
 
+    /// How many exchanges a [peer](Peer) is to serve: [`Peer::finish`] fails if there were more or fewer.
+    ///
+    /// Defaults to any number.
+    #[must_use]
+    pub fn expect(mut self, exchanges: u64) -> Self {
+        self.settings.expect = Some(exchanges);
+        self
+    }
+
     /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
     /// The server itself prints nothing.
     #[must_use]
@@ -270,8 +261,22 @@ impl TcpServerBuilder {
     ///
     /// [`Error::Listen`] if the address cannot be resolved or bound.
     pub fn bind(self) -> Result<TcpServer> {
+        Ok(TcpServer { service: self.service(Role::Foreground)? })
+    }
+
+    /// Binds, listens and serves in the background: see [`Peer`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
+    pub fn spawn(self) -> Result<Peer> {
+        Peer::start(self.service(Role::Peer)?)
+    }
+
+    fn service(self, role: Role) -> Result<Arc<Service>> {
         let plug = Plug {
             sink: self.sink.map(Mutex::new),
+            is_prompt: self.source.is_prompt(),
             source: Mutex::new(self.source),
             observer: self.observer.map(Mutex::new),
         };
@@ -279,9 +284,9 @@ impl TcpServerBuilder {
             Some(listener) => listener.set_nonblocking(false).map(|()| listener),
             None => address::listen(&self.addr, self.backlog),
         };
-        let service = listener.and_then(|listener| Service::new(listener, self.settings, plug));
-        let failed = |source: io::Error| Error::Listen { addr: self.addr, source };
-        Ok(TcpServer { service: Arc::new(service.map_err(failed)?) })
+        listener
+            .and_then(|listener| Service::new(listener, self.settings, plug, role))
+            .map_err(|source| Error::Listen { addr: self.addr, source })
     }
 }
 

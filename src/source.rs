@@ -60,6 +60,25 @@ pub trait ResponseSource: Send {
     /// Whatever keeps it from having one. The exchange then fails with [`Error::Respond`](crate::Error::Respond), and
     /// the client sees the connection close without a byte.
     fn respond(&mut self, request: &Request) -> io::Result<Response>;
+
+    /// Called when a [peer](crate::Peer) is over: whether this source has given what it had to give.
+    ///
+    /// Defaults to yes; a [`Sequence`](crate::Sequence) says no while it has answers left.
+    ///
+    /// # Errors
+    ///
+    /// What is left. It fails the peer with [`Error::LeftOver`](crate::Error::LeftOver).
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether [`respond`](Self::respond) returns at once, without waiting for anything that another connection or
+    /// another thread has to do. A peer that knows this can do without a second thread.
+    ///
+    /// Defaults to no; what comes from memory or a file says yes.
+    fn is_prompt(&self) -> bool {
+        false
+    }
 }
 
 impl<F, R> ResponseSource for F
@@ -76,11 +95,23 @@ impl ResponseSource for Box<dyn ResponseSource> {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
         (**self).respond(request)
     }
+
+    fn finish(&mut self) -> io::Result<()> {
+        (**self).finish()
+    }
+
+    fn is_prompt(&self) -> bool {
+        (**self).is_prompt()
+    }
 }
 
 impl ResponseSource for Response {
     fn respond(&mut self, _: &Request) -> io::Result<Response> {
         Ok(self.clone())
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
     }
 }
 
@@ -89,6 +120,10 @@ macro_rules! fixed_answer {
         impl$(<const $length: usize>)? ResponseSource for $bytes {
             fn respond(&mut self, _: &Request) -> io::Result<Response> {
                 Ok(Response::from(self.clone()))
+            }
+
+            fn is_prompt(&self) -> bool {
+                true
             }
         }
     )*};
@@ -124,5 +159,9 @@ impl FileSource {
 impl ResponseSource for FileSource {
     fn respond(&mut self, _: &Request) -> io::Result<Response> {
         Ok(Response::file(&self.path))
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::kept::Kept;
+use crate::sys;
 
 /// How long a write may be stuck before we look whether the client is stuck too, with bytes for us.
 const WRITE_TICK: Duration = Duration::from_millis(20);
@@ -80,6 +81,8 @@ impl Wire {
     /// Sends all of `bytes`, and counts in `sent` what the kernel took. While the client takes nothing, what it sends
     /// is received as trailing bytes: it may be unable to read before it has been read from.
     ///
+    /// `waiting` is called when the client makes us wait.
+    ///
     /// # Errors
     ///
     /// `TimedOut` if the client took nothing, and sent nothing, for as long as `timeout`.
@@ -88,6 +91,7 @@ impl Wire {
         mut bytes: &[u8],
         sent: &mut u64,
         timeout: Option<Duration>,
+        waiting: &dyn Fn(),
     ) -> io::Result<()> {
         let mut stuck_since: Option<Instant> = None;
         while !bytes.is_empty() {
@@ -100,6 +104,7 @@ impl Wire {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => {
+                    waiting();
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if self.receive_what_is_there()? {
                         stuck_since = None;
@@ -123,6 +128,11 @@ impl Wire {
     pub(crate) fn take_trailing(&mut self) {
         self.trailing.take(self.arrived.unread());
         self.arrived.consume(self.arrived.unread().len());
+    }
+
+    /// Whether the client has acknowledged everything, our end included, where the kernel tells.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        sys::unacknowledged(&self.stream).is_ok_and(|bytes| bytes == 0)
     }
 
     /// Tells the client that no more will come.
@@ -158,6 +168,14 @@ impl Wire {
 /// `EAGAIN` on Unix, `WSAETIMEDOUT` on Windows.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// A connection that is being made: `EINPROGRESS`, which std has no stable name for.
+pub(crate) fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EINPROGRESS);
+    #[cfg(not(unix))]
+    return error.kind() == io::ErrorKind::WouldBlock;
 }
 
 /// Whether an error of a socket says that the client is gone.

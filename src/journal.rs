@@ -1,0 +1,176 @@
+//! What happened: every connection and every exchange, the failed and the silent ones too, and how to print it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::client::Client;
+use crate::exchange::{ClientEnd, Exchange, SharedEnd};
+use crate::request::RequestEnd;
+
+/// Every connection of a peer so far, in the order of acceptance.
+///
+/// Prints as one wants to read it in a failing test: line by line, escaped, with line ends visible.
+///
+/// ```text
+/// connection 1 from 127.0.0.1:59550, closed by the client
+///   exchange 1: 37 bytes of request, whole; 19 of 19 bytes of response
+///     GET / HTTP/1.1\r\n
+///     Host: localhost\r\n
+///     \r\n
+/// connection 2 from 127.0.0.1:59552, closed by the client
+///   no byte
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    pub(crate) connections: Vec<ConnectionRecord>,
+}
+
+/// What happened on one connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionRecord {
+    pub(crate) client: Client,
+    pub(crate) accepted: Instant,
+    pub(crate) exchanges: Vec<Exchange>,
+    /// How many bytes have arrived of a request that is not over yet.
+    pub(crate) received: Arc<AtomicU64>,
+    pub(crate) end: SharedEnd,
+}
+
+impl Journal {
+    /// The connections, in the order of acceptance.
+    pub fn connections(&self) -> &[ConnectionRecord] {
+        &self.connections
+    }
+
+    /// All exchanges, connection by connection, the failed ones too.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
+        self.connections.iter().flat_map(|connection| &connection.exchanges)
+    }
+}
+
+impl ConnectionRecord {
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The exchanges on this connection, in their order, the failed ones too.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// Whether the connection ended before its first byte, or has had none so far.
+    pub fn is_silent(&self) -> bool {
+        self.exchanges.is_empty() && self.trailing_len() == 0 && self.unfinished() == 0
+    }
+
+    /// How many bytes have arrived of a request that is not over yet.
+    pub fn unfinished(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
+    pub fn client_end(&self) -> ClientEnd {
+        self.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
+    }
+
+    /// What the client sent past the end of its last request, as far as it was kept.
+    pub fn trailing(&self) -> &[u8] {
+        self.end.get().map_or(&[], |end| &end.trailing.bytes)
+    }
+
+    /// How many trailing bytes there were, kept or not.
+    pub fn trailing_len(&self) -> u64 {
+        self.end.get().map_or(0, |end| end.trailing.len)
+    }
+
+    /// When the connection was accepted.
+    pub fn accepted_at(&self) -> Instant {
+        self.accepted
+    }
+
+    /// When the connection ended; `None` while it is open.
+    pub fn closed_at(&self) -> Option<Instant> {
+        self.end.get().map(|end| end.at)
+    }
+}
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.connections.is_empty() {
+            return f.write_str("no connection\n");
+        }
+        self.connections.iter().try_for_each(|connection| connection.fmt(f))
+    }
+}
+
+impl fmt::Display for ConnectionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = match (self.closed_at(), self.client_end()) {
+            (None, _) => "open",
+            (_, ClientEnd::Closed) => "closed by the client",
+            (_, ClientEnd::Reset) => "reset by the client",
+            (_, ClientEnd::StillOpen) => "closed by us while the client was still there",
+        };
+        writeln!(f, "connection {} from {}, {end}", self.client.connection, self.client.addr)?;
+        if self.is_silent() {
+            writeln!(f, "  no byte")?;
+        }
+        self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
+        if self.unfinished() > 0 {
+            writeln!(f, "  {} bytes so far of a request that is not over", self.unfinished())?;
+        }
+        if self.trailing_len() > 0 {
+            writeln!(f, "  {} bytes past the end of the last request", self.trailing_len())?;
+            write_lines(f, self.trailing(), self.trailing_len())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.request();
+        let whole = match request.end() {
+            RequestEnd::Complete => "whole",
+            RequestEnd::ClientClosed => "cut short by the client's close",
+            RequestEnd::Reset => "cut short by the client's reset",
+            RequestEnd::TimedOut => "cut short by the deadline",
+            RequestEnd::TooLarge => "cut short by the buffer limit",
+            RequestEnd::Failed => "cut short by a failure",
+        };
+        let number = self.client().exchange();
+        write!(
+            f,
+            "  exchange {number}: {} bytes of request, {whole}; {} ",
+            request.len(),
+            self.sent()
+        )?;
+        match self.offered() {
+            Some(offered) => writeln!(f, "of {offered} bytes of response")?,
+            None => writeln!(f, "bytes of response")?,
+        }
+        write_lines(f, request.bytes(), request.len())?;
+        if let Some(problem) = request.problem() {
+            writeln!(f, "    note: {problem}")?;
+        }
+        if let Some(failure) = self.failure() {
+            writeln!(f, "    failed: {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One line of text for each line of bytes, escaped, its line end visible.
+fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Result {
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        writeln!(f, "    {}", line.escape_ascii())?;
+    }
+    let more = len - bytes.len() as u64;
+    if more > 0 {
+        writeln!(f, "    … and {more} bytes more, which were not kept")?;
+    }
+    Ok(())
+}

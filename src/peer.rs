@@ -1,0 +1,215 @@
+//! A server that runs in the background, held by a handle: what a test has at the other end of a connection.
+
+use std::net::SocketAddr;
+use std::panic;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::connection::Fault;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::journal::Journal;
+use crate::request::Request;
+use crate::server::TcpServer;
+use crate::service::Service;
+use crate::source::ResponseSource;
+
+/// How long [`Peer::request`] waits.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server that runs in the background, until it is [finished](Self::finish) or dropped.
+///
+/// It listens before the handle exists, serves connections side by side, and keeps a [journal](Self::journal). Nothing
+/// that goes wrong is lost: a failed exchange, a panic in a closure, an answer that nobody fetched comes out of
+/// [`take`](Self::take) or [`finish`](Self::finish), or out of the drop, which panics with it.
+///
+/// ```
+/// use fake_peer::Peer;
+/// # use std::io::{Read, Write};
+/// # fn get(url: String) -> std::io::Result<String> {
+/// #     let mut client = std::net::TcpStream::connect(&url[7..url.rfind('/').unwrap()])?;
+/// #     client.write_all(b"GET /hello HTTP/1.1\r\nHost: peer\r\n\r\n")?;
+/// #     let mut answer = String::new();
+/// #     client.read_to_string(&mut answer)?;
+/// #     Ok(answer)
+/// # }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let peer = Peer::answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+/// let answer = get(peer.url("/hello"))?;
+/// assert_eq!(peer.request().target(), Some("/hello"));
+/// # assert!(answer.ends_with("hi"));
+/// # Ok(()) }
+/// ```
+///
+/// In an async test `finish` and the drop block the thread, for no longer than the deadlines allow. Where the client
+/// is driven by the same thread, await what it has to do first, or finish with [`finish_async`](Self::finish_async),
+/// which lets it go on meanwhile.
+#[derive(Debug)]
+pub struct Peer {
+    service: Arc<Service>,
+    finished: bool,
+}
+
+impl Peer {
+    /// A peer on a free port of 127.0.0.1 that gives the same answer, or the answers of this source, to all that come.
+    /// [`TcpServer::builder`] has more settings.
+    ///
+    /// # Panics
+    ///
+    /// If there is no free port, or no thread can be started.
+    #[track_caller]
+    pub fn answer(source: impl ResponseSource + 'static) -> Self {
+        match TcpServer::builder().source(source).spawn() {
+            Ok(peer) => peer,
+            Err(error) => panic!("{}", error.report()),
+        }
+    }
+
+    pub(crate) fn start(service: Arc<Service>) -> Result<Self> {
+        service.start()?;
+        Ok(Peer { service, finished: false })
+    }
+
+    /// The address that the peer listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.service.addr
+    }
+
+    /// The port that the peer listens on.
+    pub fn port(&self) -> u16 {
+        self.addr().port()
+    }
+
+    /// The `http` URL of a path on this peer: `peer.url("/a?b")`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr())
+    }
+
+    /// The next exchange, in the order in which they end. Waits for it until its response has left, for at most
+    /// `timeout`. Several threads may take; each exchange goes to one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoExchange`] if there was none in that time. The error of an exchange that failed; [`finish`](Self::finish)
+    /// does not repeat it.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a source, a sink or an observer.
+    pub fn take(&self, timeout: Duration) -> Result<Exchange> {
+        self.service.take(timeout).unwrap_or_else(|| {
+            let journal = Box::new(self.journal());
+            Err(Error::NoExchange { addr: self.addr(), timeout, journal })
+        })
+    }
+
+    /// The request of the next exchange: [`take`](Self::take) with 10 seconds, for assertions.
+    ///
+    /// # Panics
+    ///
+    /// If there was none in that time, or the exchange failed; with the panic of a source, a sink or an observer.
+    #[track_caller]
+    pub fn request(&self) -> Request {
+        match self.take(REQUEST_TIMEOUT) {
+            Ok(exchange) => exchange.request().clone(),
+            Err(error) => panic!("{}", error.report()),
+        }
+    }
+
+    /// What has happened so far.
+    pub fn journal(&self) -> Journal {
+        self.service.journal()
+    }
+
+    /// Ends the peer: no new connections, everybody who is connected has their exchange, then everything is closed.
+    ///
+    /// Returns at once if nobody is connected. A connection that has had its exchange and stays open is closed, one
+    /// that has not said anything yet has the [linger](crate::TcpServerBuilder::linger) time to begin.
+    ///
+    /// # Errors
+    ///
+    /// The first error of an exchange that nobody has [taken](Self::take); a number of exchanges other than
+    /// [`expect`](crate::TcpServerBuilder::expect) says; what the source has left.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a source, a sink or an observer, with its payload.
+    pub fn finish(mut self) -> Result<Journal> {
+        match self.end() {
+            Ok(()) => Ok(self.journal()),
+            Err(Fault::Error(error)) => Err(error),
+            Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
+        }
+    }
+
+    /// [`finish`](Self::finish) for async code: does not block the thread that awaits it, so that a client which runs
+    /// there can go on. Needs no runtime. It begins at once, not with the first poll.
+    ///
+    /// ```
+    /// # async fn example() -> fake_peer::Result<()> {
+    /// let peer = fake_peer::Peer::answer("hi");
+    /// // …
+    /// let journal = peer.finish_async().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish); [`Error::Accept`] if no thread can be started.
+    ///
+    /// # Panics
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn finish_async(self) -> impl Future<Output = Result<Journal>> + Send + use<> {
+        crate::blocking::run(move || self.finish())
+    }
+
+    /// [`take`](Self::take) for async code: does not block the thread that awaits it.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    ///
+    /// # Panics
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_async(
+        &self,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Exchange>> + Send + use<> {
+        let peer = Peer { service: Arc::clone(&self.service), finished: true };
+        crate::blocking::run(move || peer.take(timeout))
+    }
+
+    fn end(&mut self) -> std::result::Result<(), Fault> {
+        self.finished = true;
+        self.service.finish()
+    }
+}
+
+/// Finishes, and panics with what [`finish`](Peer::finish) would have returned; prints it where the thread is panicking
+/// already.
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        match self.end() {
+            Ok(()) => {}
+            Err(fault) if thread::panicking() => tell(&fault),
+            Err(Fault::Error(error)) => panic!("{}", error.report()),
+            Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
+        }
+    }
+}
+
+/// A second panic would abort the process, and the first one's message with it.
+#[allow(clippy::print_stderr)]
+fn tell(fault: &Fault) {
+    match fault {
+        Fault::Error(error) => eprintln!("the peer failed, too: {}", error.report()),
+        Fault::Panic(_) => eprintln!("the peer panicked, too"),
+    }
+}

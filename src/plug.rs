@@ -1,0 +1,59 @@
+//! What users plug in, each behind a lock of its own: connections take turns with it.
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::client::Client;
+use crate::event::Event;
+use crate::request::Request;
+use crate::response::Response;
+use crate::sink::RequestSink;
+use crate::source::ResponseSource;
+
+pub(crate) struct Plug {
+    pub(crate) sink: Option<Mutex<Box<dyn RequestSink>>>,
+    pub(crate) source: Mutex<Box<dyn ResponseSource>>,
+    /// Whether the source answers without waiting for anything.
+    pub(crate) is_prompt: bool,
+    pub(crate) observer: Option<Mutex<Observer>>,
+}
+
+pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
+
+/// What a panic carries.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+impl Plug {
+    pub(crate) fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
+        self.sink.as_ref().map(|sink| lock(sink).open(client)).transpose()
+    }
+
+    /// The source's answer, or its panic: the exchange is to be recorded and its connection closed all the same.
+    pub(crate) fn respond(&self, request: &Request) -> Result<io::Result<Response>, Payload> {
+        panic::catch_unwind(AssertUnwindSafe(|| lock(&self.source).respond(request)))
+    }
+
+    pub(crate) fn finish_source(&self) -> io::Result<()> {
+        lock(&self.source).finish()
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            lock(observer)(event);
+        }
+    }
+}
+
+/// A panic in what a user plugged in is reported on its own; it does not make the next exchange fail.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Plug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plug").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! Sources that are made of others: one answer after another, and one source per connection.
+
+use std::collections::HashMap;
+use std::io;
+
+use crate::request::Request;
+use crate::response::Response;
+use crate::source::ResponseSource;
+
+/// One answer after another, whichever connection asks.
+///
+/// A request beyond the last answer fails with an error that says so; so does a [peer](crate::Peer) that finishes with
+/// answers left. [`repeat_last`](Self::repeat_last) has no end.
+///
+/// ```
+/// use fake_peer::{Peer, Sequence};
+///
+/// let peer = Peer::answer(Sequence::new(["one", "two"]));
+/// # for expected in ["one", "two"] {
+/// #     use std::io::{Read, Write};
+/// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// #     client.write_all(b"hello")?;
+/// #     let mut answer = String::new();
+/// #     client.read_to_string(&mut answer)?;
+/// #     assert_eq!(answer, expected);
+/// # }
+/// // A client asks twice, and gets "one", then "two".
+/// peer.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    answers: Vec<Response>,
+    given: usize,
+    beyond: Beyond,
+}
+
+/// What comes after the last answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    Error,
+    RepeatLast,
+}
+
+impl Sequence {
+    /// These answers, once each.
+    pub fn new(answers: impl IntoIterator<Item = impl Into<Response>>) -> Self {
+        let answers = answers.into_iter().map(Into::into).collect();
+        Sequence { answers, given: 0, beyond: Beyond::Error }
+    }
+
+    /// Every answer but the last one leaves its connection open for the next request, with the same framing.
+    #[must_use]
+    pub fn keep_alive(mut self) -> Self {
+        if let Some((_, all_but_last)) = self.answers.split_last_mut() {
+            for answer in all_but_last {
+                *answer = std::mem::take(answer).keep_alive();
+            }
+        }
+        self
+    }
+
+    /// The last answer is given again and again.
+    #[must_use]
+    pub fn repeat_last(mut self) -> Self {
+        self.beyond = Beyond::RepeatLast;
+        self
+    }
+}
+
+impl ResponseSource for Sequence {
+    fn respond(&mut self, _: &Request) -> io::Result<Response> {
+        let answer = match self.beyond {
+            Beyond::RepeatLast => self.answers.get(self.given).or(self.answers.last()),
+            Beyond::Error => self.answers.get(self.given),
+        };
+        let answer = answer.cloned().ok_or_else(|| {
+            let all = self.answers.len();
+            io::Error::other(format!("the sequence of {all} answers has run out"))
+        })?;
+        self.given += 1;
+        Ok(answer)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if self.given >= self.answers.len() {
+            return Ok(());
+        }
+        let text = format!(
+            "only {} of the sequence's {} answers were fetched",
+            self.given,
+            self.answers.len()
+        );
+        Err(io::Error::other(text))
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
+}
+
+/// A source for each connection: the first connection to make a request has the first one, and so on.
+///
+/// A connection beyond the last source fails with an error that says so, as does a [peer](crate::Peer) that finishes
+/// before every source had its connection.
+///
+/// ```
+/// use fake_peer::{Peer, PerConnection, Sequence};
+///
+/// let peer = Peer::answer(PerConnection::new([
+///     Sequence::new(["first", "second"]).keep_alive(),
+///     Sequence::new(["other"]),
+/// ]));
+/// # use std::io::{Read, Write};
+/// # for (requests, expected) in [(["a", "b"], "firstsecond"), (["c", ""], "other")] {
+/// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// #     client.write_all(requests[0].as_bytes())?;
+/// #     let mut answer = [0; 5];
+/// #     client.read_exact(&mut answer)?;
+/// #     let mut answer = String::from_utf8(answer.to_vec())?;
+/// #     client.write_all(requests[1].as_bytes())?;
+/// #     client.read_to_string(&mut answer)?;
+/// #     assert_eq!(answer, expected);
+/// # }
+/// # peer.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PerConnection {
+    sources: Vec<Box<dyn ResponseSource>>,
+    /// Which source a connection has, by the number of the connection.
+    given: HashMap<u64, usize>,
+}
+
+impl PerConnection {
+    /// One source per connection, in this order.
+    pub fn new(sources: impl IntoIterator<Item = impl ResponseSource + 'static>) -> Self {
+        let sources = sources.into_iter().map(|source| Box::new(source) as _).collect();
+        PerConnection { sources, given: HashMap::new() }
+    }
+}
+
+impl ResponseSource for PerConnection {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        let next = self.given.len();
+        let index = *self.given.entry(request.client().connection()).or_insert(next);
+        let all = self.sources.len();
+        let source = self.sources.get_mut(index).ok_or_else(|| {
+            io::Error::other(format!(
+                "there are answers for {all} connections, and this is one more"
+            ))
+        })?;
+        source.respond(request)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if self.given.len() < self.sources.len() {
+            let (came, all) = (self.given.len(), self.sources.len());
+            return Err(io::Error::other(format!(
+                "only {came} of {all} connections have made a request"
+            )));
+        }
+        self.sources.iter_mut().try_for_each(ResponseSource::finish)
+    }
+
+    fn is_prompt(&self) -> bool {
+        self.sources.iter().all(ResponseSource::is_prompt)
+    }
+}
+
+impl std::fmt::Debug for PerConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PerConnection")
+            .field("sources", &self.sources.len())
+            .field("given", &self.given)
+            .finish()
+    }
+}
