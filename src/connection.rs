@@ -109,6 +109,7 @@ impl Connection {
         if self.framing.is_nothing() || !self.wire.arrived.unread().is_empty() {
             return Beginning::Begun;
         }
+        self.wire.arrived.make_room(self.framing.first_read());
         match self.wire.receive(timeout) {
             Ok(0) => Beginning::Over(ClientEnd::Closed),
             Ok(_) => Beginning::Begun,
@@ -156,7 +157,11 @@ impl Connection {
     /// Ends the connection, and says so to all who hold its exchanges.
     pub(crate) fn close(mut self, host: &dyn Host, next: &Next) {
         let client = match next {
-            Next::Gone => ClientEnd::Reset,
+            Next::Gone => {
+                // What it sent before its reset. The reset itself has been met already.
+                let _ = self.wire.receive_what_is_there();
+                ClientEnd::Reset
+            }
             Next::Request | Next::Close => closing::close(&mut self.wire, host),
         };
         self.over(client);
@@ -181,14 +186,15 @@ impl Connection {
         let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
         let mut result = capture.open(host, &self.client);
         let mut over = self.framing.is_nothing();
+        let mut held = 0;
         let end = loop {
-            if result.is_err() && (capture.kept.len > 0 || over) {
+            if result.is_err() && (capture.kept.len > 0 || held > 0 || over) {
                 break RequestEnd::Failed;
             }
             if over {
                 break RequestEnd::Complete;
             }
-            if self.wire.arrived.unread().is_empty() {
+            if self.wire.arrived.unread().len() == held {
                 match self.receive_more(host) {
                     Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
                     Ok(0) => break RequestEnd::ClientClosed,
@@ -206,14 +212,19 @@ impl Connection {
             }
             let unread = self.wire.arrived.unread();
             let verdict = framer.feed(unread);
-            let length =
-                if let Ok(Verdict::Done(length)) = verdict { length } else { unread.len() };
+            let length = match verdict {
+                Ok(Verdict::More) => unread.len(),
+                Ok(Verdict::Done(length)) => length,
+                Ok(Verdict::Hold) => 0,
+                Err(TooMuch { within, .. }) => within,
+            };
             over = matches!(verdict, Ok(Verdict::Done(_)));
+            held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
             let taken = capture.take(&unread[..length]);
             self.wire.arrived.consume(length);
-            self.received.store(capture.kept.len, Ordering::Relaxed);
+            self.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
             result = result.and(taken);
-            if let Err(TooMuch { limit }) = verdict {
+            if let Err(TooMuch { limit, .. }) = verdict {
                 let text =
                     format!("its end was not found within the {limit} bytes that may be buffered");
                 let too_large = io::Error::new(io::ErrorKind::InvalidData, text);
@@ -221,6 +232,9 @@ impl Connection {
                 break RequestEnd::TooLarge;
             }
         };
+        // The end that the framing waited for did not come: what it held is of the request, too.
+        result = result.and(capture.take(&self.wire.arrived.unread()[..held]));
+        self.wire.arrived.consume(held);
         result = result.and(capture.close());
         let request = Request::new(Parts {
             client: self.client,

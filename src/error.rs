@@ -176,7 +176,8 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// `127.0.0.1:59550 (connection 1, exchange 1) after 18 bytes "GET / HTTP/1.1\r\nHo"`; of more bytes the last ones.
+/// `127.0.0.1:59550 (connection 1, exchange 1) after 18 bytes "GET / HTTP/1.1\r\nHo"`; of more bytes the last ones, or the first
+/// ones if only those were kept.
 struct Received<'a>(&'a Exchange);
 
 impl fmt::Display for Received<'_> {
@@ -184,15 +185,13 @@ impl fmt::Display for Received<'_> {
         const SHOWN: usize = 48;
         let request = self.0.request();
         let bytes = request.bytes();
+        write!(f, "{} after {} ", request.client(), Bytes(request.len()))?;
+        if request.is_truncated() {
+            return write!(f, "\"{}\"…", bytes[..bytes.len().min(SHOWN)].escape_ascii());
+        }
         let (before, end) = bytes.split_at(bytes.len().saturating_sub(SHOWN));
         let dots = if before.is_empty() { "" } else { "…" };
-        write!(
-            f,
-            "{} after {} {dots}\"{}\"",
-            request.client(),
-            Bytes(request.len()),
-            end.escape_ascii()
-        )
+        write!(f, "{dots}\"{}\"", end.escape_ascii())
     }
 }
 

@@ -28,9 +28,11 @@ pub(crate) fn starts_with_method(bytes: &[u8]) -> Option<bool> {
 
 /// Whether `bytes` start with a whole request line that names an HTTP/1 version.
 pub(crate) fn starts_with_request_line(bytes: &[u8]) -> bool {
-    lines(bytes).next().is_some_and(|line| {
-        line.ended && RequestLine::parse(line.text).is_some_and(|line| line.version.is_some())
-    })
+    let is_http_1 =
+        |line: RequestLine<'_>| line.version.is_some_and(|version| version.starts_with("HTTP/1."));
+    lines(bytes)
+        .next()
+        .is_some_and(|line| line.ended && RequestLine::parse(line.text).is_some_and(is_http_1))
 }
 
 /// Finds the end of a head that arrives in pieces, looking at each byte once.
@@ -126,6 +128,7 @@ pub(crate) struct RequestLine<'a> {
 
 impl<'a> RequestLine<'a> {
     fn parse(line: &'a [u8]) -> Option<Self> {
+        let line = line.trim_ascii_end();
         let space = |&byte: &u8| byte == b' ';
         let (method, rest) = line.split_at(line.iter().position(space)?);
         let rest = &rest[1..];
@@ -135,12 +138,14 @@ impl<'a> RequestLine<'a> {
         let method = str::from_utf8(method).ok()?;
         // The last space: a target with a space in it is wrong (RFC 9112 section 3), and still worth showing.
         if let Some(at) = rest.iter().rposition(space)
-            && rest[at + 1..].starts_with(b"HTTP/1.")
+            && rest[at + 1..].starts_with(b"HTTP/")
         {
             let version = Some(str::from_utf8(&rest[at + 1..]).ok()?);
             return (at > 0).then_some(RequestLine { method, target: &rest[..at], version });
         }
-        let simple = method == "GET" && !rest.is_empty() && !rest.contains(&b' ');
+        let is_target = |&byte: &u8| !byte.is_ascii_whitespace() && !byte.is_ascii_control();
+        let is_simple = method == "GET" && !rest.is_empty() && !rest.starts_with(b"HTTP/");
+        let simple = is_simple && rest.iter().all(is_target);
         simple.then_some(RequestLine { method, target: rest, version: None })
     }
 }

@@ -65,11 +65,14 @@ impl Part {
             Step::Send(bytes) => Part::Bytes(bytes),
             Step::SendFile(path) => {
                 let file = File::open(&path).map_err(on_path("open response file", &path))?;
-                let length = file
-                    .metadata()
-                    .ok()
-                    .filter(std::fs::Metadata::is_file)
-                    .map(|metadata| metadata.len());
+                let metadata = file.metadata().map_err(on_path("open response file", &path))?;
+                if metadata.is_dir() {
+                    let is_a_directory = io::ErrorKind::IsADirectory.into();
+                    return Err(on_path("open response file", &path)(is_a_directory));
+                }
+                // A pipe or a device does not know its length, and some files of /proc say 0.
+                let length =
+                    Some(metadata.len()).filter(|&length| metadata.is_file() && length > 0);
                 Part::Reader { reader: Box::new(file), path: Some(path), length }
             }
             Step::SendFrom(reader) => {
@@ -102,7 +105,7 @@ fn copy(
 ) -> Result<(), Failure> {
     // One more than the length, so that the first read of a small file meets its end.
     let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
-    let mut buffer = vec![0; (size + 1).min(LARGE_BUFFER)];
+    let mut buffer = vec![0; size.saturating_add(1).min(LARGE_BUFFER)];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),

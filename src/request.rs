@@ -207,7 +207,6 @@ pub enum BodyError {
     NotHttp,
     /// Only the first bytes of the request were kept.
     #[error("only the first {kept} of the request's {len} bytes were kept")]
-    #[non_exhaustive]
     Truncated {
         /// How many were kept.
         kept: usize,

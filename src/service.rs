@@ -259,10 +259,13 @@ impl Service {
         if state.idle == 0 {
             return;
         }
-        if let Ok(socket) = self.connect_to_self()
-            && let Some(addr) = socket.local_addr().ok().and_then(|addr| addr.as_socket())
-        {
-            state.wakes.push((addr, socket));
+        let connected =
+            self.connect_to_self().and_then(|socket| Ok((socket.local_addr()?, socket)));
+        if let Ok((addr, socket)) = connected {
+            state.wakes.extend(addr.as_socket().map(|addr| (addr, socket)));
+        } else {
+            // Not even a descriptor is left. This costs those who wait to be accepted their connection.
+            let _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
         }
     }
 

@@ -69,6 +69,9 @@ impl<S: RequestSink + ?Sized> RequestSink for &mut S {
 ///
 /// Bytes reach the file as they arrive, in flat memory whatever their number. A request that begins while another one
 /// is still being written gets a new file at the path, so that the two don't mix.
+///
+/// The file is opened and written in the thread that receives the request: a FIFO at the path blocks that until somebody
+/// reads from it, which no deadline ends.
 #[derive(Debug)]
 pub struct FileSink {
     path: PathBuf,
@@ -89,8 +92,9 @@ impl FileSink {
 
 impl RequestSink for FileSink {
     fn open(&mut self, _: &Client) -> io::Result<Box<dyn Write + Send>> {
-        if self.writing.strong_count() > 0 {
-            // The name is given up, the other request's file stays its own.
+        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
+        if self.writing.strong_count() > 0 && is_file() {
+            // The name is given up, the other request's file stays its own. A device or a link is left in place.
             match fs::remove_file(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(on_path("replace request file", &self.path)(error));

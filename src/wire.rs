@@ -53,15 +53,16 @@ impl Wire {
     ///
     /// `TimedOut` if nothing came for as long as `timeout`; `None` waits for ever.
     pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
-        if self.read_timeout != timeout {
-            // Zero would mean "for ever".
-            let at_least = timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
-            self.stream.set_read_timeout(at_least)?;
-            self.read_timeout = timeout;
-        }
+        let start = Instant::now();
+        self.set_read_timeout(timeout)?;
         loop {
             match self.arrived.read_from(&self.stream) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    // A signal does not begin the wait anew.
+                    self.set_read_timeout(
+                        timeout.map(|timeout| timeout.saturating_sub(start.elapsed())),
+                    )?;
+                }
                 Err(error) if is_timeout(&error) => {
                     let waited = timeout.unwrap_or_default();
                     return Err(io::Error::new(
@@ -76,6 +77,16 @@ impl Wire {
                 result => return result,
             }
         }
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if self.read_timeout != timeout {
+            // Zero would mean "for ever".
+            let at_least = timeout.map(|timeout| timeout.max(Duration::from_micros(1)));
+            self.stream.set_read_timeout(at_least)?;
+            self.read_timeout = timeout;
+        }
+        Ok(())
     }
 
     /// Sends all of `bytes`, and counts in `sent` what the kernel took. While the client takes nothing, what it sends
@@ -102,8 +113,8 @@ impl Wire {
                     bytes = &bytes[taken..];
                     stuck_since = None;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => {
+                // A signal counts as stuck, or a stream of them would keep us from looking.
+                Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {
                     waiting();
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if self.receive_what_is_there()? {
@@ -112,7 +123,7 @@ impl Wire {
                         return Err(io::Error::new(
                             io::ErrorKind::TimedOut,
                             format!(
-                                "the client took nothing for {:?}",
+                                "the client acknowledged nothing for {:?}",
                                 timeout.unwrap_or_default()
                             ),
                         ));
@@ -140,8 +151,8 @@ impl Wire {
         self.stream.shutdown(std::net::Shutdown::Write)
     }
 
-    /// Whether something came.
-    fn receive_what_is_there(&mut self) -> io::Result<bool> {
+    /// Receives trailing bytes without waiting for any. Whether something came.
+    pub(crate) fn receive_what_is_there(&mut self) -> io::Result<bool> {
         let mut some = false;
         if self.ended {
             return Ok(some);
@@ -206,6 +217,13 @@ impl Arrived {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
+        }
+    }
+
+    /// Sees to it that one read can return this many bytes.
+    pub(crate) fn make_room(&mut self, length: usize) {
+        if self.buffer.len() - self.end < length {
+            self.buffer.resize(self.end + length, 0);
         }
     }
 

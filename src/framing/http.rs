@@ -35,8 +35,10 @@ impl HttpFramer {
         };
         let before = bytes.len();
         bytes.extend_from_slice(piece);
-        let Some(end) = end.find(bytes) else {
-            return if bytes.len() > limit { Err(TooMuch { limit }) } else { Ok(Verdict::More) };
+        let end = match end.find(bytes) {
+            Some(end) if end <= limit => end,
+            None if bytes.len() <= limit => return Ok(Verdict::More),
+            _ => return Err(TooMuch { limit, within: limit - before }),
         };
         let in_head = end - before;
         match body_of(Head::of(&bytes[..end]).expect("its end was found"), &mut self.problem) {
@@ -45,7 +47,7 @@ impl HttpFramer {
         }
         Ok(match self.feed_body(&piece[in_head..]) {
             Verdict::Done(in_body) => Verdict::Done(in_head + in_body),
-            Verdict::More => Verdict::More,
+            more => more,
         })
     }
 
@@ -93,10 +95,11 @@ fn body_of(head: Head<'_>, problem: &mut Option<Problem>) -> Option<State> {
     (first > 0).then_some(State::Length { left: first })
 }
 
-/// The members of a comma-separated list (RFC 9110 section 5.6.1); an empty value has one empty member, so that an
-/// empty Content-Length counts as a bad one.
+/// The members of a comma-separated list, without empty ones (RFC 9110 section 5.6.1). An empty value is its own member,
+/// so that an empty Content-Length counts as a bad one.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+    let members = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    members.filter(move |member| !member.is_empty() || value.is_empty())
 }
 
 /// Digits only: a sign, which `parse` takes, is not a Content-Length.

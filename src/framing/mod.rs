@@ -120,9 +120,9 @@ impl Framing {
 
     /// A rule of your own: given all the bytes of the request so far, its length once that is known.
     ///
-    /// It is called whenever bytes have arrived. A length beyond what has arrived is waited for; one that is shorter
-    /// than what an earlier call had already seen and not ended counts as that. The bytes are buffered while there is
-    /// no answer, up to [`buffer_limit`](crate::TcpServerBuilder::buffer_limit).
+    /// It is called whenever bytes have arrived; a length beyond what has arrived is waited for. While there is no
+    /// answer the bytes are buffered, up to [`buffer_limit`](crate::TcpServerBuilder::buffer_limit), and not
+    /// recorded yet.
     ///
     /// ```
     /// use fake_peer::Framing;
@@ -140,6 +140,11 @@ impl Framing {
         matches!(self.0, Rule::Nothing)
     }
 
+    /// How many bytes the first read is to be able to return.
+    pub(crate) fn first_read(&self) -> usize {
+        if let Rule::ReadOnce { max } = self.0 { max } else { 0 }
+    }
+
     /// A fresh state for one request that buffers at most `limit` bytes.
     pub(crate) fn start(&self, limit: usize) -> Framer {
         let state = match &self.0 {
@@ -150,7 +155,7 @@ impl Framing {
             Rule::Exactly { length } => State::Exactly { left: *length },
             Rule::Eof => State::Eof,
             Rule::Nothing => State::Exactly { left: 0 },
-            Rule::Custom(rule) => State::Custom { rule: Arc::clone(rule), bytes: Vec::new() },
+            Rule::Custom(rule) => State::Custom(Arc::clone(rule)),
         };
         Framer { state, limit }
     }
@@ -269,7 +274,6 @@ pub enum Problem {
     #[error(
         "byte {offset} of the body breaks the chunked coding (RFC 9112 section 7.1): the request ends before it"
     )]
-    #[non_exhaustive]
     BadChunk {
         /// Where, counted from the start of the body.
         offset: u64,
@@ -283,12 +287,16 @@ pub(crate) enum Verdict {
     More,
     /// The request is over after this many of them.
     Done(usize),
+    /// Not yet known. They are to be shown again, with those that follow.
+    Hold,
 }
 
 /// A rule would have to buffer more than it may.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooMuch {
     pub(crate) limit: usize,
+    /// How many of the bytes that were shown last are within the limit.
+    pub(crate) within: usize,
 }
 
 /// A rule at work on one request.
@@ -309,14 +317,11 @@ enum State {
         left: u64,
     },
     Eof,
-    Custom {
-        rule: CustomRule,
-        bytes: Vec<u8>,
-    },
+    Custom(CustomRule),
 }
 
 impl Framer {
-    /// Looks at the next bytes of the request: what one read returned, never none.
+    /// Looks at the next bytes of the request: what one read returned, never none, and before it what was held.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
         match &mut self.state {
             State::Auto(bytes) => {
@@ -335,19 +340,16 @@ impl Framer {
             State::Until(delimiter) => Ok(delimiter.find(piece)),
             State::Exactly { left } => Ok(count_down(left, piece.len())),
             State::Eof => Ok(Verdict::More),
-            State::Custom { rule, bytes } => {
-                let before = bytes.len();
-                bytes.extend_from_slice(piece);
-                match rule(bytes) {
-                    Some(length) if length <= bytes.len() => {
-                        Ok(Verdict::Done(length.saturating_sub(before)))
-                    }
+            State::Custom(rule) => {
+                let within = piece.len().min(self.limit);
+                match rule(&piece[..within]) {
+                    Some(length) if length <= piece.len() => Ok(Verdict::Done(length)),
                     Some(length) => {
-                        self.state = State::Exactly { left: (length - bytes.len()) as u64 };
-                        Ok(Verdict::More)
+                        self.state = State::Exactly { left: length as u64 };
+                        Ok(Verdict::Hold)
                     }
-                    None if bytes.len() > self.limit => Err(TooMuch { limit: self.limit }),
-                    None => Ok(Verdict::More),
+                    None if piece.len() > self.limit => Err(TooMuch { limit: self.limit, within }),
+                    None => Ok(Verdict::Hold),
                 }
             }
         }
@@ -438,13 +440,14 @@ mod tests {
     fn length(framing: &Framing, stream: &[u8], cut: usize) -> Option<usize> {
         let mut framer = framing.start(1 << 20);
         let mut before = 0;
-        for piece in [&stream[..cut], &stream[cut..]] {
-            if piece.is_empty() {
+        for end in [cut, stream.len()] {
+            if end == before {
                 continue;
             }
-            match framer.feed(piece).expect("below the limit") {
+            match framer.feed(&stream[before..end]).expect("below the limit") {
                 Verdict::Done(length) => return Some(before + length),
-                Verdict::More => before += piece.len(),
+                Verdict::More => before = end,
+                Verdict::Hold => {}
             }
         }
         None
@@ -477,6 +480,10 @@ mod tests {
                 b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                 b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+                b"POST / HTTP/1.1\r\nContent-Length: 5,\r\n\r\nhello",
+                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n",
+                b"GET HTTP/1.1\r\nHost: no target\r\n\r\n",
+                b"GET /\tHTTP/1.1\r\n\r\n",
                 b"POST / HTTP/1.1\r\nContent-Length:\r\n\r\n",
                 b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
                 b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
@@ -534,6 +541,8 @@ mod tests {
             b"\x03abc",
             b"\x01",
         );
+        let before_semicolons = |bytes: &[u8]| bytes.windows(2).position(|two| two == b";;");
+        ends_after(&Framing::from_fn(before_semicolons), b"abc", b";;");
         assert_eq!(length(&Framing::read_once(3), b"12345", 0), Some(3));
         assert_eq!(length(&Framing::read_once(3), b"12345", 2), Some(2));
         assert_eq!(length(&Framing::eof(), b"12345", 2), None);
@@ -541,11 +550,17 @@ mod tests {
 
     #[test]
     fn buffering_stops_at_the_limit() {
-        for framing in [Framing::http(), Framing::auto(), Framing::from_fn(|_| None)] {
+        for framing in [Framing::http(), Framing::auto()] {
             let mut framer = framing.start(8);
             assert_eq!(framer.feed(b"GET /567"), Ok(Verdict::More), "{framing:?}");
-            assert_eq!(framer.feed(b"8"), Err(TooMuch { limit: 8 }), "{framing:?}");
+            assert_eq!(framer.feed(b"8"), Err(TooMuch { limit: 8, within: 0 }), "{framing:?}");
+            let mut framer = framing.start(8);
+            let whole = framer.feed(b"GET / HTTP/1.1\r\n\r\n");
+            assert_eq!(whole, Err(TooMuch { limit: 8, within: 8 }), "{framing:?}: uncut");
         }
+        let mut framer = Framing::from_fn(|_| None).start(8);
+        assert_eq!(framer.feed(b"12345678"), Ok(Verdict::Hold));
+        assert_eq!(framer.feed(b"123456789"), Err(TooMuch { limit: 8, within: 8 }));
     }
 
     #[test]
