@@ -5,15 +5,18 @@
 
 #![allow(clippy::print_stdout)] // the ratios
 
+mod pairs;
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use pairs::{next_host, ratio};
 
 use criterion::{Criterion, Throughput};
 use fake_peer::{FileSink, FileSource, Framing, TcpServer};
@@ -109,46 +112,12 @@ fn main() {
     }
 }
 
-/// The median of `pairs` ratios, each of `each` runs of one beside as many of the other.
-fn ratio(ours: &mut dyn FnMut(), theirs: &mut dyn FnMut(), pairs: usize, each: usize) -> f64 {
-    let time = |run: &mut dyn FnMut()| {
-        let start = Instant::now();
-        (0..each).for_each(|_| run());
-        start.elapsed().as_secs_f64()
-    };
-    let mut ratios: Vec<f64> = (0..pairs)
-        .map(|pair| {
-            // Whoever goes first may find the machine in another state.
-            if pair % 2 == 0 {
-                let ours = time(ours);
-                ours / time(theirs)
-            } else {
-                let theirs = time(theirs);
-                time(ours) / theirs
-            }
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios[pairs / 2]
-}
-
 fn exchange(client: &Client, server: fake_peer::TcpServerBuilder) {
     let server = server.addr(format!("{}:0", next_host())).bind().expect("bound");
     client.go(server.local_addr());
     black_box(server.serve_once()).expect("served");
     drop(server);
     client.wait();
-}
-
-/// Another loopback address each time, where the system has them. Thousands of connections that wait out their end on one
-/// address make finding it a free port slower than all the rest.
-fn next_host() -> Ipv4Addr {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    if !cfg!(target_os = "linux") {
-        return Ipv4Addr::LOCALHOST;
-    }
-    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    Ipv4Addr::new(127, 1, high, low)
 }
 
 fn accept_by_hand(client: &Client) -> TcpStream {

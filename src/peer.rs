@@ -68,13 +68,13 @@ impl Peer {
     }
 
     pub(crate) fn start(service: Arc<Service>) -> Result<Self> {
-        service.start()?;
+        service.start_worker(None)?;
         Ok(Peer { service, finished: false })
     }
 
     /// The address that the peer listens on.
     pub fn addr(&self) -> SocketAddr {
-        self.service.addr
+        self.service.addr()
     }
 
     /// The port that the peer listens on.

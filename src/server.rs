@@ -56,7 +56,7 @@ impl TcpServer {
 
     /// The address that the server listens on, with the port that it was given.
     pub fn local_addr(&self) -> SocketAddr {
-        self.service.addr
+        self.service.addr()
     }
 
     /// The `http` URL of a path on this server.
@@ -280,13 +280,16 @@ impl TcpServerBuilder {
             source: Mutex::new(self.source),
             observer: self.observer.map(Mutex::new),
         };
-        let listener = match self.listener {
-            Some(listener) => listener.set_nonblocking(false).map(|()| listener),
-            None => address::listen(&self.addr, self.backlog),
+        let (addr, listener) = if let Some(listener) = self.listener {
+            let addr = listener.local_addr().map_or(self.addr, |addr| addr.to_string());
+            (addr, listener.set_nonblocking(false).map(|()| listener))
+        } else {
+            let listener = address::listen(&self.addr, self.backlog);
+            (self.addr, listener)
         };
         listener
             .and_then(|listener| Service::new(listener, self.settings, plug, role))
-            .map_err(|source| Error::Listen { addr: self.addr, source })
+            .map_err(|source| Error::Listen { addr, source })
     }
 }
 

@@ -1,49 +1,53 @@
-//! A server at work: accepts, tells which connection gets the next exchange, and has each connection served by a thread
-//! that may wait for it. What happens on one connection is `connection`'s.
+//! A server at work: its state, who may begin an exchange, what became of each, and its end. What its threads do is
+//! `worker`'s, what happens on one connection is `connection`'s.
 //!
-//! A *worker* is a thread that accepts a connection, serves it to its end, and accepts the next. Before one waits, it
-//! sees to it that another one accepts, so that nobody who waits blocks anybody who doesn't: a peer that is never
-//! made to wait has one thread. A foreground server begins without workers, in the calling thread, and gets them when a
-//! connection stays silent. A request that has begun takes a permit before it is served: serving one exchange means
-//! handing out one permit and waiting for an outcome; a peer has permits without end.
+//! A foreground server begins without workers, in the calling thread, and gets them when a connection stays silent. A
+//! request that has begun takes a permit before it is served: serving one exchange means handing out one permit and
+//! waiting for an outcome. A peer has workers from the start, and needs no permits.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::Socket;
 
 use crate::client::Client;
 use crate::connection::{Beginning, Connection, Exchanged, Fault, Host, Next, PATIENCE};
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::exchange::{ClientEnd, Exchange};
 use crate::journal::{ConnectionRecord, Journal};
+use crate::listening::Listening;
 use crate::plug::{Payload, Plug, lock};
 use crate::request::Request;
 use crate::response::Response;
 use crate::settings::Settings;
-use crate::wire::{self, Wire};
+use crate::wire::Wire;
+use crate::worker;
 
 /// More workers than this do not stay for later.
 const IDLE_WORKERS: usize = 16;
 
-/// How long accepting pauses when the process has no descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+/// How long a worker that waits for connections is given to hear that there will be none.
+const KNOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Service {
-    pub(crate) addr: SocketAddr,
-    settings: Settings,
-    role: Role,
-    listener: TcpListener,
-    plug: Plug,
+    pub(crate) settings: Settings,
+    pub(crate) role: Role,
+    pub(crate) plug: Plug,
+    pub(crate) listening: Listening,
     exchanges: AtomicU64,
+    /// Since when there are no more connections than those there are.
+    finishing: OnceLock<Instant>,
+    /// No more anything.
+    stopping: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -60,42 +64,28 @@ pub(crate) enum Role {
 struct State {
     /// How many more exchanges of a foreground server may begin.
     permits: u64,
-    outcomes: VecDeque<Outcome>,
+    outcomes: VecDeque<Told>,
     connections: u64,
+    open: HashMap<u64, Arc<Handle>>,
     journal: Vec<ConnectionRecord>,
-    /// Workers that accept, or are about to.
-    idle: usize,
     workers: Vec<JoinHandle<()>>,
-    /// The workers' connections.
-    open: HashMap<u64, Open>,
-    /// No more connections than those there are.
-    finishing: Option<Instant>,
-    /// No more anything.
-    stopping: bool,
-    /// The connections that `end_accepting` made to this server; they stay open until all workers are gone.
-    wakes: Vec<(SocketAddr, Socket)>,
+    /// Workers that wait for a connection, or are about to.
+    idle: usize,
+    /// The connections with which workers are told that no more will come; open until they are gone.
+    knocks: Vec<(SocketAddr, Socket)>,
+    /// Threads that wait for `changed`.
+    waiting: usize,
 }
 
-/// A connection that a worker serves.
+/// An outcome, and whether a permit was taken for it.
 #[derive(Debug)]
-struct Open {
-    stream: Arc<TcpStream>,
-    phase: Phase,
-    /// Whether we have ended its receiving side, so that the worker stops waiting.
-    cut: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Not a byte has arrived.
-    Fresh,
-    Serving,
-    /// It has had an exchange, and may begin another.
-    Between,
+struct Told {
+    outcome: Outcome,
+    permit: bool,
 }
 
 #[derive(Debug)]
-enum Outcome {
+pub(crate) enum Outcome {
     Over(Result<Exchange>),
     Panicked(Payload),
 }
@@ -109,8 +99,49 @@ impl Outcome {
     }
 }
 
-/// What a worker serves, and the handle by which it is ended.
-type Accepted = (Connection, Arc<TcpStream>);
+/// A connection, and what others may do to it while it is being served.
+pub(crate) struct Accepted {
+    pub(crate) connection: Connection,
+    pub(crate) handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Handle {
+    stream: Arc<TcpStream>,
+    phase: AtomicU8,
+    cut: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Not a byte has arrived.
+    Fresh,
+    Serving,
+    /// It has had an exchange, and may begin another.
+    Between,
+}
+
+impl Handle {
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::SeqCst);
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::SeqCst) == phase as u8
+    }
+
+    /// Makes its worker stop waiting for bytes. What has arrived is still read.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        // Whoever has ended already needs no ending.
+        let _ = self.stream.shutdown(Shutdown::Read);
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::SeqCst)
+    }
+}
 
 impl Service {
     pub(crate) fn new(
@@ -119,19 +150,23 @@ impl Service {
         plug: Plug,
         role: Role,
     ) -> io::Result<Arc<Self>> {
-        let addr = listener.local_addr()?;
         let service = Service {
-            addr,
             settings,
             role,
-            listener,
             plug,
+            listening: Listening::new(listener)?,
             exchanges: AtomicU64::new(0),
+            finishing: OnceLock::new(),
+            stopping: AtomicBool::new(false),
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        service.plug.tell(&Event::Listening(addr));
+        service.plug.tell(&Event::Listening(service.addr()));
         Ok(Arc::new(service))
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.listening.addr
     }
 
     /// Serves one exchange of a foreground server.
@@ -139,53 +174,67 @@ impl Service {
         let deadline = Deadline::after(self.settings.accept_deadline);
         if self.state().workers.is_empty() {
             loop {
-                let (stream, addr) = self.accept(deadline)?;
-                let (mut connection, stream) = self.connect(stream, addr)?;
+                let Accepted { mut connection, handle } = self.accept(deadline)?;
+                self.plug.tell(&Event::Accepted(&connection.client));
                 match connection.begin(Some(PATIENCE)) {
                     Beginning::Begun => {
+                        let number = connection.client.connection;
                         let Exchanged { result, next } = connection.exchange(&**self);
                         if let Next::Request = next {
-                            self.start_worker(Some((connection, stream)))?;
+                            self.start_worker(Some(Accepted { connection, handle }))?;
                         } else {
                             connection.close(&**self, &next);
+                            self.forget(number);
                         }
-                        return self.outcome(result).result();
+                        return self.outcome(result).0.result();
                     }
-                    Beginning::Over(end) => self.silent(connection, end),
+                    Beginning::Over(end) => {
+                        self.forget(connection.client.connection);
+                        self.silent(connection, end);
+                    }
                     Beginning::Silent => {
-                        self.start_worker(Some((connection, stream)))?;
+                        self.start_worker(Some(Accepted { connection, handle }))?;
                         break;
                     }
                 }
             }
         }
-        self.state().permits += 1;
-        self.changed.notify_all();
-        let outcome = self.wait_for_outcome(deadline, |state| {
+        self.start_worker_if_none_is_idle()?;
+        let mut state = self.state();
+        state.permits += 1;
+        self.notify(&state);
+        loop {
+            if let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
+                // What failed without a permit ends this call all the same, and leaves nothing to be served uncalled.
+                state.permits = state.permits.saturating_sub(u64::from(!permit));
+                drop(state);
+                return outcome.result();
+            }
             // The deadline is one for the beginning of an exchange: it is off once the permit is taken.
-            state.permits > 0
-        });
-        match outcome {
-            Some(Outcome::Over(Err(error @ Error::Accept { .. }))) => {
-                self.revoke_permit();
-                Err(error)
+            let left = deadline.left().filter(|_| state.permits > 0);
+            if left.is_some_and(|left| left.is_zero()) {
+                state.permits -= 1;
+                return Err(self.no_request());
             }
-            Some(outcome) => outcome.result(),
-            None => {
-                self.revoke_permit();
-                Err(self.no_request())
-            }
+            state = self.wait(state, left);
         }
-    }
-
-    /// Begins to serve a peer.
-    pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
-        self.start_worker(None)
     }
 
     /// The next exchange of a peer that is over, or `None` after `timeout`.
     pub(crate) fn take(&self, timeout: Duration) -> Option<Result<Exchange>> {
-        self.wait_for_outcome(Deadline::after(Some(timeout)), |_| true).map(Outcome::result)
+        let deadline = Deadline::after(Some(timeout));
+        let mut state = self.state();
+        loop {
+            if let Some(told) = state.outcomes.pop_front() {
+                drop(state);
+                return Some(told.outcome.result());
+            }
+            let left = deadline.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                return None;
+            }
+            state = self.wait(state, left);
+        }
     }
 
     pub(crate) fn journal(&self) -> Journal {
@@ -194,19 +243,16 @@ impl Service {
 
     /// Lets everybody who is connected have their exchange, then ends everything. The first failure that nobody took,
     /// panics before errors.
-    pub(crate) fn finish(&self) -> std::result::Result<(), Fault> {
-        let start = Instant::now();
+    pub(crate) fn finish(&self) -> Result<(), Fault> {
+        let start = *self.finishing.get_or_init(Instant::now);
         let mut state = self.state();
-        state.finishing = Some(start);
-        state.cut(Phase::Between);
-        // From now on an empty backlog ends accepting. That does not reach a thread that waits already.
-        let _ = self.listener.set_nonblocking(true);
+        state.handles_in(Phase::Between).for_each(Handle::cut);
         self.end_accepting(&mut state);
         // Whoever has connected may be about to say something. It gets as long as a client gets to close.
-        while state.open.values().any(|open| open.phase == Phase::Fresh && !open.cut) {
+        while state.handles_in(Phase::Fresh).any(|handle| !handle.is_cut()) {
             let left = self.settings.linger.saturating_sub(start.elapsed());
             if left.is_zero() {
-                state.cut(Phase::Fresh);
+                state.handles_in(Phase::Fresh).for_each(Handle::cut);
                 break;
             }
             state = self.wait(state, Some(left));
@@ -214,24 +260,20 @@ impl Service {
         drop(state);
         self.join();
 
-        let mut state = self.state();
         let mut first_error = None;
-        for outcome in std::mem::take(&mut state.outcomes) {
-            match outcome {
+        let outcomes = std::mem::take(&mut self.state().outcomes);
+        for told in outcomes {
+            match told.outcome {
                 Outcome::Over(Ok(_)) => {}
                 Outcome::Over(Err(error)) => first_error = first_error.or(Some(error)),
                 Outcome::Panicked(payload) => return Err(Fault::Panic(payload)),
             }
         }
-        drop(state);
+        let addr = self.addr();
         let served = self.exchanges.load(Ordering::Relaxed);
         let expected = self.settings.expect.unwrap_or(served);
-        let wrong_count =
-            (expected != served).then_some(Error::Count { addr: self.addr, expected, served });
-        let left_over = || {
-            let source = self.plug.finish_source().err()?;
-            Some(Error::LeftOver { addr: self.addr, source })
-        };
+        let wrong_count = (expected != served).then_some(Error::Count { addr, expected, served });
+        let left_over = || Some(Error::LeftOver { addr, source: self.plug.finish_source().err()? });
         match first_error.or(wrong_count).or_else(left_over) {
             Some(error) => Err(Fault::Error(error)),
             None => Ok(()),
@@ -240,96 +282,96 @@ impl Service {
 
     /// Ends all connections and workers.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
         let mut state = self.state();
-        state.stopping = true;
-        for open in state.open.values() {
+        for handle in state.open.values() {
             // Whoever has ended already needs no ending.
-            let _ = open.stream.shutdown(Shutdown::Both);
+            let _ = handle.stream.shutdown(Shutdown::Both);
         }
-        let _ = self.listener.set_nonblocking(true);
         self.end_accepting(&mut state);
+        self.notify(&state);
         drop(state);
-        self.changed.notify_all();
         self.join();
     }
 
-    /// Accepting is over. Tells a worker that waits for a connection, by making one; when that worker goes, it tells the
-    /// next one. (One for each at once would not do: a worker that comes back could take what another one waits for.)
-    fn end_accepting(&self, state: &mut State) {
-        if state.idle == 0 {
-            return;
-        }
-        let connected =
-            self.connect_to_self().and_then(|socket| Ok((socket.local_addr()?, socket)));
-        if let Ok((addr, socket)) = connected {
-            state.wakes.extend(addr.as_socket().map(|addr| (addr, socket)));
-        } else {
-            // Not even a descriptor is left. This costs those who wait to be accepted their connection.
-            let _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
-        }
+    /// Whether nothing more is to be accepted than what waits already.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.finishing.get().is_some() || self.is_stopping()
     }
 
-    fn connect_to_self(&self) -> io::Result<Socket> {
-        let mut addr = self.addr;
-        if addr.ip().is_unspecified() {
-            match addr {
-                SocketAddr::V4(_) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-                SocketAddr::V6(_) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Tells a worker that waits for a connection that no more will come. When it goes, it tells the next one: if all were
+    /// told at once, a worker that comes back could hear what another one waits for.
+    fn end_accepting(&self, state: &mut State) {
+        self.listening.stop_waiting();
+        if state.idle > 0 {
+            match self.listening.knock() {
+                Ok(knock) => state.knocks.push(knock),
+                // Not even a descriptor is left.
+                Err(_) => self.listening.shut(),
             }
-        }
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-        // A reset leaves no address in use for a minute (TIME_WAIT).
-        socket.set_linger(Some(Duration::ZERO))?;
-        // Whoever holds the state must not wait: nobody waits for a connection while the backlog is full.
-        socket.set_nonblocking(true)?;
-        match socket.connect(&addr.into()) {
-            Err(error) if !wire::is_timeout(&error) && !wire::is_in_progress(&error) => Err(error),
-            _ => Ok(socket),
         }
     }
 
     /// Waits for all workers, those too that are started meanwhile.
     fn join(&self) {
+        let mut state = self.state();
+        let (mut idle, mut since) = (state.idle, Instant::now());
+        while state.idle > 0 {
+            state = self.wait(state, Some(KNOCK_PATIENCE));
+            if state.idle != idle {
+                (idle, since) = (state.idle, Instant::now());
+            } else if since.elapsed() >= KNOCK_PATIENCE {
+                // Somebody else may accept on the same socket, and have heard the knock.
+                self.listening.shut();
+            }
+        }
+        drop(state);
         loop {
             let workers = std::mem::take(&mut self.state().workers);
             if workers.is_empty() {
                 return;
             }
             for worker in workers {
-                // A worker catches the panics of what it calls.
-                let _ = worker.join();
+                // The last handle may be dropped by what a worker calls. A worker catches the panics of that.
+                if worker.thread().id() != thread::current().id() {
+                    let _ = worker.join();
+                }
             }
         }
     }
 
-    fn accept(&self, deadline: Deadline) -> Result<(TcpStream, SocketAddr)> {
-        let failed = |source| Error::Accept { addr: self.addr, source };
-        if let Deadline::At(_) = deadline {
-            let left =
-                deadline.left().filter(|left| !left.is_zero()).ok_or_else(|| self.no_request())?;
-            // Works for accept(2) too: socket(7), SO_RCVTIMEO.
-            SockRef::from(&self.listener).set_read_timeout(Some(left)).map_err(failed)?;
-        }
-        loop {
-            match self.listener.accept() {
-                Ok(accepted) => return Ok(accepted),
-                Err(error) if wire::is_timeout(&error) => return Err(self.no_request()),
-                // The client was gone before it was accepted: accept(2).
+    /// Accepts in the calling thread.
+    fn accept(&self, deadline: Deadline) -> Result<Accepted> {
+        let addr = self.addr();
+        let accepted = self.listening.accept(deadline).and_then(|accepted| {
+            accepted.map(|(stream, addr)| self.admit(stream, addr)).transpose()
+        });
+        match accepted {
+            Ok(Some(accepted)) => Ok(accepted),
+            Ok(None) => Err(self.no_request()),
+            Err(source) => {
+                let error = Error::Accept { addr, source };
+                self.plug.tell(&Event::Failed(&error));
                 Err(error)
-                    if wire::is_gone(&error) || error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(failed(source)),
             }
         }
     }
 
-    fn connect(&self, stream: TcpStream, addr: SocketAddr) -> Result<Accepted> {
+    /// Gives an accepted connection its number, and its place in the journal.
+    pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Accepted> {
         let stream = Arc::new(stream);
-        let wire = Wire::new(Arc::clone(&stream), self.settings.retain)
-            .map_err(|source| Error::Accept { addr: self.addr, source })?;
+        let wire = Wire::new(Arc::clone(&stream), self.settings.retain)?;
+        let phase = AtomicU8::new(Phase::Fresh as u8);
+        let handle = Arc::new(Handle { stream, phase, cut: AtomicBool::new(false) });
         let mut state = self.state();
         state.connections += 1;
         let client = Client { addr, connection: state.connections, exchange: 0 };
         let connection = Connection::new(client, wire, self.settings.framing.clone());
+        state.open.insert(client.connection, Arc::clone(&handle));
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
@@ -339,22 +381,23 @@ impl Service {
                 end: Arc::clone(&connection.end),
             });
         }
-        drop(state);
-        self.plug.tell(&Event::Accepted(&client));
-        Ok((connection, stream))
+        Ok(Accepted { connection, handle })
+    }
+
+    /// Whether this is a connection by which a worker is told that no more will come.
+    pub(crate) fn is_knock(&self, addr: SocketAddr) -> bool {
+        self.is_ending() && self.state().knocks.iter().any(|(knock, _)| *knock == addr)
     }
 
     fn no_request(&self) -> Error {
-        Error::NoRequest {
-            addr: self.addr,
-            deadline: self.settings.accept_deadline.unwrap_or_default(),
-        }
+        let deadline = self.settings.accept_deadline.unwrap_or_default();
+        Error::NoRequest { addr: self.addr(), deadline }
     }
 
     /// Starts a thread that serves `first`, if there is one, then accepts.
-    fn start_worker(self: &Arc<Self>, first: Option<Accepted>) -> Result<()> {
+    pub(crate) fn start_worker(self: &Arc<Self>, first: Option<Accepted>) -> Result<()> {
         let mut state = self.state();
-        if state.stopping {
+        if self.is_stopping() {
             return Ok(());
         }
         if state.workers.len().is_multiple_of(4 * IDLE_WORKERS) {
@@ -363,122 +406,139 @@ impl Service {
         let accepts = first.is_none();
         let service = Arc::clone(self);
         let worker = thread::Builder::new()
-            .name(format!("peer {}", self.addr.port()))
-            .spawn(move || service.work(first))
-            .map_err(|source| Error::Accept { addr: self.addr, source })?;
+            .name(format!("peer {}", self.addr().port()))
+            .spawn(move || worker::run(service, first))
+            .map_err(|source| Error::Accept { addr: self.addr(), source })?;
         state.idle += usize::from(accepts);
         state.workers.push(worker);
         Ok(())
     }
 
-    fn work(self: Arc<Self>, first: Option<Accepted>) {
-        let this = Worker { service: self };
-        let mut next = first;
-        while let Some((connection, stream)) = next.take().or_else(|| this.accept()) {
-            let number = connection.client.connection;
-            let phase = if connection.client.exchange > 0 { Phase::Between } else { Phase::Fresh };
-            let mut state = this.service.state();
-            if state.stopping {
-                return;
-            }
-            state.open.insert(number, Open { stream, phase, cut: false });
-            drop(state);
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| this.serve(connection))) {
-                this.service.over(Outcome::Panicked(payload));
-            }
-            let mut state = this.service.state();
-            state.open.remove(&number);
-            this.service.changed.notify_all();
-            if state.stopping || state.idle >= IDLE_WORKERS {
-                return;
-            }
-            state.idle += 1;
+    pub(crate) fn start_worker_if_none_is_idle(self: &Arc<Self>) -> Result<()> {
+        let is_idle = self.state().idle > 0;
+        if is_idle { Ok(()) } else { self.start_worker(None) }
+    }
+
+    /// A worker has a connection; whether it was the last one that waited for any.
+    pub(crate) fn leave_idle(&self) -> bool {
+        let mut state = self.state();
+        state.idle -= 1;
+        state.idle == 0
+    }
+
+    /// A worker goes, and tells the next one.
+    pub(crate) fn leave_for_good(&self) {
+        let mut state = self.state();
+        state.idle -= 1;
+        if self.is_ending() {
+            self.end_accepting(&mut state);
         }
+        self.notify(&state);
+    }
+
+    /// A worker is done with a connection; whether it is to wait for the next one.
+    pub(crate) fn enter_idle(&self, number: u64) -> bool {
+        let mut state = self.state();
+        state.open.remove(&number);
+        self.notify(&state);
+        let stays = state.idle < IDLE_WORKERS;
+        state.idle += usize::from(stays);
+        stays
+    }
+
+    fn forget(&self, number: u64) {
+        self.state().open.remove(&number);
     }
 
     /// Waits until an exchange may begin; false says that none ever will.
-    fn take_permit(&self) -> bool {
-        if self.role == Role::Peer {
-            return true;
-        }
+    pub(crate) fn take_permit(&self) -> bool {
         let mut state = self.state();
-        while state.permits == 0 && !state.stopping {
+        while state.permits == 0 {
+            if self.is_stopping() {
+                return false;
+            }
             state = self.wait(state, None);
-        }
-        if state.stopping {
-            return false;
         }
         state.permits -= 1;
         true
     }
 
-    fn revoke_permit(&self) {
-        let mut state = self.state();
-        state.permits = state.permits.saturating_sub(1);
-    }
-
     /// A connection has ended before its first byte.
-    fn silent(&self, connection: Connection, end: ClientEnd) {
+    pub(crate) fn silent(&self, connection: Connection, end: ClientEnd) {
         self.plug.tell(&Event::Silent(&connection.client, end));
         connection.over(end);
     }
 
-    /// Writes down what became of an exchange, and tells the observer.
-    fn outcome(&self, result: std::result::Result<Exchange, (Box<Exchange>, Fault)>) -> Outcome {
-        let (exchange, outcome) = match result {
+    /// What became of an exchange, for who waits and for the journal. The observer is told.
+    fn outcome(
+        &self,
+        result: std::result::Result<Exchange, (Box<Exchange>, Fault)>,
+    ) -> (Outcome, Exchange) {
+        match result {
             Ok(exchange) => {
                 self.plug.tell(&Event::Served(&exchange));
-                (exchange.clone(), Outcome::Over(Ok(exchange)))
+                (Outcome::Over(Ok(exchange.clone())), exchange)
             }
             Err((exchange, Fault::Error(error))) => {
                 self.plug.tell(&Event::Failed(&error));
-                (*exchange, Outcome::Over(Err(error)))
+                (Outcome::Over(Err(error)), *exchange)
             }
-            Err((exchange, Fault::Panic(payload))) => (*exchange, Outcome::Panicked(payload)),
-        };
-        if self.role == Role::Peer {
-            let number = usize::try_from(exchange.client().connection)
-                .expect("as many as the journal holds");
-            self.state().journal[number - 1].exchanges.push(exchange);
+            Err((exchange, Fault::Panic(payload))) => (Outcome::Panicked(payload), *exchange),
         }
-        outcome
     }
 
-    fn over(&self, outcome: Outcome) {
-        self.state().outcomes.push_back(outcome);
-        self.changed.notify_all();
-    }
-
-    /// The next outcome; `None` if the deadline passes while it `counts`.
-    fn wait_for_outcome(
+    /// Writes down what became of an exchange, and tells who waits for it.
+    pub(crate) fn publish(
         &self,
-        deadline: Deadline,
-        counts: impl Fn(&State) -> bool,
-    ) -> Option<Outcome> {
+        result: std::result::Result<Exchange, (Box<Exchange>, Fault)>,
+        permit: bool,
+    ) {
+        let (outcome, exchange) = self.outcome(result);
+        let number = exchange.client().connection;
         let mut state = self.state();
-        loop {
-            if let Some(outcome) = state.outcomes.pop_front() {
-                return Some(outcome);
-            }
-            let left = deadline.left().filter(|_| counts(&state));
-            if left.is_some_and(|left| left.is_zero()) {
-                return None;
-            }
-            state = self.wait(state, left);
+        if self.role == Role::Peer {
+            let index = usize::try_from(number - 1).expect("the journal has as many entries");
+            state.journal[index].exchanges.push(exchange);
+        }
+        state.outcomes.push_back(Told { outcome, permit });
+        self.notify(&state);
+    }
+
+    /// Tells who waits for an exchange of something else.
+    pub(crate) fn publish_fault(&self, outcome: Outcome, permit: bool) {
+        let mut state = self.state();
+        state.outcomes.push_back(Told { outcome, permit });
+        self.notify(&state);
+    }
+
+    /// Something that `finish` looks at has changed.
+    pub(crate) fn notify_finish(&self) {
+        if self.is_ending() {
+            self.notify(&self.state());
+        }
+    }
+
+    /// A system call, so not for nobody.
+    fn notify(&self, state: &MutexGuard<'_, State>) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
         }
     }
 
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State>,
         timeout: Option<Duration>,
     ) -> MutexGuard<'a, State> {
-        match timeout {
+        state.waiting += 1;
+        let mut state = match timeout {
             None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(timeout) => {
                 self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
             }
-        }
+        };
+        state.waiting -= 1;
+        state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -487,189 +547,8 @@ impl Service {
 }
 
 impl State {
-    /// Makes workers stop waiting for connections that are in this phase.
-    fn cut(&mut self, phase: Phase) {
-        for open in self.open.values_mut().filter(|open| open.phase == phase) {
-            open.cut = true;
-            // What has arrived is still read. Whoever has ended already needs no ending.
-            let _ = open.stream.shutdown(Shutdown::Read);
-        }
-    }
-}
-
-/// The thread that serves a connection. It owns its share of the service, to start others like it.
-struct Worker {
-    service: Arc<Service>,
-}
-
-impl Worker {
-    /// Accepts a connection. This worker has been counted as idle, and is not any more. `None` says that accepting is over.
-    fn accept(&self) -> Option<Accepted> {
-        let service = &*self.service;
-        let mut told = None;
-        loop {
-            let result = service.accept(Deadline::Never).and_then(|(stream, addr)| {
-                let is_wake = service.state().wakes.iter().any(|(wake, _)| *wake == addr);
-                if is_wake { Ok(None) } else { service.connect(stream, addr).map(Some) }
-            });
-            let mut state = service.state();
-            let over = state.stopping || state.finishing.is_some();
-            match result {
-                Ok(Some((connection, _))) if state.stopping => {
-                    state.idle -= 1;
-                    service.end_accepting(&mut state);
-                    connection.over(ClientEnd::StillOpen);
-                    return None;
-                }
-                Ok(Some(accepted)) => {
-                    state.idle -= 1;
-                    let alone = state.idle == 0;
-                    drop(state);
-                    // The first one may turn out to keep nobody waiting.
-                    if alone && accepted.0.client.connection > 1 {
-                        self.about_to_wait();
-                    }
-                    return Some(accepted);
-                }
-                Ok(None) | Err(Error::NoRequest { .. }) if over => {
-                    state.idle -= 1;
-                    service.end_accepting(&mut state);
-                    return None;
-                }
-                // A caller of `serve_once` has left its deadline on the listener.
-                Ok(None) | Err(Error::NoRequest { .. }) => {
-                    let _ = SockRef::from(&service.listener).set_read_timeout(None);
-                }
-                Err(error) => {
-                    if over {
-                        state.idle -= 1;
-                        service.end_accepting(&mut state);
-                    }
-                    drop(state);
-                    let kind = error.io_error().map(io::Error::kind);
-                    if told != kind {
-                        told = kind;
-                        service.plug.tell(&Event::Failed(&error));
-                        service.over(Outcome::Over(Err(error)));
-                    }
-                    if over {
-                        return None;
-                    }
-                    thread::sleep(ACCEPT_PAUSE);
-                }
-            }
-        }
-    }
-
-    fn serve(&self, mut connection: Connection) {
-        let service = &*self.service;
-        let number = connection.client.connection;
-        loop {
-            match self.begin(&mut connection) {
-                Beginning::Begun => {}
-                // A connection that has had an exchange may end without another.
-                Beginning::Over(end) if connection.client.exchange > 0 => {
-                    return connection.over(end);
-                }
-                Beginning::Silent if connection.client.exchange > 0 => {
-                    return connection.close(self, &Next::Close);
-                }
-                Beginning::Over(end) => return service.silent(connection, end),
-                Beginning::Silent => return service.silent(connection, ClientEnd::StillOpen),
-            }
-            if !service.take_permit() {
-                return connection.over(ClientEnd::StillOpen);
-            }
-            self.enter(number, Phase::Serving);
-            let Exchanged { result, next } = connection.exchange(self);
-            if let Next::Request = next {
-                service.over(service.outcome(result));
-                self.enter(number, Phase::Between);
-            } else if service.role == Role::Peer {
-                service.over(service.outcome(result));
-                return connection.close(self, &next);
-            } else {
-                connection.close(self, &next);
-                return service.over(service.outcome(result));
-            }
-        }
-    }
-
-    fn begin(&self, connection: &mut Connection) -> Beginning {
-        let number = connection.client.connection;
-        let patience = self.idle_time().map_or(PATIENCE, |idle| idle.min(PATIENCE));
-        let mut beginning = connection.begin(Some(patience));
-        if let Beginning::Silent = beginning {
-            self.about_to_wait();
-            beginning = connection.begin(self.idle_time());
-        }
-        match beginning {
-            // Our own doing, or the client's: at the end both look the same.
-            Beginning::Over(ClientEnd::Closed) if self.is_cut(number) => Beginning::Silent,
-            beginning => beginning,
-        }
-    }
-
-    /// How long a connection may stay silent.
-    fn idle_time(&self) -> Option<Duration> {
-        let settings = &self.service.settings;
-        let finishing = self.finishing_since().map(|_| settings.linger);
-        settings.idle_deadline.into_iter().chain(finishing).min()
-    }
-
-    fn enter(&self, number: u64, phase: Phase) {
-        let mut state = self.service.state();
-        let finishing = state.finishing.is_some();
-        if let Some(open) = state.open.get_mut(&number) {
-            open.phase = phase;
-        }
-        if finishing && phase == Phase::Between {
-            state.cut(Phase::Between);
-        }
-        drop(state);
-        if finishing {
-            self.service.changed.notify_all();
-        }
-    }
-
-    fn is_cut(&self, number: u64) -> bool {
-        self.service.state().open.get(&number).is_some_and(|open| open.cut)
-    }
-}
-
-impl Host for Worker {
-    fn settings(&self) -> &Settings {
-        self.service.settings()
-    }
-
-    fn next_exchange(&self) -> u64 {
-        self.service.next_exchange()
-    }
-
-    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
-        if self.service.plug.sink.is_some() {
-            self.about_to_wait();
-        }
-        self.service.open_record(client)
-    }
-
-    fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
-        if !self.service.plug.is_prompt {
-            self.about_to_wait();
-        }
-        self.service.respond(request)
-    }
-
-    fn about_to_wait(&self) {
-        let alone = self.service.state().idle == 0;
-        // Without a thread others wait until this connection is done: slower, and nobody is lost.
-        if alone && let Err(error) = self.service.start_worker(None) {
-            self.service.plug.tell(&Event::Failed(&error));
-        }
-    }
-
-    fn finishing_since(&self) -> Option<Instant> {
-        self.service.state().finishing
+    fn handles_in(&self, phase: Phase) -> impl Iterator<Item = &Handle> {
+        self.open.values().map(|handle| &**handle).filter(move |handle| handle.is_in(phase))
     }
 }
 
@@ -694,30 +573,6 @@ impl Host for Service {
     fn about_to_wait(&self) {}
 
     fn finishing_since(&self) -> Option<Instant> {
-        None
-    }
-}
-
-/// A point in time, which a very long timeout never reaches.
-#[derive(Debug, Clone, Copy)]
-enum Deadline {
-    At(Instant),
-    Never,
-}
-
-impl Deadline {
-    fn after(timeout: Option<Duration>) -> Self {
-        match timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
-            Some(instant) => Deadline::At(instant),
-            None => Deadline::Never,
-        }
-    }
-
-    /// How long until then; `None` for never.
-    fn left(self) -> Option<Duration> {
-        match self {
-            Deadline::At(instant) => Some(instant.saturating_duration_since(Instant::now())),
-            Deadline::Never => None,
-        }
+        self.finishing.get().copied()
     }
 }

@@ -45,7 +45,7 @@ mod tests {
 
         server.set_nonblocking(true).expect("set");
         let mut sent = 0;
-        while let Ok(length) = server.write(&[0; 65536]) {
+        while let Ok(length) = server.write(&[0; 4096]) {
             sent += length as u64;
         }
         let held = unacknowledged(&server).expect("an open socket");

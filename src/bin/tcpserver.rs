@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fake_peer::{Error, Event, Exchange, FileSink, FileSource, Framing, Request, TcpServer};
 
@@ -78,14 +79,16 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: Options, console: &Arc<Console>) -> Result<Exchange, Error> {
-    let names_port = options.listen.ends_with(":0");
+    let (_, port) = options.listen.rsplit_once(':').unwrap_or_default();
+    let names_port = port.parse() == Ok(0);
     let observer = Arc::clone(console);
     let server = TcpServer::builder()
         .addr(options.listen)
         // As the tutorial's listen(10).
         .backlog(10)
-        // As the tutorial's recv: a person may take their time to type. Nobody else waits for that.
+        // A person may take their time to type, as with the tutorial's recv. Nobody else waits for the first byte.
         .idle_deadline(None)
+        .deadline(Duration::from_secs(60))
         .framing(options.framing)
         .sink(FileSink::new(options.recv))
         .source(FileSource::new(options.send))
@@ -113,11 +116,18 @@ fn stop_on_signals(console: &Arc<Console>) {
     };
     let console = Arc::clone(console);
     std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            console.say(Line::Stopping);
-            // What was captured is in the file already. A shell's way to tell that a signal ended a program.
-            #[allow(clippy::exit)]
-            std::process::exit(128 + signal);
+        for (count, signal) in signals.forever().enumerate() {
+            let console = Arc::clone(&console);
+            let stop = move || {
+                if count == 0 {
+                    console.say(Line::Stopping);
+                }
+                // What was captured is in the file already. A shell's way to tell that a signal ended a program.
+                #[allow(clippy::exit)]
+                std::process::exit(128 + signal)
+            };
+            // The line may have nobody who reads it: the second signal does not wait for that.
+            std::thread::spawn(stop);
         }
     });
 }
@@ -317,7 +327,12 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// One line on stderr. If even that fails there is nobody left to tell.
+/// One line on stderr, whatever a file is called. If even that fails there is nobody left to tell.
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "tcpserver: {text}");
+    let mut line = String::from("tcpserver: ");
+    for char in text.chars() {
+        if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
+    }
+    line.push('\n');
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }

@@ -1,0 +1,27 @@
+//! A point in time to wait until.
+
+use std::time::{Duration, Instant};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deadline {
+    At(Instant),
+    Never,
+}
+
+impl Deadline {
+    /// A timeout that is too long for the clock never ends.
+    pub(crate) fn after(timeout: Option<Duration>) -> Self {
+        match timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            Some(instant) => Deadline::At(instant),
+            None => Deadline::Never,
+        }
+    }
+
+    /// How long until then; `None` for never.
+    pub(crate) fn left(self) -> Option<Duration> {
+        match self {
+            Deadline::At(instant) => Some(instant.saturating_duration_since(Instant::now())),
+            Deadline::Never => None,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The threads of a server. A worker accepts a connection, serves it to its end, and accepts the next. Before it waits
+//! for its client it sees to it that another one accepts, so that nobody who waits blocks anybody who doesn't: a
+//! peer that is never made to wait has one thread.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::connection::{Beginning, Connection, Exchanged, Host, Next, PATIENCE};
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::event::Event;
+use crate::exchange::ClientEnd;
+use crate::plug::Payload;
+use crate::request::Request;
+use crate::response::Response;
+use crate::service::{Accepted, Handle, Outcome, Phase, Role, Service};
+use crate::settings::Settings;
+
+/// How long accepting pauses when it failed, as it does while the process has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Serves `first`, if there is one, then what it accepts.
+pub(crate) fn run(service: Arc<Service>, first: Option<Accepted>) {
+    let worker = Worker { service, permit: Cell::new(false) };
+    let mut stays = match first {
+        Some(first) => worker.take_on(first, |_| ()),
+        None => true,
+    };
+    while stays && let Some(accepted) = worker.accept() {
+        stays =
+            worker.take_on(accepted, |client| worker.service.plug.tell(&Event::Accepted(client)));
+    }
+}
+
+struct Worker {
+    service: Arc<Service>,
+    /// Whether a permit was taken for an exchange that has not been published yet.
+    permit: Cell<bool>,
+}
+
+impl Worker {
+    /// Accepts a connection. This worker has been counted as idle, and is not any more. `None` says that no more will
+    /// come.
+    fn accept(&self) -> Option<Accepted> {
+        let service = &*self.service;
+        let mut told = None;
+        loop {
+            let result = match service.listening.accept(Deadline::Never) {
+                Ok(Some((_, addr))) if service.is_knock(addr) => Ok(None),
+                Ok(Some((stream, addr))) => service.admit(stream, addr).map(Some),
+                nobody_or_error => nobody_or_error.map(|_| None),
+            };
+            match result {
+                Ok(Some(accepted)) => {
+                    let alone = service.leave_idle();
+                    // The first one may turn out to keep nobody waiting.
+                    if alone && accepted.connection.client.connection > 1 {
+                        self.about_to_wait();
+                    }
+                    return Some(accepted);
+                }
+                Ok(None) | Err(_) if service.is_ending() => {
+                    service.leave_for_good();
+                    return None;
+                }
+                Ok(None) => service.listening.forget_deadline(),
+                Err(source) => {
+                    if told.replace(source.kind()) != Some(source.kind()) {
+                        let error = Error::Accept { addr: service.addr(), source };
+                        self.catch(|| service.plug.tell(&Event::Failed(&error)));
+                        service.publish_fault(Outcome::Over(Err(error)), false);
+                    }
+                    thread::sleep(ACCEPT_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Whatever a user plugged in panics with is told to who waits.
+    fn catch(&self, call: impl FnOnce()) {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(call)) {
+            self.service.publish_fault(Outcome::Panicked(payload), self.permit.take());
+        }
+    }
+
+    /// Serves a connection; whether this worker is to accept another.
+    fn take_on(&self, accepted: Accepted, tell: impl FnOnce(&Client)) -> bool {
+        let number = accepted.connection.client.connection;
+        self.catch(|| {
+            tell(&accepted.connection.client);
+            self.serve(accepted);
+        });
+        self.service.enter_idle(number)
+    }
+
+    fn serve(&self, Accepted { mut connection, handle }: Accepted) {
+        let service = &*self.service;
+        loop {
+            if service.is_stopping() {
+                return connection.over(ClientEnd::StillOpen);
+            }
+            match self.begin(&mut connection, &handle) {
+                Beginning::Begun => {}
+                // A connection that has had an exchange may end without another.
+                Beginning::Over(end) if connection.client.exchange > 0 => {
+                    return connection.over(end);
+                }
+                Beginning::Silent if connection.client.exchange > 0 => {
+                    return connection.close(self, &Next::Close);
+                }
+                Beginning::Over(end) => return service.silent(connection, end),
+                Beginning::Silent => return service.silent(connection, ClientEnd::StillOpen),
+            }
+            if service.role == Role::Foreground && !service.take_permit() {
+                return connection.over(ClientEnd::StillOpen);
+            }
+            self.permit.set(true);
+            handle.enter(Phase::Serving);
+            service.notify_finish();
+            let Exchanged { result, next } = connection.exchange(self);
+            let goes_on = matches!(next, Next::Request);
+            if goes_on {
+                handle.enter(Phase::Between);
+            }
+            if goes_on || service.role == Role::Peer {
+                service.publish(result, self.permit.take());
+            } else {
+                connection.close(self, &next);
+                return service.publish(result, self.permit.take());
+            }
+            if !goes_on {
+                return connection.close(self, &next);
+            }
+        }
+    }
+
+    fn begin(&self, connection: &mut Connection, handle: &Handle) -> Beginning {
+        let has_had_one = connection.client.exchange > 0;
+        if has_had_one && self.finishing_since().is_some() {
+            handle.cut();
+        }
+        let patience = self.idle_time().map_or(PATIENCE, |idle| idle.min(PATIENCE));
+        let mut beginning = connection.begin(Some(patience));
+        if let Beginning::Silent = beginning {
+            self.about_to_wait();
+            beginning = connection.begin(self.idle_time());
+        }
+        match beginning {
+            // Our own doing, or the client's: at the end both look the same.
+            Beginning::Over(ClientEnd::Closed) if handle.is_cut() => Beginning::Silent,
+            beginning => beginning,
+        }
+    }
+
+    /// How long a connection may stay silent.
+    fn idle_time(&self) -> Option<Duration> {
+        let settings = self.settings();
+        let finishing = self.finishing_since().map(|_| settings.linger);
+        settings.idle_deadline.into_iter().chain(finishing).min()
+    }
+}
+
+impl Host for Worker {
+    fn settings(&self) -> &Settings {
+        self.service.settings()
+    }
+
+    fn next_exchange(&self) -> u64 {
+        self.service.next_exchange()
+    }
+
+    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
+        if self.service.plug.sink.is_some() {
+            self.about_to_wait();
+        }
+        self.service.open_record(client)
+    }
+
+    fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
+        if !self.service.plug.is_prompt {
+            self.about_to_wait();
+        }
+        self.service.respond(request)
+    }
+
+    fn about_to_wait(&self) {
+        // Without a thread others wait until this connection is done: slower, and nobody is lost.
+        if let Err(error) = self.service.start_worker_if_none_is_idle() {
+            self.service.plug.tell(&Event::Failed(&error));
+        }
+    }
+
+    fn finishing_since(&self) -> Option<Instant> {
+        self.service.finishing_since()
+    }
+}
