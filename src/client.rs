@@ -11,6 +11,7 @@ pub struct Client {
     pub(crate) addr: SocketAddr,
     pub(crate) connection: u64,
     pub(crate) exchange: u64,
+    pub(crate) turn: u64,
 }
 
 impl Client {
@@ -28,6 +29,11 @@ impl Client {
     /// connection has not begun one.
     pub fn exchange(&self) -> u64 {
         self.exchange
+    }
+
+    /// Which exchange of its connection this is, counted from 1; 0 while the connection has not begun one.
+    pub fn turn(&self) -> u64 {
+        self.turn
     }
 }
 

@@ -121,6 +121,7 @@ impl Connection {
     /// Serves one exchange, whose request has begun.
     pub(crate) fn exchange(&mut self, host: &dyn Host) -> Exchanged {
         self.client.exchange = host.next_exchange();
+        self.client.turn += 1;
         let first_byte = Instant::now();
         let (request, received) = self.receive(host);
         self.received.store(0, Ordering::Relaxed);

@@ -86,7 +86,12 @@ impl<'a> Head<'a> {
     }
 
     pub(crate) fn request_line(self) -> Option<RequestLine<'a>> {
-        RequestLine::parse(lines(self.bytes).find(|line| !line.text.is_empty())?.text)
+        RequestLine::parse(self.first_line()?)
+    }
+
+    /// The request line, parsed or not.
+    pub(crate) fn first_line(self) -> Option<&'a [u8]> {
+        Some(lines(self.bytes).find(|line| !line.text.is_empty())?.text)
     }
 
     /// Names and values in the order of arrival; a line without a colon is passed over.

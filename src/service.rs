@@ -369,7 +369,7 @@ impl Service {
         let handle = Arc::new(Handle { stream, phase, cut: AtomicBool::new(false) });
         let mut state = self.state();
         state.connections += 1;
-        let client = Client { addr, connection: state.connections, exchange: 0 };
+        let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
         let connection = Connection::new(client, wire, self.settings.framing.clone());
         state.open.insert(client.connection, Arc::clone(&handle));
         if self.role == Role::Peer {
