@@ -126,6 +126,10 @@ impl Worker {
             let goes_on = matches!(next, Next::Request);
             if goes_on {
                 handle.enter(Phase::Between);
+                // A client that is never silent must not keep others waiting either.
+                if connection.client.turn == 1 {
+                    self.about_to_wait();
+                }
             }
             if goes_on || service.role == Role::Peer {
                 service.publish(result, self.permit.take());
