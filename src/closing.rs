@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Instant;
 
-use crate::connection::{Host, PATIENCE};
 use crate::exchange::ClientEnd;
+use crate::host::{Host, PATIENCE};
 use crate::wire::Wire;
 
 /// Shuts down our sending side, then receives until the client closes, for at most the linger time.

@@ -10,32 +10,15 @@ use crate::client::Client;
 use crate::closing;
 use crate::error::Error;
 use crate::exchange::{ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
-use crate::framing::{Framing, TooMuch, Verdict};
+use crate::framing::Framing;
+use crate::framing::framer::{TooMuch, Verdict};
+use crate::host::{Host, PATIENCE};
 use crate::kept::Kept;
 use crate::perform::{self, Performance};
 use crate::plug::Payload;
 use crate::request::{Parts, Request, RequestEnd};
-use crate::response::{Ending, Response};
-use crate::settings::Settings;
+use crate::response::Ending;
 use crate::wire::{self, Wire};
-
-/// How long a read may take before others who wait are thought of: long enough for a client that sends at once, and no
-/// visible delay for the one behind a client that doesn't.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
-
-/// What a connection needs of the server that it belongs to.
-pub(crate) trait Host {
-    fn settings(&self) -> &Settings;
-    /// The number of an exchange that begins.
-    fn next_exchange(&self) -> u64;
-    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>>;
-    /// The source's answer, or its panic.
-    fn respond(&self, request: &Request) -> Result<io::Result<Response>, Payload>;
-    /// This thread is about to wait for its client, or for what a user plugged in: others may need serving.
-    fn about_to_wait(&self);
-    /// When the server began to finish: who has had their answer and stays connected is not waited for any more.
-    fn finishing_since(&self) -> Option<Instant>;
-}
 
 /// An accepted connection.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use crate::request::Request;
 use crate::server::TcpServer;
 use crate::service::Service;
 use crate::source::ResponseSource;
+use crate::worker;
 
 /// How long [`Peer::request`] waits.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,7 +69,7 @@ impl Peer {
     }
 
     pub(crate) fn start(service: Arc<Service>) -> Result<Self> {
-        service.start_worker(None)?;
+        worker::start(&service, None)?;
         Ok(Peer { service, finished: false })
     }
 

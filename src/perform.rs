@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use crate::connection::Host;
 use crate::error::on_path;
+use crate::host::Host;
 use crate::response::Step;
 use crate::wire::{LARGE_BUFFER, Wire};
 

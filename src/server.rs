@@ -9,6 +9,7 @@ use crate::address;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::exchange::Exchange;
+use crate::foreground;
 use crate::framing::Framing;
 use crate::peer::Peer;
 use crate::plug::{Observer, Plug};
@@ -87,7 +88,7 @@ impl TcpServer {
     ///
     /// With the panic of a sink, a source or an observer.
     pub fn serve_once(&self) -> Result<Exchange> {
-        self.service.serve_once()
+        foreground::serve_once(&self.service)
     }
 }
 

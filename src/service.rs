@@ -1,12 +1,11 @@
 //! A server at work: its state, who may begin an exchange, what became of each, and its end. What its threads do is
-//! `worker`'s, what happens on one connection is `connection`'s.
+//! `worker`'s and `foreground`'s, what happens on one connection is `connection`'s.
 //!
-//! A foreground server begins without workers, in the calling thread, and gets them when a connection stays silent. A
-//! request that has begun takes a permit before it is served: serving one exchange means handing out one permit and
-//! waiting for an outcome. A peer has workers from the start, and needs no permits.
+//! With a foreground server a request that has begun takes a permit before a worker serves it: serving one exchange means
+//! handing out one permit and waiting for an outcome. A peer needs no permits.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use crate::client::Client;
-use crate::connection::{Beginning, Connection, Exchanged, Fault, Host, Next, PATIENCE};
+use crate::connection::{Connection, Fault};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -25,11 +24,8 @@ use crate::exchange::{ClientEnd, Exchange};
 use crate::journal::{ConnectionRecord, Journal};
 use crate::listening::Listening;
 use crate::plug::{Payload, Plug, lock};
-use crate::request::Request;
-use crate::response::Response;
 use crate::settings::Settings;
 use crate::wire::Wire;
-use crate::worker;
 
 /// More workers than this do not stay for later.
 const IDLE_WORKERS: usize = 16;
@@ -91,7 +87,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    fn result(self) -> Result<Exchange> {
+    pub(crate) fn result(self) -> Result<Exchange> {
         match self {
             Outcome::Over(result) => result,
             Outcome::Panicked(payload) => panic::resume_unwind(payload),
@@ -169,37 +165,8 @@ impl Service {
         self.listening.addr
     }
 
-    /// Serves one exchange of a foreground server.
-    pub(crate) fn serve_once(self: &Arc<Self>) -> Result<Exchange> {
-        let deadline = Deadline::after(self.settings.accept_deadline);
-        if self.state().workers.is_empty() {
-            loop {
-                let Accepted { mut connection, handle } = self.accept(deadline)?;
-                self.plug.tell(&Event::Accepted(&connection.client));
-                match connection.begin(Some(PATIENCE)) {
-                    Beginning::Begun => {
-                        let number = connection.client.connection;
-                        let Exchanged { result, next } = connection.exchange(&**self);
-                        if let Next::Request = next {
-                            self.start_worker(Some(Accepted { connection, handle }))?;
-                        } else {
-                            connection.close(&**self, &next);
-                            self.forget(number);
-                        }
-                        return self.outcome(result).0.result();
-                    }
-                    Beginning::Over(end) => {
-                        self.forget(connection.client.connection);
-                        self.silent(connection, end);
-                    }
-                    Beginning::Silent => {
-                        self.start_worker(Some(Accepted { connection, handle }))?;
-                        break;
-                    }
-                }
-            }
-        }
-        self.start_worker_if_none_is_idle()?;
+    /// Lets one more exchange begin, and waits for its outcome. The deadline is one for its beginning.
+    pub(crate) fn wait_for_one(&self, deadline: Deadline) -> Result<Exchange> {
         let mut state = self.state();
         state.permits += 1;
         self.notify(&state);
@@ -210,7 +177,6 @@ impl Service {
                 drop(state);
                 return outcome.result();
             }
-            // The deadline is one for the beginning of an exchange: it is off once the permit is taken.
             let left = deadline.left().filter(|_| state.permits > 0);
             if left.is_some_and(|left| left.is_zero()) {
                 state.permits -= 1;
@@ -344,23 +310,6 @@ impl Service {
         }
     }
 
-    /// Accepts in the calling thread.
-    fn accept(&self, deadline: Deadline) -> Result<Accepted> {
-        let addr = self.addr();
-        let accepted = self.listening.accept(deadline).and_then(|accepted| {
-            accepted.map(|(stream, addr)| self.admit(stream, addr)).transpose()
-        });
-        match accepted {
-            Ok(Some(accepted)) => Ok(accepted),
-            Ok(None) => Err(self.no_request()),
-            Err(source) => {
-                let error = Error::Accept { addr, source };
-                self.plug.tell(&Event::Failed(&error));
-                Err(error)
-            }
-        }
-    }
-
     /// Gives an accepted connection its number, and its place in the journal.
     pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Accepted> {
         let stream = Arc::new(stream);
@@ -389,13 +338,25 @@ impl Service {
         self.is_ending() && self.state().knocks.iter().any(|(knock, _)| *knock == addr)
     }
 
-    fn no_request(&self) -> Error {
+    pub(crate) fn no_request(&self) -> Error {
         let deadline = self.settings.accept_deadline.unwrap_or_default();
         Error::NoRequest { addr: self.addr(), deadline }
     }
 
-    /// Starts a thread that serves `first`, if there is one, then accepts.
-    pub(crate) fn start_worker(self: &Arc<Self>, first: Option<Accepted>) -> Result<()> {
+    pub(crate) fn has_workers(&self) -> bool {
+        !self.state().workers.is_empty()
+    }
+
+    pub(crate) fn has_idle_worker(&self) -> bool {
+        self.state().idle > 0
+    }
+
+    /// Keeps the worker that `start` starts, which is going to wait for a connection if it `is_idle`.
+    pub(crate) fn add_worker(
+        &self,
+        is_idle: bool,
+        start: impl FnOnce() -> io::Result<JoinHandle<()>>,
+    ) -> Result<()> {
         let mut state = self.state();
         if self.is_stopping() {
             return Ok(());
@@ -403,20 +364,18 @@ impl Service {
         if state.workers.len().is_multiple_of(4 * IDLE_WORKERS) {
             state.workers.retain(|worker| !worker.is_finished());
         }
-        let accepts = first.is_none();
-        let service = Arc::clone(self);
-        let worker = thread::Builder::new()
-            .name(format!("peer {}", self.addr().port()))
-            .spawn(move || worker::run(service, first))
-            .map_err(|source| Error::Accept { addr: self.addr(), source })?;
-        state.idle += usize::from(accepts);
+        let worker = start().map_err(|source| Error::Accept { addr: self.addr(), source })?;
+        state.idle += usize::from(is_idle);
         state.workers.push(worker);
         Ok(())
     }
 
-    pub(crate) fn start_worker_if_none_is_idle(self: &Arc<Self>) -> Result<()> {
-        let is_idle = self.state().idle > 0;
-        if is_idle { Ok(()) } else { self.start_worker(None) }
+    pub(crate) fn next_exchange(&self) -> u64 {
+        self.exchanges.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn finishing_since(&self) -> Option<Instant> {
+        self.finishing.get().copied()
     }
 
     /// A worker has a connection; whether it was the last one that waited for any.
@@ -446,7 +405,7 @@ impl Service {
         stays
     }
 
-    fn forget(&self, number: u64) {
+    pub(crate) fn forget(&self, number: u64) {
         self.state().open.remove(&number);
     }
 
@@ -470,7 +429,7 @@ impl Service {
     }
 
     /// What became of an exchange, for who waits and for the journal. The observer is told.
-    fn outcome(
+    pub(crate) fn outcome(
         &self,
         result: std::result::Result<Exchange, (Box<Exchange>, Fault)>,
     ) -> (Outcome, Exchange) {
@@ -549,30 +508,5 @@ impl Service {
 impl State {
     fn handles_in(&self, phase: Phase) -> impl Iterator<Item = &Handle> {
         self.open.values().map(|handle| &**handle).filter(move |handle| handle.is_in(phase))
-    }
-}
-
-/// The calling thread of a foreground server: nobody else is served, so that nobody waits.
-impl Host for Service {
-    fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    fn next_exchange(&self) -> u64 {
-        self.exchanges.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
-        self.plug.open_record(client)
-    }
-
-    fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
-        self.plug.respond(request)
-    }
-
-    fn about_to_wait(&self) {}
-
-    fn finishing_since(&self) -> Option<Instant> {
-        self.finishing.get().copied()
     }
 }

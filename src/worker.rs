@@ -10,11 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::connection::{Beginning, Connection, Exchanged, Host, Next, PATIENCE};
+use crate::connection::{Beginning, Connection, Exchanged, Next};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::event::Event;
 use crate::exchange::ClientEnd;
+use crate::host::{Host, PATIENCE};
 use crate::plug::Payload;
 use crate::request::Request;
 use crate::response::Response;
@@ -24,8 +25,21 @@ use crate::settings::Settings;
 /// How long accepting pauses when it failed, as it does while the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// Starts a thread that serves `first`, if there is one, then accepts.
+pub(crate) fn start(service: &Arc<Service>, first: Option<Accepted>) -> Result<(), Error> {
+    let shared = Arc::clone(service);
+    service.add_worker(first.is_none(), || {
+        let name = format!("peer {}", shared.addr().port());
+        thread::Builder::new().name(name).spawn(move || run(shared, first))
+    })
+}
+
+pub(crate) fn start_if_none_is_idle(service: &Arc<Service>) -> Result<(), Error> {
+    if service.has_idle_worker() { Ok(()) } else { start(service, None) }
+}
+
 /// Serves `first`, if there is one, then what it accepts.
-pub(crate) fn run(service: Arc<Service>, first: Option<Accepted>) {
+fn run(service: Arc<Service>, first: Option<Accepted>) {
     let worker = Worker { service, permit: Cell::new(false) };
     let mut stays = match first {
         Some(first) => worker.take_on(first, |_| ()),
@@ -171,7 +185,7 @@ impl Worker {
 
 impl Host for Worker {
     fn settings(&self) -> &Settings {
-        self.service.settings()
+        &self.service.settings
     }
 
     fn next_exchange(&self) -> u64 {
@@ -182,19 +196,19 @@ impl Host for Worker {
         if self.service.plug.sink.is_some() {
             self.about_to_wait();
         }
-        self.service.open_record(client)
+        self.service.plug.open_record(client)
     }
 
     fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
         if !self.service.plug.is_prompt {
             self.about_to_wait();
         }
-        self.service.respond(request)
+        self.service.plug.respond(request)
     }
 
     fn about_to_wait(&self) {
         // Without a thread others wait until this connection is done: slower, and nobody is lost.
-        if let Err(error) = self.service.start_worker_if_none_is_idle() {
+        if let Err(error) = start_if_none_is_idle(&self.service) {
             self.service.plug.tell(&Event::Failed(&error));
         }
     }

@@ -1,7 +1,8 @@
 //! Where an HTTP/1 request ends: its head, then a body of Content-Length bytes or in chunks (RFC 9112 section 6.3).
 
+use super::Problem;
 use super::chunked::{Chunked, Progress};
-use super::{Problem, TooMuch, Verdict};
+use super::framer::{TooMuch, Verdict, count_down};
 use crate::head::{Head, HeadEnd};
 
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl HttpFramer {
     fn feed_body(&mut self, piece: &[u8]) -> Verdict {
         match &mut self.state {
             State::Head { .. } => unreachable!("a body is fed after its head"),
-            State::Length { left } => super::count_down(left, piece.len()),
+            State::Length { left } => count_down(left, piece.len()),
             State::Chunks(chunked) => match chunked.feed(piece, |_| ()) {
                 Progress::More => Verdict::More,
                 Progress::Over(length) => Verdict::Done(length),

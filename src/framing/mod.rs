@@ -2,14 +2,14 @@
 //! depend on how the bytes were cut into packets. Reading itself is `connection`'s.
 
 pub(crate) mod chunked;
+pub(crate) mod framer;
 mod http;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::head;
-use http::HttpFramer;
+use framer::Framer;
 
 /// How many bytes `recv` asks for in the tutorial's program.
 const TUTORIAL_READ: usize = 4096;
@@ -147,17 +147,7 @@ impl Framing {
 
     /// A fresh state for one request that buffers at most `limit` bytes.
     pub(crate) fn start(&self, limit: usize) -> Framer {
-        let state = match &self.0 {
-            Rule::Auto => State::Auto(Vec::new()),
-            Rule::Http => State::Http(HttpFramer::new()),
-            Rule::ReadOnce { max } => State::ReadOnce { max: *max },
-            Rule::Until { delimiter } => State::Until(Delimiter::new(Arc::clone(delimiter))),
-            Rule::Exactly { length } => State::Exactly { left: *length },
-            Rule::Eof => State::Eof,
-            Rule::Nothing => State::Exactly { left: 0 },
-            Rule::Custom(rule) => State::Custom(Arc::clone(rule)),
-        };
-        Framer { state, limit }
+        Framer::new(&self.0, limit)
     }
 }
 
@@ -280,288 +270,9 @@ pub enum Problem {
     },
 }
 
-/// What a rule says about the bytes that it was shown.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// All of them belong to the request, and more must come.
-    More,
-    /// The request is over after this many of them.
-    Done(usize),
-    /// Not yet known. They are to be shown again, with those that follow.
-    Hold,
-}
-
-/// A rule would have to buffer more than it may.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooMuch {
-    pub(crate) limit: usize,
-    /// How many of the bytes that were shown last are within the limit.
-    pub(crate) within: usize,
-}
-
-/// A rule at work on one request.
-pub(crate) struct Framer {
-    state: State,
-    limit: usize,
-}
-
-enum State {
-    /// Not yet known whether this is HTTP; the bytes so far.
-    Auto(Vec<u8>),
-    Http(HttpFramer),
-    ReadOnce {
-        max: usize,
-    },
-    Until(Delimiter),
-    Exactly {
-        left: u64,
-    },
-    Eof,
-    Custom(CustomRule),
-}
-
-impl Framer {
-    /// Looks at the next bytes of the request: what one read returned, never none, and before it what was held.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
-        match &mut self.state {
-            State::Auto(bytes) => {
-                let first = bytes.is_empty();
-                bytes.extend_from_slice(piece);
-                match head::starts_with_method(bytes) {
-                    None => Ok(Verdict::More),
-                    Some(false) if !(first && head::starts_with_request_line(bytes)) => {
-                        Ok(Verdict::Done(piece.len()))
-                    }
-                    Some(_) => self.become_http(piece),
-                }
-            }
-            State::Http(http) => http.feed(piece, self.limit),
-            State::ReadOnce { max } => Ok(Verdict::Done(piece.len().min(*max))),
-            State::Until(delimiter) => Ok(delimiter.find(piece)),
-            State::Exactly { left } => Ok(count_down(left, piece.len())),
-            State::Eof => Ok(Verdict::More),
-            State::Custom(rule) => {
-                let within = piece.len().min(self.limit);
-                match rule(&piece[..within]) {
-                    Some(length) if length <= piece.len() => Ok(Verdict::Done(length)),
-                    Some(length) => {
-                        self.state = State::Exactly { left: length as u64 };
-                        Ok(Verdict::Hold)
-                    }
-                    None if piece.len() > self.limit => Err(TooMuch { limit: self.limit, within }),
-                    None => Ok(Verdict::Hold),
-                }
-            }
-        }
-    }
-
-    /// Whether the end of the client's data makes this request a whole one.
-    pub(crate) fn ends_at_eof(&self) -> bool {
-        matches!(self.state, State::Eof)
-    }
-
-    pub(crate) fn problem(&self) -> Option<&Problem> {
-        match &self.state {
-            State::Http(http) => http.problem(),
-            _ => None,
-        }
-    }
-
-    /// Turns `auto` into `http`, which then sees the bytes before `piece` and `piece` itself.
-    fn become_http(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
-        let State::Auto(bytes) = std::mem::replace(&mut self.state, State::Http(HttpFramer::new()))
-        else {
-            unreachable!("only `auto` is undecided");
-        };
-        let before = bytes.len() - piece.len();
-        if before > 0 {
-            // Shorter than a method and its space: too short to be over or too long.
-            self.feed(&bytes[..before])?;
-        }
-        self.feed(piece)
-    }
-}
-
-/// Takes `arrived` bytes off the `left` ones of a request whose length is known.
-fn count_down(left: &mut u64, arrived: usize) -> Verdict {
-    match usize::try_from(*left) {
-        Ok(rest) if rest <= arrived => {
-            *left = 0;
-            Verdict::Done(rest)
-        }
-        _ => {
-            *left -= arrived as u64;
-            Verdict::More
-        }
-    }
-}
-
-/// Finds a delimiter in a stream without keeping the stream (Knuth, Morris and Pratt).
-struct Delimiter {
-    bytes: Arc<[u8]>,
-    /// For each prefix of the delimiter, how much of it may be the start of another match.
-    fallback: Vec<usize>,
-    matched: usize,
-}
-
-impl Delimiter {
-    fn new(bytes: Arc<[u8]>) -> Self {
-        let mut fallback = vec![0; bytes.len()];
-        let mut length = 0;
-        for at in 1..bytes.len() {
-            while length > 0 && bytes[at] != bytes[length] {
-                length = fallback[length - 1];
-            }
-            length += usize::from(bytes[at] == bytes[length]);
-            fallback[at] = length;
-        }
-        Delimiter { bytes, fallback, matched: 0 }
-    }
-
-    fn find(&mut self, piece: &[u8]) -> Verdict {
-        for (index, &byte) in piece.iter().enumerate() {
-            while self.matched > 0 && byte != self.bytes[self.matched] {
-                self.matched = self.fallback[self.matched - 1];
-            }
-            self.matched += usize::from(byte == self.bytes[self.matched]);
-            if self.matched == self.bytes.len() {
-                return Verdict::Done(index + 1);
-            }
-        }
-        Verdict::More
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Feeds `stream` in two pieces, cut at `cut`; the request's length, or `None` if it is not over.
-    fn length(framing: &Framing, stream: &[u8], cut: usize) -> Option<usize> {
-        let mut framer = framing.start(1 << 20);
-        let mut before = 0;
-        for end in [cut, stream.len()] {
-            if end == before {
-                continue;
-            }
-            match framer.feed(&stream[before..end]).expect("below the limit") {
-                Verdict::Done(length) => return Some(before + length),
-                Verdict::More => before = end,
-                Verdict::Hold => {}
-            }
-        }
-        None
-    }
-
-    #[track_caller]
-    fn ends_after(framing: &Framing, request: &[u8], rest: &[u8]) {
-        let stream = [request, rest].concat();
-        for cut in 0..=stream.len() {
-            assert_eq!(
-                length(framing, &stream, cut),
-                Some(request.len()),
-                "{framing:?} of {} cut at {cut}",
-                stream.escape_ascii()
-            );
-        }
-    }
-
-    #[test]
-    fn http_ends_where_rfc_9112_says() {
-        for framing in [Framing::http(), Framing::auto()] {
-            for request in [
-                &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..],
-                b"GET / HTTP/1.0\n\n",
-                b"GET /simple\r\n",
-                b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello",
-                b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5, 5\r\n\r\nhello",
-                b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
-                b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n",
-                b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-                b"POST / HTTP/1.1\r\nContent-Length: 5,\r\n\r\nhello",
-                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked,\r\n\r\n0\r\n\r\n",
-                b"GET HTTP/1.1\r\nHost: no target\r\n\r\n",
-                b"GET /\tHTTP/1.1\r\n\r\n",
-                b"POST / HTTP/1.1\r\nContent-Length:\r\n\r\n",
-                b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
-                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
-                b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-            ] {
-                ends_after(&framing, request, b"Zzz\n\nnext");
-            }
-        }
-        ends_after(&Framing::http(), b"\r\n\nGET / HTTP/1.1\r\n\r\n", b"next");
-        ends_after(&Framing::http(), b"PURGE / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"next");
-    }
-
-    #[test]
-    fn http_says_why_a_length_did_not_count() {
-        for (head, problem) in [
-            ("Content-Length: x\r\n", Problem::BadContentLength),
-            ("Content-Length: 1, 2\r\n", Problem::ConflictingContentLengths),
-            ("Transfer-Encoding: gzip\r\n", Problem::UnknownTransferCoding),
-            (
-                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
-                Problem::ContentLengthOverridden,
-            ),
-        ] {
-            let mut framer = Framing::http().start(1000);
-            let _ = framer.feed(format!("GET / HTTP/1.1\r\n{head}\r\n").as_bytes());
-            assert_eq!(framer.problem(), Some(&problem), "{head}");
-        }
-    }
-
-    #[test]
-    fn auto_takes_what_is_not_http_after_the_first_read() {
-        for (request, over) in [
-            (&b"hello"[..], Some(5)),
-            (b"\x16\x03\x01", Some(3)),
-            (b"\r\n", Some(2)),
-            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(24)),
-            (b"PURGE / HTTP/1.1\r\n\r\nmore", Some(20)),
-            (b"PURGE / HTTP/1.1", Some(16)),
-            (b"GE", None),
-            (b"GET ", None),
-        ] {
-            assert_eq!(length(&Framing::auto(), request, 0), over, "{}", request.escape_ascii());
-        }
-        assert_eq!(length(&Framing::auto(), b"GEhello", 2), Some(7), "no method after all");
-    }
-
-    #[test]
-    fn plain_rules_end_where_they_say_however_the_bytes_are_cut() {
-        ends_after(&Framing::until("\r\n"), b"a\rb\nc\r\r\n", b"next\r\n");
-        ends_after(&Framing::until("aab"), b"aaaab", b"aab");
-        ends_after(&Framing::until("abcabd"), b"abcabcabd", b"abcabd");
-        ends_after(&Framing::exactly(4), b"1234", b"5678");
-        ends_after(
-            &Framing::from_fn(|bytes| Some(1 + usize::from(*bytes.first()?))),
-            b"\x03abc",
-            b"\x01",
-        );
-        let before_semicolons = |bytes: &[u8]| bytes.windows(2).position(|two| two == b";;");
-        ends_after(&Framing::from_fn(before_semicolons), b"abc", b";;");
-        assert_eq!(length(&Framing::read_once(3), b"12345", 0), Some(3));
-        assert_eq!(length(&Framing::read_once(3), b"12345", 2), Some(2));
-        assert_eq!(length(&Framing::eof(), b"12345", 2), None);
-    }
-
-    #[test]
-    fn buffering_stops_at_the_limit() {
-        for framing in [Framing::http(), Framing::auto()] {
-            let mut framer = framing.start(8);
-            assert_eq!(framer.feed(b"GET /567"), Ok(Verdict::More), "{framing:?}");
-            assert_eq!(framer.feed(b"8"), Err(TooMuch { limit: 8, within: 0 }), "{framing:?}");
-            let mut framer = framing.start(8);
-            let whole = framer.feed(b"GET / HTTP/1.1\r\n\r\n");
-            assert_eq!(whole, Err(TooMuch { limit: 8, within: 8 }), "{framing:?}: uncut");
-        }
-        let mut framer = Framing::from_fn(|_| None).start(8);
-        assert_eq!(framer.feed(b"12345678"), Ok(Verdict::Hold));
-        assert_eq!(framer.feed(b"123456789"), Err(TooMuch { limit: 8, within: 8 }));
-    }
 
     #[test]
     fn names_are_read_back() {

@@ -1,0 +1,99 @@
+//! Serves an exchange in the calling thread, as long as nobody is kept waiting; a connection that stays silent is given
+//! to a worker, and the caller waits with the others.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::client::Client;
+use crate::connection::{Beginning, Exchanged, Next};
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::exchange::Exchange;
+use crate::host::{Host, PATIENCE};
+use crate::plug::Payload;
+use crate::request::Request;
+use crate::response::Response;
+use crate::service::{Accepted, Service};
+use crate::settings::Settings;
+use crate::worker;
+
+/// Serves one exchange.
+pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
+    let deadline = Deadline::after(service.settings.accept_deadline);
+    if !service.has_workers() {
+        loop {
+            let Accepted { mut connection, handle } = accept(service, deadline)?;
+            service.plug.tell(&Event::Accepted(&connection.client));
+            let number = connection.client.connection;
+            match connection.begin(Some(PATIENCE)) {
+                Beginning::Begun => {
+                    let caller = Caller { service };
+                    let Exchanged { result, next } = connection.exchange(&caller);
+                    if let Next::Request = next {
+                        worker::start(service, Some(Accepted { connection, handle }))?;
+                    } else {
+                        connection.close(&caller, &next);
+                        service.forget(number);
+                    }
+                    return service.outcome(result).0.result();
+                }
+                Beginning::Over(end) => {
+                    service.forget(number);
+                    service.silent(connection, end);
+                }
+                Beginning::Silent => {
+                    worker::start(service, Some(Accepted { connection, handle }))?;
+                    break;
+                }
+            }
+        }
+    }
+    worker::start_if_none_is_idle(service)?;
+    service.wait_for_one(deadline)
+}
+
+fn accept(service: &Service, deadline: Deadline) -> Result<Accepted> {
+    let accepted = service.listening.accept(deadline).and_then(|accepted| {
+        accepted.map(|(stream, addr)| service.admit(stream, addr)).transpose()
+    });
+    match accepted {
+        Ok(Some(accepted)) => Ok(accepted),
+        Ok(None) => Err(service.no_request()),
+        Err(source) => {
+            let error = Error::Accept { addr: service.addr(), source };
+            service.plug.tell(&Event::Failed(&error));
+            Err(error)
+        }
+    }
+}
+
+/// The calling thread: nobody else is served meanwhile, so that nobody waits.
+struct Caller<'s> {
+    service: &'s Service,
+}
+
+impl Host for Caller<'_> {
+    fn settings(&self) -> &Settings {
+        &self.service.settings
+    }
+
+    fn next_exchange(&self) -> u64 {
+        self.service.next_exchange()
+    }
+
+    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
+        self.service.plug.open_record(client)
+    }
+
+    fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
+        self.service.plug.respond(request)
+    }
+
+    fn about_to_wait(&self) {}
+
+    fn finishing_since(&self) -> Option<Instant> {
+        None
+    }
+}
