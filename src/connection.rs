@@ -11,7 +11,7 @@ use crate::closing;
 use crate::error::Error;
 use crate::exchange::{ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
 use crate::framing::Framing;
-use crate::framing::framer::{TooMuch, Verdict};
+use crate::framing::verdict::{TooMuch, Verdict};
 use crate::host::{Host, PATIENCE};
 use crate::kept::Kept;
 use crate::perform::{self, Performance};

@@ -3,27 +3,9 @@
 use std::sync::Arc;
 
 use super::http::HttpFramer;
+use super::verdict::{TooMuch, Verdict, count_down};
 use super::{CustomRule, Problem, Rule};
 use crate::head;
-
-/// What a rule says about the bytes that it was shown.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// All of them belong to the request, and more must come.
-    More,
-    /// The request is over after this many of them.
-    Done(usize),
-    /// Not yet known. They are to be shown again, with those that follow.
-    Hold,
-}
-
-/// A rule would have to buffer more than it may.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooMuch {
-    pub(crate) limit: usize,
-    /// How many of the bytes that were shown last are within the limit.
-    pub(crate) within: usize,
-}
 
 /// A rule at work on one request.
 pub(crate) struct Framer {
@@ -119,20 +101,6 @@ impl Framer {
             self.feed(&bytes[..before])?;
         }
         self.feed(piece)
-    }
-}
-
-/// Takes `arrived` bytes off the `left` ones of a request whose length is known.
-pub(super) fn count_down(left: &mut u64, arrived: usize) -> Verdict {
-    match usize::try_from(*left) {
-        Ok(rest) if rest <= arrived => {
-            *left = 0;
-            Verdict::Done(rest)
-        }
-        _ => {
-            *left -= arrived as u64;
-            Verdict::More
-        }
     }
 }
 

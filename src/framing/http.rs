@@ -2,7 +2,7 @@
 
 use super::Problem;
 use super::chunked::{Chunked, Progress};
-use super::framer::{TooMuch, Verdict, count_down};
+use super::verdict::{TooMuch, Verdict, count_down};
 use crate::head::{Head, HeadEnd};
 
 #[derive(Debug)]

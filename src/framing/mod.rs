@@ -2,8 +2,9 @@
 //! depend on how the bytes were cut into packets. Reading itself is `connection`'s.
 
 pub(crate) mod chunked;
-pub(crate) mod framer;
+mod framer;
 mod http;
+pub(crate) mod verdict;
 
 use std::fmt;
 use std::str::FromStr;
