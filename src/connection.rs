@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 use crate::closing;
 use crate::error::Error;
-use crate::exchange::{ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
+use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
 use crate::framing::Framing;
 use crate::framing::verdict::{TooMuch, Verdict};
 use crate::host::{Host, PATIENCE};
@@ -41,9 +41,10 @@ pub(crate) enum Beginning {
     Over(ClientEnd),
 }
 
-/// One exchange, and how the connection goes on.
+/// One exchange, what is wrong with it, and how the connection goes on.
 pub(crate) struct Exchanged {
-    pub(crate) result: Result<Exchange, (Box<Exchange>, Fault)>,
+    pub(crate) exchange: Exchange,
+    pub(crate) fault: Option<Fault>,
     pub(crate) next: Next,
 }
 
@@ -113,7 +114,7 @@ impl Connection {
         let answered = received.and_then(|()| self.answer(host, &request, &mut progress));
         let response_end = Instant::now();
         let gone = progress.client_left || request.end() == RequestEnd::Reset;
-        let exchange = Exchange {
+        let mut parts = exchange::Parts {
             request,
             offered: progress.offered,
             sent: progress.sent,
@@ -121,21 +122,17 @@ impl Connection {
             failure: None,
             end: Arc::clone(&self.end),
         };
-        match answered {
+        let mut next = if gone { Next::Gone } else { Next::Close };
+        let fault = match answered {
             Ok(Ending::Then(framing)) if !gone => {
-                if let Some(framing) = framing {
-                    self.framing = framing;
-                }
-                Exchanged { result: Ok(exchange), next: Next::Request }
+                self.framing = framing.unwrap_or_else(|| self.framing.clone());
+                next = Next::Request;
+                None
             }
-            answered => Exchanged {
-                result: match answered {
-                    Ok(_) => Ok(exchange),
-                    Err(failure) => Err(failure.of(exchange)),
-                },
-                next: if gone { Next::Gone } else { Next::Close },
-            },
-        }
+            Ok(_) => None,
+            Err(failure) => Some(failure.fault(&mut parts)),
+        };
+        Exchanged { exchange: Exchange::new(parts), fault, next }
     }
 
     /// Ends the connection, and says so to all who hold its exchanges.
@@ -296,22 +293,27 @@ struct Progress {
 }
 
 impl Failure {
-    /// What to write down, and what to tell.
-    fn of(self, exchange: Exchange) -> (Box<Exchange>, Fault) {
-        let mut record = Box::new(exchange);
-        let exchange = record.clone();
-        let error = match self {
+    /// What to tell. It is written down in the exchange, too.
+    fn fault(self, parts: &mut exchange::Parts) -> Fault {
+        let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
             Failure::Panic(payload) => {
-                record.failure = Some("the source panicked".into());
-                return (record, Fault::Panic(payload));
+                parts.failure = Some("the source panicked".into());
+                return Fault::Panic(payload);
             }
-            Failure::Receive(source) => Error::Receive { exchange, source },
-            Failure::Record(source) => Error::Record { exchange, source },
-            Failure::Respond(source) => Error::Respond { exchange, source },
-            Failure::Send(source) => Error::Send { exchange, source },
+            Failure::Receive(source) => {
+                (|exchange, source| Error::Receive { exchange, source }, source)
+            }
+            Failure::Record(source) => {
+                (|exchange, source| Error::Record { exchange, source }, source)
+            }
+            Failure::Respond(source) => {
+                (|exchange, source| Error::Respond { exchange, source }, source)
+            }
+            Failure::Send(source) => (|exchange, source| Error::Send { exchange, source }, source),
         };
-        record.failure = Some(error.report().to_string().into());
-        (record, Fault::Error(error))
+        let error = kind(Exchange::new(parts.clone()), source);
+        parts.failure = Some(error.report().to_string().into());
+        Fault::Error(error)
     }
 }
 

@@ -53,7 +53,7 @@ pub enum Error {
     #[non_exhaustive]
     Receive {
         /// The exchange so far.
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         /// The cause.
         source: io::Error,
     },
@@ -62,7 +62,7 @@ pub enum Error {
     #[non_exhaustive]
     Record {
         /// The exchange so far.
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         /// The cause.
         source: io::Error,
     },
@@ -71,7 +71,7 @@ pub enum Error {
     #[non_exhaustive]
     Respond {
         /// The exchange so far.
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         /// The cause.
         source: io::Error,
     },
@@ -80,7 +80,7 @@ pub enum Error {
     #[non_exhaustive]
     Send {
         /// The exchange so far.
-        exchange: Box<Exchange>,
+        exchange: Exchange,
         /// The cause.
         source: io::Error,
     },

@@ -9,7 +9,10 @@ use crate::request::Request;
 
 /// One request and the response to it, as they went over the wire. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Exchange {
+pub struct Exchange(Arc<Parts>);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
     pub(crate) request: Request,
     pub(crate) offered: Option<u64>,
     pub(crate) sent: u64,
@@ -56,20 +59,24 @@ pub struct Times {
 }
 
 impl Exchange {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Exchange(Arc::new(parts))
+    }
+
     /// The client.
     pub fn client(&self) -> &Client {
-        self.request.client()
+        self.0.request.client()
     }
 
     /// The request.
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.0.request
     }
 
     /// How many bytes of response there were to send; `None` if part of it came from a reader whose end
     /// was not reached, or there was no response.
     pub fn offered(&self) -> Option<u64> {
-        self.offered
+        self.0.offered
     }
 
     /// How many bytes of response the kernel took for sending.
@@ -77,37 +84,37 @@ impl Exchange {
     /// Fewer than [`offered`](Self::offered) if the client left before it had them all, as curl does after the
     /// head of a response to HEAD.
     pub fn sent(&self) -> u64 {
-        self.sent
+        self.0.sent
     }
 
     /// Why the exchange failed, in one line; `None` if it did not.
     pub fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+        self.0.failure.as_deref()
     }
 
     /// What the client sent past the end of the connection's last request, until it closed: all of it, or the first
     /// [`retain`](crate::TcpServerBuilder::retain) bytes. Empty while the connection is open.
     pub fn trailing(&self) -> &[u8] {
-        self.end.get().map_or(&[], |end| &end.trailing.bytes)
+        self.0.end.get().map_or(&[], |end| &end.trailing.bytes)
     }
 
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
-        self.end.get().map_or(0, |end| end.trailing.len)
+        self.0.end.get().map_or(0, |end| end.trailing.len)
     }
 
     /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
     pub fn client_end(&self) -> ClientEnd {
-        self.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
+        self.0.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
     }
 
     /// When the parts of the exchange happened.
     pub fn times(&self) -> &Times {
-        &self.times
+        &self.0.times
     }
 
     /// When the connection ended; `None` while it is open.
     pub fn closed_at(&self) -> Option<Instant> {
-        self.end.get().map(|end| end.at)
+        self.0.end.get().map(|end| end.at)
     }
 }

@@ -30,14 +30,14 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
             match connection.begin(Some(PATIENCE)) {
                 Beginning::Begun => {
                     let caller = Caller { service };
-                    let Exchanged { result, next } = connection.exchange(&caller);
+                    let Exchanged { exchange, fault, next } = connection.exchange(&caller);
                     if let Next::Request = next {
                         worker::start(service, Some(Accepted { connection, handle }))?;
                     } else {
                         connection.close(&caller, &next);
                         service.forget(number);
                     }
-                    return service.outcome(result).0.result();
+                    return service.outcome(&exchange, fault).result();
                 }
                 Beginning::Over(end) => {
                     service.forget(number);

@@ -428,31 +428,24 @@ impl Service {
         connection.over(end);
     }
 
-    /// What became of an exchange, for who waits and for the journal. The observer is told.
-    pub(crate) fn outcome(
-        &self,
-        result: std::result::Result<Exchange, (Box<Exchange>, Fault)>,
-    ) -> (Outcome, Exchange) {
-        match result {
-            Ok(exchange) => {
-                self.plug.tell(&Event::Served(&exchange));
-                (Outcome::Over(Ok(exchange.clone())), exchange)
+    /// What became of an exchange, for who waits for it. The observer is told.
+    pub(crate) fn outcome(&self, exchange: &Exchange, fault: Option<Fault>) -> Outcome {
+        match fault {
+            None => {
+                self.plug.tell(&Event::Served(exchange));
+                Outcome::Over(Ok(exchange.clone()))
             }
-            Err((exchange, Fault::Error(error))) => {
+            Some(Fault::Error(error)) => {
                 self.plug.tell(&Event::Failed(&error));
-                (Outcome::Over(Err(error)), *exchange)
+                Outcome::Over(Err(error))
             }
-            Err((exchange, Fault::Panic(payload))) => (Outcome::Panicked(payload), *exchange),
+            Some(Fault::Panic(payload)) => Outcome::Panicked(payload),
         }
     }
 
     /// Writes down what became of an exchange, and tells who waits for it.
-    pub(crate) fn publish(
-        &self,
-        result: std::result::Result<Exchange, (Box<Exchange>, Fault)>,
-        permit: bool,
-    ) {
-        let (outcome, exchange) = self.outcome(result);
+    pub(crate) fn publish(&self, exchange: Exchange, fault: Option<Fault>, permit: bool) {
+        let outcome = self.outcome(&exchange, fault);
         let number = exchange.client().connection;
         let mut state = self.state();
         if self.role == Role::Peer {

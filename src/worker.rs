@@ -136,7 +136,7 @@ impl Worker {
             self.permit.set(true);
             handle.enter(Phase::Serving);
             service.notify_finish();
-            let Exchanged { result, next } = connection.exchange(self);
+            let Exchanged { exchange, fault, next } = connection.exchange(self);
             let goes_on = matches!(next, Next::Request);
             if goes_on {
                 handle.enter(Phase::Between);
@@ -146,10 +146,10 @@ impl Worker {
                 }
             }
             if goes_on || service.role == Role::Peer {
-                service.publish(result, self.permit.take());
+                service.publish(exchange, fault, self.permit.take());
             } else {
                 connection.close(self, &next);
-                return service.publish(result, self.permit.take());
+                return service.publish(exchange, fault, self.permit.take());
             }
             if !goes_on {
                 return connection.close(self, &next);
