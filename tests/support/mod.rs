@@ -7,9 +7,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use fake_peer::{Client, Error, Exchange, RequestSink, TcpServer, TcpServerBuilder};
+use fake_peer::{Client, Error, Exchange, Journal, Peer, RequestSink, TcpServer, TcpServerBuilder};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// A failed test ends by this, a passing one never waits for it.
@@ -31,6 +31,57 @@ pub(crate) fn patient() -> TcpServerBuilder {
 #[track_caller]
 pub(crate) fn bound(builder: TcpServerBuilder) -> TcpServer {
     builder.bind().expect("a free port of the loopback")
+}
+
+#[track_caller]
+pub(crate) fn spawned(builder: TcpServerBuilder) -> Peer {
+    builder.spawn().expect("a free port of the loopback, and a thread")
+}
+
+/// Finishes a peer that nothing is wrong with.
+#[track_caller]
+pub(crate) fn finished(peer: Peer) -> Journal {
+    match peer.finish() {
+        Ok(journal) => journal,
+        Err(error) => panic!("a peer without a failure, not: {}", error.report()),
+    }
+}
+
+/// The next exchange, which did not fail.
+#[track_caller]
+pub(crate) fn taken(peer: &Peer) -> Exchange {
+    match peer.take(PATIENCE) {
+        Ok(exchange) => exchange,
+        Err(error) => panic!("an exchange, not: {}", error.report()),
+    }
+}
+
+/// Says something, and hears everything that is said until end-of-file.
+#[track_caller]
+pub(crate) fn ask(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut client = connect(addr);
+    client.write_all(request).expect("room for a small request");
+    read_all(&mut client)
+}
+
+/// Reads an answer of known length from a connection that stays open.
+#[track_caller]
+pub(crate) fn expect_bytes(client: &mut TcpStream, expected: &[u8], case: &str) {
+    let mut answer = vec![0; expected.len()];
+    if let Err(error) = client.read_exact(&mut answer) {
+        panic!("{case}: an answer of {} bytes, not `{error}`", expected.len());
+    }
+    same_bytes(&answer, expected, case);
+}
+
+/// Looks again and again until something that nothing tells of has happened.
+#[track_caller]
+pub(crate) fn eventually(case: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < PATIENCE, "{case}: not within {PATIENCE:?}");
+        thread::yield_now();
+    }
 }
 
 #[track_caller]

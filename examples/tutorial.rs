@@ -1,0 +1,46 @@
+//! The tutorial's server as a library program: the request's bytes go to `server_recv.txt`, the response is what
+//! `server_send.txt` holds, and four lines tell how it goes.
+//!
+//! ```sh
+//! cd study
+//! cargo run --example tutorial                  # listens on localhost:8080
+//! cargo run --example tutorial localhost:8081   # or elsewhere
+//! ```
+// Printing is what it is for; the library prints nothing.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use fake_peer::{Error, Event, Exchange, FileSink, FileSource, TcpServer};
+
+fn main() -> ExitCode {
+    let addr = std::env::args().nth(1).unwrap_or_else(|| "localhost:8080".into());
+    println!("=== サーバーを起動します ===");
+    let served = serve(&addr);
+    println!("=== サーバーを停止します。 ===");
+    match served {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tutorial: {}", error.report());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(addr: &str) -> Result<Exchange, Error> {
+    let server = TcpServer::builder()
+        .addr(addr)
+        .sink(FileSink::new("server_recv.txt"))
+        .source(FileSource::new("server_send.txt"))
+        .on_event(|event| {
+            if let Event::Accepted(client) = event {
+                let (ip, port) = (client.addr().ip(), client.addr().port());
+                println!(
+                    "=== クライアントとの接続が完了しました remote_address: ('{ip}', {port}) ==="
+                );
+            }
+        })
+        .bind()?;
+    println!("=== クライアントからの接続を待ちます ===");
+    server.serve_once()
+}
