@@ -1,31 +1,57 @@
 //! How a connection ends: the one place that closes.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::ending::Ending;
 use crate::exchange::ClientEnd;
 use crate::host::{Host, PATIENCE};
 use crate::wire::Wire;
 
-/// Shuts down our sending side, then receives until the client closes, for at most the linger time.
-///
-/// Closing at once would be wrong while the client may still send: a socket that is closed with unread bytes, or gets
-/// more, answers with a reset (RFC 1122 section 4.2.2.13), which destroys what the client has not read yet
-/// (RFC 9112 section 9.6 prescribes this order for the same reason).
-pub(crate) fn close(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
-    let linger = host.settings().linger;
-    let start = Instant::now();
+/// How long a client that has everything may stay silent when the server finishes.
+const SHORT_PATIENCE: Duration = Duration::from_millis(2);
+
+/// Brings the connection to its end.
+pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> ClientEnd {
+    let settings = host.settings();
     wire.take_trailing();
-    if wire.shutdown_sending().is_err() {
-        return ClientEnd::Reset;
+    match ending {
+        Ending::Close | Ending::KeepAlive | Ending::Then(_) => {
+            // Closing at once would be wrong while the client may still send: a socket that is closed with unread bytes, or
+            // gets more, answers with a reset (RFC 1122 section 4.2.2.13), which destroys what the client has not read
+            // yet (RFC 9112 section 9.6 prescribes this order for the same reason).
+            end_sending(wire).unwrap_or_else(|| await_client(wire, host, Some(settings.linger)))
+        }
+        Ending::HalfClose => {
+            end_sending(wire).unwrap_or_else(|| await_client(wire, host, settings.deadline))
+        }
+        Ending::Hold => await_client(wire, host, settings.deadline),
+        Ending::CloseAtOnce => ClientEnd::StillOpen,
+        Ending::Reset => {
+            let end = await_acknowledgement(wire, host);
+            // Where this fails the close that follows is an ordinary one: the client is gone.
+            let _ = wire.reset_on_close();
+            end
+        }
     }
+}
+
+/// The client's end, if it is gone already.
+fn end_sending(wire: &Wire) -> Option<ClientEnd> {
+    wire.shutdown_sending().err().map(|_| ClientEnd::Reset)
+}
+
+/// Receives until the client closes.
+fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> ClientEnd {
+    let start = Instant::now();
     loop {
         // A client that never stops sending is still open, too.
-        let left = linger.saturating_sub(start.elapsed());
+        let left = timeout.map_or(PATIENCE, |timeout| timeout.saturating_sub(start.elapsed()));
         if left.is_zero() {
             return ClientEnd::StillOpen;
         }
-        match wire.receive(Some(left.min(PATIENCE))) {
+        let patience = if host.finishing_since().is_some() { SHORT_PATIENCE } else { PATIENCE };
+        match wire.receive(Some(left.min(patience))) {
             Ok(0) => return ClientEnd::Closed,
             Ok(_) => wire.take_trailing(),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -38,4 +64,26 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
             Err(_) => return ClientEnd::Reset,
         }
     }
+}
+
+/// Waits until the client has everything that was sent. A reset makes the kernel throw away what has not left yet.
+fn await_acknowledgement(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
+    let deadline = host.settings().deadline;
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(20);
+    while let Some(bytes) = wire.unacknowledged() {
+        if bytes == 0 || deadline.is_some_and(|deadline| start.elapsed() >= deadline) {
+            break;
+        }
+        // Nothing tells when it happens. Short at first: most clients read at once.
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+        if pause == Duration::from_millis(5) {
+            host.about_to_wait();
+        }
+        if wire.receive_what_is_there().is_err() {
+            return ClientEnd::Reset;
+        }
+    }
+    ClientEnd::StillOpen
 }

@@ -2,22 +2,23 @@
 //! is here; how each is done is in the file named after it. Which connection is served when is `service`'s.
 
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::closing;
+use crate::ending::Ending;
 use crate::error::Error;
 use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
-use crate::framing::Framing;
 use crate::framing::verdict::{TooMuch, Verdict};
+use crate::framing::{Framer, Framing};
 use crate::host::{Host, PATIENCE};
 use crate::kept::Kept;
 use crate::perform::{self, Performance};
 use crate::plug::Payload;
 use crate::request::{Parts, Request, RequestEnd};
-use crate::response::Ending;
 use crate::wire::{self, Wire};
 
 /// An accepted connection.
@@ -25,11 +26,19 @@ use crate::wire::{self, Wire};
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) end: SharedEnd,
-    /// How many bytes of the request that is being received have arrived.
-    pub(crate) received: Arc<AtomicU64>,
+    pub(crate) live: Arc<Live>,
     wire: Wire,
     framing: Framing,
     accepted: Instant,
+}
+
+/// What can be seen of a connection while it is being served.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    /// How many bytes have arrived of a request that is not over yet.
+    pub(crate) received: AtomicU64,
+    /// It has had its last exchange.
+    pub(crate) is_ending: AtomicBool,
 }
 
 /// Whether a request has begun on a connection.
@@ -51,7 +60,7 @@ pub(crate) struct Exchanged {
 pub(crate) enum Next {
     /// Another request may come.
     Request,
-    Close,
+    End(Ending),
     /// The client is gone.
     Gone,
 }
@@ -65,7 +74,7 @@ pub(crate) enum Fault {
 
 /// Which step of an exchange failed.
 enum Failure {
-    Panic(Payload),
+    Panic(&'static str, Payload),
     Receive(io::Error),
     Record(io::Error),
     Respond(io::Error),
@@ -77,7 +86,7 @@ impl Connection {
         Connection {
             client,
             end: SharedEnd::default(),
-            received: Arc::default(),
+            live: Arc::default(),
             wire,
             framing,
             accepted: Instant::now(),
@@ -107,8 +116,8 @@ impl Connection {
         self.client.exchange = host.next_exchange();
         self.client.turn += 1;
         let first_byte = Instant::now();
-        let (request, received) = self.receive(host);
-        self.received.store(0, Ordering::Relaxed);
+        let (request, received) = self.request(host);
+        self.live.received.store(0, Ordering::Relaxed);
         let request_end = Instant::now();
         let mut progress = Progress { offered: None, sent: 0, client_left: false };
         let answered = received.and_then(|()| self.answer(host, &request, &mut progress));
@@ -122,17 +131,25 @@ impl Connection {
             failure: None,
             end: Arc::clone(&self.end),
         };
-        let mut next = if gone { Next::Gone } else { Next::Close };
-        let fault = match answered {
-            Ok(Ending::Then(framing)) if !gone => {
-                self.framing = framing.unwrap_or_else(|| self.framing.clone());
-                next = Next::Request;
-                None
+        let (ending, fault) = match answered {
+            Ok(ending) => (ending, None),
+            Err(failure) => (Ending::Close, Some(failure.fault(&mut parts))),
+        };
+        let next = match ending {
+            _ if gone => Next::Gone,
+            Ending::KeepAlive => Next::Request,
+            Ending::Then(framing) => {
+                self.framing = framing;
+                Next::Request
             }
-            Ok(_) => None,
-            Err(failure) => Some(failure.fault(&mut parts)),
+            ending => Next::End(ending),
         };
         Exchanged { exchange: Exchange::new(parts), fault, next }
+    }
+
+    /// Says that it has had its last exchange.
+    pub(crate) fn is_ending(&self) {
+        self.live.is_ending.store(true, Ordering::Relaxed);
     }
 
     /// Ends the connection, and says so to all who hold its exchanges.
@@ -143,7 +160,8 @@ impl Connection {
                 let _ = self.wire.receive_what_is_there();
                 ClientEnd::Reset
             }
-            Next::Request | Next::Close => closing::close(&mut self.wire, host),
+            Next::Request => closing::close(&mut self.wire, host, &Ending::Close),
+            Next::End(ending) => closing::close(&mut self.wire, host, ending),
         };
         self.over(client);
     }
@@ -160,11 +178,35 @@ impl Connection {
         let _ = self.end.set(ConnectionEnd { client, trailing, at: Instant::now() });
     }
 
-    /// Receives and records one request. What arrived before a failure is in the request.
-    fn receive(&mut self, host: &dyn Host) -> (Request, Result<(), Failure>) {
+    /// Receives and records one request. What arrived before a failure is in the request, also before a panic of the sink or
+    /// of the framing.
+    fn request(&mut self, host: &dyn Host) -> (Request, Result<(), Failure>) {
         let settings = host.settings();
         let mut framer = self.framing.start(settings.buffer_limit);
         let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
+        let received =
+            panic::catch_unwind(AssertUnwindSafe(|| self.receive(host, &mut framer, &mut capture)));
+        let (end, result) = received.unwrap_or_else(|payload| {
+            capture.kept.take(self.wire.arrived.unread());
+            self.wire.arrived.consume(self.wire.arrived.unread().len());
+            (RequestEnd::Failed, Err(Failure::Panic("the sink or the framing", payload)))
+        });
+        let request = Request::new(Parts {
+            client: self.client,
+            bytes: capture.kept.bytes,
+            len: capture.kept.len,
+            end,
+            problem: framer.problem().cloned(),
+        });
+        (request, result)
+    }
+
+    fn receive(
+        &mut self,
+        host: &dyn Host,
+        framer: &mut Framer,
+        capture: &mut Capture,
+    ) -> (RequestEnd, Result<(), Failure>) {
         let mut result = capture.open(host, &self.client);
         let mut over = self.framing.is_nothing();
         let mut held = 0;
@@ -203,7 +245,7 @@ impl Connection {
             held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
             let taken = capture.take(&unread[..length]);
             self.wire.arrived.consume(length);
-            self.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
+            self.live.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
             result = result.and(taken);
             if let Err(TooMuch { limit, .. }) = verdict {
                 let text =
@@ -216,15 +258,7 @@ impl Connection {
         // The end that the framing waited for did not come: what it held is of the request, too.
         result = result.and(capture.take(&self.wire.arrived.unread()[..held]));
         self.wire.arrived.consume(held);
-        result = result.and(capture.close());
-        let request = Request::new(Parts {
-            client: self.client,
-            bytes: capture.kept.bytes,
-            len: capture.kept.len,
-            end,
-            problem: framer.problem().cloned(),
-        });
-        (request, result)
+        (end, result.and(capture.close()))
     }
 
     /// The next bytes of a request that has begun.
@@ -254,20 +288,31 @@ impl Connection {
         request: &Request,
         progress: &mut Progress,
     ) -> Result<Ending, Failure> {
-        let responded = host.respond(request).map_err(Failure::Panic)?;
+        let responded =
+            host.respond(request).map_err(|payload| Failure::Panic("the source", payload))?;
         let response = responded.map_err(Failure::Respond)?;
-        let performance = Performance::prepare(response.steps).map_err(Failure::Respond)?;
+        let ending = response.ending.clone();
+        let asks_for_nothing = match &ending {
+            Ending::KeepAlive => request.is_empty(),
+            Ending::Then(framing) => request.is_empty() && framing.is_nothing(),
+            _ => false,
+        };
+        if asks_for_nothing {
+            let text = "the response to an empty request leaves the connection open for another empty one, and so on for ever";
+            return Err(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        }
+        let performance = Performance::prepare(response).map_err(Failure::Respond)?;
         progress.offered = performance.offered;
         match performance.run(&mut self.wire, &mut progress.sent, host) {
             Ok(()) => {
                 // What a reader or a changing file held in the end.
                 progress.offered = Some(progress.sent);
-                Ok(response.ending)
+                Ok(ending)
             }
             // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
             Err(perform::Failure::Send(error)) if wire::is_gone(&error) && progress.sent > 0 => {
                 progress.client_left = true;
-                Ok(response.ending)
+                Ok(ending)
             }
             Err(perform::Failure::Send(error)) => {
                 progress.client_left = wire::is_gone(&error);
@@ -296,8 +341,8 @@ impl Failure {
     /// What to tell. It is written down in the exchange, too.
     fn fault(self, parts: &mut exchange::Parts) -> Fault {
         let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
-            Failure::Panic(payload) => {
-                parts.failure = Some("the source panicked".into());
+            Failure::Panic(who, payload) => {
+                parts.failure = Some(format!("{who} panicked").into());
                 return Fault::Panic(payload);
             }
             Failure::Receive(source) => {

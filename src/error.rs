@@ -96,7 +96,7 @@ pub enum Error {
         journal: Box<Journal>,
     },
     /// A peer served more or fewer exchanges than [`expect`](crate::TcpServerBuilder::expect) said.
-    #[error("failed to serve {expected} exchanges on {addr}: there were {served}")]
+    #[error("failed to serve {expected} exchange{} on {addr}: there were {served}", plural(*expected))]
     #[non_exhaustive]
     Count {
         /// The peer's address.
@@ -218,15 +218,11 @@ impl fmt::Display for Open<'_> {
         if self.0.connections().is_empty() {
             return f.write_str("nobody has connected");
         }
-        let mut open =
-            self.0.connections().iter().filter(|record| record.closed_at().is_none()).peekable();
+        let mut open = self.0.connections().iter().filter(|record| record.may_ask()).peekable();
         if open.peek().is_none() {
             let all = self.0.connections().len();
-            return write!(
-                f,
-                "nobody is connected any more, of {all} connection{}",
-                plural(all as u64)
-            );
+            let plural = plural(all as u64);
+            return write!(f, "of {all} connection{plural} none is left that may make a request");
         }
         for (index, record) in open.enumerate() {
             let separator = if index == 0 { "" } else { ", " };

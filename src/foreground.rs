@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::client::Client;
-use crate::connection::{Beginning, Exchanged, Next};
+use crate::connection::{Beginning, Connection, Exchanged, Next};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -15,7 +15,7 @@ use crate::host::{Host, PATIENCE};
 use crate::plug::Payload;
 use crate::request::Request;
 use crate::response::Response;
-use crate::service::{Accepted, Service};
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::worker;
 
@@ -24,7 +24,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
     let deadline = Deadline::after(service.settings.accept_deadline);
     if !service.has_workers() {
         loop {
-            let Accepted { mut connection, handle } = accept(service, deadline)?;
+            let mut connection = accept(service, deadline)?;
             service.plug.tell(&Event::Accepted(&connection.client));
             let number = connection.client.connection;
             match connection.begin(Some(PATIENCE)) {
@@ -32,7 +32,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
                     let caller = Caller { service };
                     let Exchanged { exchange, fault, next } = connection.exchange(&caller);
                     if let Next::Request = next {
-                        worker::start(service, Some(Accepted { connection, handle }))?;
+                        worker::start(service, Some(connection))?;
                     } else {
                         connection.close(&caller, &next);
                         service.forget(number);
@@ -44,7 +44,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
                     service.silent(connection, end);
                 }
                 Beginning::Silent => {
-                    worker::start(service, Some(Accepted { connection, handle }))?;
+                    worker::start(service, Some(connection))?;
                     break;
                 }
             }
@@ -54,7 +54,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
     service.wait_for_one(deadline)
 }
 
-fn accept(service: &Service, deadline: Deadline) -> Result<Accepted> {
+fn accept(service: &Service, deadline: Deadline) -> Result<Connection> {
     let accepted = service.listening.accept(deadline).and_then(|accepted| {
         accepted.map(|(stream, addr)| service.admit(stream, addr)).transpose()
     });

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::client::Client;
+use crate::connection::Live;
 use crate::exchange::{ClientEnd, Exchange, SharedEnd};
-use crate::request::RequestEnd;
+use crate::request::{Request, RequestEnd};
 
 /// Every connection of a peer so far, in the order of acceptance.
 ///
@@ -33,8 +34,7 @@ pub struct ConnectionRecord {
     pub(crate) client: Client,
     pub(crate) accepted: Instant,
     pub(crate) exchanges: Vec<Exchange>,
-    /// How many bytes have arrived of a request that is not over yet.
-    pub(crate) received: Arc<AtomicU64>,
+    pub(crate) live: Arc<Live>,
     pub(crate) end: SharedEnd,
 }
 
@@ -47,6 +47,11 @@ impl Journal {
     /// All exchanges, connection by connection, the failed ones too.
     pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
         self.connections.iter().flat_map(|connection| &connection.exchanges)
+    }
+
+    /// The requests of all exchanges, in the same order.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.exchanges().map(Exchange::request)
     }
 }
 
@@ -68,7 +73,12 @@ impl ConnectionRecord {
 
     /// How many bytes have arrived of a request that is not over yet.
     pub fn unfinished(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+        self.live.received.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may still make a request.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.closed_at().is_none() && !self.live.is_ending.load(Ordering::Relaxed)
     }
 
     /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.

@@ -14,6 +14,7 @@ use crate::request::Request;
 use crate::server::TcpServer;
 use crate::service::Service;
 use crate::source::ResponseSource;
+use crate::taking::Taking;
 use crate::worker;
 
 /// How long [`Peer::request`] waits.
@@ -146,7 +147,8 @@ impl Peer {
     }
 
     /// [`finish`](Self::finish) for async code: does not block the thread that awaits it, so that a client which runs
-    /// there can go on. Needs no runtime. It begins at once, not with the first poll.
+    /// there can go on. Needs no runtime. It begins at once, not with the first poll; a future that is dropped does not
+    /// end it, but nobody gets to know its result.
     ///
     /// ```
     /// # async fn example() -> fake_peer::Result<()> {
@@ -167,7 +169,8 @@ impl Peer {
         crate::blocking::run(move || self.finish())
     }
 
-    /// [`take`](Self::take) for async code: does not block the thread that awaits it.
+    /// [`take`](Self::take) for async code: does not block the thread that awaits it. A future that is dropped has taken
+    /// nothing; one that is still there when the peer ends gets [`Error::NoExchange`].
     ///
     /// # Errors
     ///
@@ -180,8 +183,7 @@ impl Peer {
         &self,
         timeout: Duration,
     ) -> impl Future<Output = Result<Exchange>> + Send + use<> {
-        let peer = Peer { service: Arc::clone(&self.service), finished: true };
-        crate::blocking::run(move || peer.take(timeout))
+        Taking::new(Arc::downgrade(&self.service), self.addr(), timeout)
     }
 
     fn end(&mut self) -> std::result::Result<(), Fault> {

@@ -4,55 +4,89 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::on_path;
+use crate::gate::Gate;
 use crate::host::Host;
-use crate::response::Step;
+use crate::response::{Pace, Response, Step};
 use crate::wire::{LARGE_BUFFER, Wire};
 
 /// A response whose files are open.
 pub(crate) struct Performance {
     parts: Vec<Part>,
-    /// How many bytes there are to send, where that is known beforehand.
+    pace: Pace,
+    cut: Option<u64>,
+    /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
     pub(crate) offered: Option<u64>,
 }
 
 enum Part {
     Bytes(Arc<[u8]>),
     Reader { reader: Box<dyn Read + Send>, path: Option<PathBuf>, length: Option<u64> },
+    Pause(Duration),
+    Gate(Gate),
 }
 
 pub(crate) enum Failure {
-    /// A file or a reader of the response could not be read.
+    /// A file or a reader of the response could not be read, or a gate stayed closed.
     Source(io::Error),
     /// The socket did not take the bytes.
     Send(io::Error),
 }
 
+/// Whether there is more to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    GoesOn,
+    IsCut,
+}
+
 impl Performance {
-    pub(crate) fn prepare(steps: Vec<Step>) -> io::Result<Self> {
-        let parts = steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>()?;
-        let offered = parts.iter().map(Part::length).sum();
-        Ok(Performance { parts, offered })
+    pub(crate) fn prepare(response: Response) -> io::Result<Self> {
+        let parts =
+            response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>()?;
+        let length: Option<u64> = parts.iter().map(Part::length).sum();
+        let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
+        Ok(Performance { parts, pace: response.pace, cut: response.cut, offered })
     }
 
-    /// Carries out all steps; counts in `sent` the bytes that the kernel took.
+    /// Carries out all steps up to the cut; counts in `sent` the bytes that the kernel took.
     pub(crate) fn run(
         self,
         wire: &mut Wire,
         sent: &mut u64,
         host: &dyn Host,
     ) -> Result<(), Failure> {
-        let mut hand_over = |bytes: &[u8]| {
-            let waiting = &|| host.about_to_wait();
-            wire.send(bytes, sent, host.settings().deadline, waiting).map_err(Failure::Send)
-        };
+        let mut sender = Sender { wire, sent, host, pace: self.pace, cut: self.cut, start: None };
         for part in self.parts {
-            match part {
-                Part::Bytes(bytes) => hand_over(&bytes)?,
+            let sending = match part {
+                Part::Bytes(bytes) => sender.send(&bytes)?,
                 Part::Reader { reader, path, length } => {
-                    copy(reader, length, path.as_deref(), &mut hand_over)?;
+                    sender.copy(reader, length, path.as_deref())?
                 }
+                _ if sender.is_cut() => Sending::IsCut,
+                Part::Pause(duration) => {
+                    host.about_to_wait();
+                    thread::sleep(duration);
+                    Sending::GoesOn
+                }
+                Part::Gate(gate) => {
+                    host.about_to_wait();
+                    let deadline = host.settings().deadline;
+                    if !gate.pass(deadline) {
+                        let text = format!(
+                            "the gate was not opened within {:?}",
+                            deadline.unwrap_or_default()
+                        );
+                        return Err(Failure::Source(io::Error::new(io::ErrorKind::TimedOut, text)));
+                    }
+                    Sending::GoesOn
+                }
+            };
+            if sending == Sending::IsCut {
+                break;
             }
         }
         Ok(())
@@ -85,6 +119,12 @@ impl Part {
                 })?;
                 Part::Reader { reader, path: None, length: None }
             }
+            Step::Repeat { pattern, total } => {
+                let reader = Box::new(Repeated { pattern, at: 0 }.take(total));
+                Part::Reader { reader, path: None, length: Some(total) }
+            }
+            Step::Pause(duration) => Part::Pause(duration),
+            Step::Gate(gate) => Part::Gate(gate),
         })
     }
 
@@ -92,31 +132,109 @@ impl Part {
         match self {
             Part::Bytes(bytes) => Some(bytes.len() as u64),
             Part::Reader { length, .. } => *length,
+            Part::Pause(_) | Part::Gate(_) => Some(0),
         }
     }
 }
 
-/// Large reads and writes: as fast as `sendfile` here, and half as much again as `io::copy`.
-fn copy(
-    mut reader: Box<dyn Read + Send>,
-    length: Option<u64>,
-    path: Option<&Path>,
-    send: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    // One more than the length, so that the first read of a small file meets its end.
-    let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
-    let mut buffer = vec![0; size.saturating_add(1).min(LARGE_BUFFER)];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => send(&buffer[..length])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(Failure::Source(match path {
-                    Some(path) => on_path("read response file", path)(error),
-                    None => error,
-                }));
+/// A response on its way out.
+struct Sender<'a> {
+    wire: &'a mut Wire,
+    sent: &'a mut u64,
+    host: &'a dyn Host,
+    pace: Pace,
+    cut: Option<u64>,
+    /// When the first byte left.
+    start: Option<Instant>,
+}
+
+impl Sender<'_> {
+    fn is_cut(&self) -> bool {
+        self.cut.is_some_and(|cut| *self.sent >= cut)
+    }
+
+    /// Sends these bytes, as many of them as the cut allows.
+    fn send(&mut self, bytes: &[u8]) -> Result<Sending, Failure> {
+        let left = self.cut.map_or(u64::MAX, |cut| cut - *self.sent);
+        let within = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let piece = self.pace.pieces.map_or(usize::MAX, |(size, _)| size.get());
+        let piece = self.pace.bytes_per_second.map_or(piece, |rate| {
+            // Twenty writes per second are smooth enough.
+            piece.min(usize::try_from(rate.get() / 20).unwrap_or(usize::MAX).max(1))
+        });
+        for piece in bytes[..within].chunks(piece) {
+            self.keep_pace();
+            let waiting = &|| self.host.about_to_wait();
+            let deadline = self.host.settings().deadline;
+            self.wire.send(piece, self.sent, deadline, waiting).map_err(Failure::Send)?;
+        }
+        Ok(if self.is_cut() { Sending::IsCut } else { Sending::GoesOn })
+    }
+
+    /// Waits until the next write is due.
+    fn keep_pace(&mut self) {
+        let start = *self.start.get_or_insert_with(Instant::now);
+        if *self.sent == 0 {
+            return;
+        }
+        let pause = self.pace.pieces.map_or(Duration::ZERO, |(_, pause)| pause);
+        let due = self.pace.bytes_per_second.map_or(Duration::ZERO, |rate| {
+            let nanos = u128::from(*self.sent) * 1_000_000_000 / u128::from(rate.get());
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        });
+        let wait = pause.max(due.saturating_sub(start.elapsed()));
+        if !wait.is_zero() {
+            self.host.about_to_wait();
+            thread::sleep(wait);
+        }
+    }
+
+    /// Large reads and writes: as fast as `sendfile` here, and half as much again as `io::copy`.
+    fn copy(
+        &mut self,
+        mut reader: Box<dyn Read + Send>,
+        length: Option<u64>,
+        path: Option<&Path>,
+    ) -> Result<Sending, Failure> {
+        // One more than the length, so that the first read of a small file meets its end.
+        let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
+        let mut buffer = vec![0; size.saturating_add(1).min(LARGE_BUFFER)];
+        while !self.is_cut() {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Sending::GoesOn),
+                Ok(length) => {
+                    self.send(&buffer[..length])?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(Failure::Source(match path {
+                        Some(path) => on_path("read response file", path)(error),
+                        None => error,
+                    }));
+                }
             }
         }
+        Ok(Sending::IsCut)
+    }
+}
+
+/// A pattern without end.
+struct Repeated {
+    pattern: Arc<[u8]>,
+    at: usize,
+}
+
+impl Read for Repeated {
+    fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len();
+        while !buffer.is_empty() {
+            let rest = &self.pattern[self.at..];
+            let length = rest.len().min(buffer.len());
+            let (now, later) = buffer.split_at_mut(length);
+            now.copy_from_slice(&rest[..length]);
+            buffer = later;
+            self.at = (self.at + length) % self.pattern.len();
+        }
+        Ok(wanted)
     }
 }

@@ -80,10 +80,13 @@ impl Request {
     }
 
     /// How many bytes the request had, kept or not.
-    // A request without a byte is an `is_empty` slice of `bytes`.
-    #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u64 {
         self.0.len
+    }
+
+    /// Whether the request had no byte at all: under [`Framing::nothing`](crate::Framing::nothing).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether [`bytes`](Self::bytes) are only the first ones of a longer request.

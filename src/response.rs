@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::io::Read;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use crate::ending::Ending;
 use crate::framing::Framing;
+use crate::gate::Gate;
 
 /// What to answer: steps, then an ending. Not one byte is added to what the steps say.
 ///
@@ -23,22 +27,30 @@ use crate::framing::Framing;
 #[derive(Debug, Clone, Default)]
 pub struct Response {
     pub(crate) steps: Vec<Step>,
+    pub(crate) pace: Pace,
+    /// How many bytes are sent at the most.
+    pub(crate) cut: Option<u64>,
     pub(crate) ending: Ending,
 }
 
-/// What happens after the last step.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Ending {
-    #[default]
-    Close,
-    /// Read the next request on this connection; with another framing, if one is given.
-    Then(Option<Framing>),
+/// How the bytes of a response leave.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pace {
+    /// The largest write, and the pause between two.
+    pub(crate) pieces: Option<(NonZeroUsize, Duration)>,
+    pub(crate) bytes_per_second: Option<NonZeroU64>,
 }
 
 #[derive(Clone)]
 pub(crate) enum Step {
     Send(Arc<[u8]>),
     SendFile(PathBuf),
+    Repeat {
+        pattern: Arc<[u8]>,
+        total: u64,
+    },
+    Pause(Duration),
+    Gate(Gate),
     /// Taken by the exchange that sends it.
     SendFrom(Arc<Mutex<Option<Box<dyn Read + Send>>>>),
 }
@@ -76,13 +88,95 @@ impl Response {
         self.step(Step::SendFrom(Arc::new(Mutex::new(Some(Box::new(reader))))))
     }
 
+    /// Sends `pattern` again and again, `total` bytes in all: a large body from no memory.
+    ///
+    /// # Panics
+    ///
+    /// If `pattern` is empty and `total` is not 0.
+    #[must_use]
+    pub fn repeat(self, pattern: impl AsRef<[u8]>, total: u64) -> Self {
+        let pattern: Arc<[u8]> = pattern.as_ref().into();
+        assert!(total == 0 || !pattern.is_empty(), "an empty pattern never makes {total} bytes");
+        self.step(Step::Repeat { pattern, total })
+    }
+
+    /// Waits this long before the next step.
+    #[must_use]
+    pub fn pause(self, duration: Duration) -> Self {
+        self.step(Step::Pause(duration))
+    }
+
+    /// Waits at `gate` until the test opens it, for at most the [deadline](crate::TcpServerBuilder::deadline); then the
+    /// exchange fails with [`Error::Respond`](crate::Error::Respond).
+    #[must_use]
+    pub fn gate(self, gate: &Gate) -> Self {
+        self.step(Step::Gate(gate.clone()))
+    }
+
+    /// Sends all bytes of the response in writes of at most `size` bytes, with a pause between two of them. Since
+    /// `TCP_NODELAY` is on, each write leaves as a segment of its own; how many of them one read of the client returns
+    /// is up to its kernel, without a pause at least.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[must_use]
+    pub fn in_pieces(mut self, size: usize, pause: Duration) -> Self {
+        let size = NonZeroUsize::new(size).expect("pieces of at least one byte");
+        self.pace.pieces = Some((size, pause));
+        self
+    }
+
+    /// Sends no faster than this, on average since the response's first byte.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes_per_second` is 0; [`Ending::Hold`] is for a peer that stops sending.
+    #[must_use]
+    pub fn throttle(mut self, bytes_per_second: u64) -> Self {
+        self.pace.bytes_per_second =
+            Some(NonZeroU64::new(bytes_per_second).expect("at least one byte per second"));
+        self
+    }
+
+    /// What happens after the last step.
+    ///
+    /// Defaults to [`Ending::Close`].
+    #[must_use]
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// Sends only the first `bytes` bytes of the response, then comes to `ending`: what a client does with an answer
+    /// that breaks off. Steps behind the cut are not carried out.
+    ///
+    /// ```
+    /// use fake_peer::{Ending, Peer, http};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = Peer::answer(http::ok("hello").cut(20, Ending::Reset));
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// let mut answer = Vec::new();
+    /// let error = client.read_to_end(&mut answer).unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    /// assert_eq!(answer, b"HTTP/1.1 200 OK\r\nCon");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn cut(mut self, bytes: u64, ending: Ending) -> Self {
+        self.cut = Some(bytes);
+        self.ending(ending)
+    }
+
     /// Leaves the connection open, and reads its next request with the same framing.
     ///
     /// What has arrived of it already is not lost: requests may be pipelined.
     #[must_use]
-    pub fn keep_alive(mut self) -> Self {
-        self.ending = Ending::Then(None);
-        self
+    pub fn keep_alive(self) -> Self {
+        self.ending(Ending::KeepAlive)
     }
 
     /// Leaves the connection open, and reads its next request with another framing: the turns of a conversation.
@@ -95,9 +189,8 @@ impl Response {
     /// # drop(go_ahead);
     /// ```
     #[must_use]
-    pub fn then(mut self, framing: Framing) -> Self {
-        self.ending = Ending::Then(Some(framing));
-        self
+    pub fn then(self, framing: Framing) -> Self {
+        self.ending(Ending::Then(framing))
     }
 
     fn step(mut self, step: Step) -> Self {
@@ -111,6 +204,11 @@ impl fmt::Debug for Step {
         match self {
             Step::Send(bytes) => write!(f, "Send(\"{}\")", bytes.escape_ascii()),
             Step::SendFile(path) => write!(f, "SendFile({})", path.display()),
+            Step::Repeat { pattern, total } => {
+                write!(f, "Repeat(\"{}\", {total})", pattern.escape_ascii())
+            }
+            Step::Pause(duration) => write!(f, "Pause({duration:?})"),
+            Step::Gate(_) => f.write_str("Gate(..)"),
             Step::SendFrom(_) => f.write_str("SendFrom(..)"),
         }
     }

@@ -137,6 +137,13 @@ impl PerConnection {
         let sources = sources.into_iter().map(|source| Box::new(source) as _).collect();
         PerConnection { sources, given: HashMap::new() }
     }
+
+    /// A source for one connection more, which may be of another type than the others.
+    #[must_use]
+    pub fn and(mut self, source: impl ResponseSource + 'static) -> Self {
+        self.sources.push(Box::new(source));
+        self
+    }
 }
 
 impl ResponseSource for PerConnection {
@@ -159,7 +166,15 @@ impl ResponseSource for PerConnection {
                 "only {came} of {all} connections have made a request"
             )));
         }
-        self.sources.iter_mut().try_for_each(ResponseSource::finish)
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            source.finish().map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("connection {} in the order of requests: {error}", index + 1),
+                )
+            })?;
+        }
+        Ok(())
     }
 
     fn is_prompt(&self) -> bool {

@@ -8,8 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,8 @@ struct State {
     permits: u64,
     outcomes: VecDeque<Told>,
     connections: u64,
-    open: HashMap<u64, Arc<Handle>>,
+    /// The connections that are being served.
+    open: HashMap<u64, Arc<TcpStream>>,
     journal: Vec<ConnectionRecord>,
     workers: Vec<JoinHandle<()>>,
     /// Workers that wait for a connection, or are about to.
@@ -71,6 +73,8 @@ struct State {
     knocks: Vec<(SocketAddr, Socket)>,
     /// Threads that wait for `changed`.
     waiting: usize,
+    /// Futures that wait for it.
+    wakers: Vec<Waker>,
 }
 
 /// An outcome, and whether a permit was taken for it.
@@ -92,50 +96,6 @@ impl Outcome {
             Outcome::Over(result) => result,
             Outcome::Panicked(payload) => panic::resume_unwind(payload),
         }
-    }
-}
-
-/// A connection, and what others may do to it while it is being served.
-pub(crate) struct Accepted {
-    pub(crate) connection: Connection,
-    pub(crate) handle: Arc<Handle>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Handle {
-    stream: Arc<TcpStream>,
-    phase: AtomicU8,
-    cut: AtomicBool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    /// Not a byte has arrived.
-    Fresh,
-    Serving,
-    /// It has had an exchange, and may begin another.
-    Between,
-}
-
-impl Handle {
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::SeqCst);
-    }
-
-    fn is_in(&self, phase: Phase) -> bool {
-        self.phase.load(Ordering::SeqCst) == phase as u8
-    }
-
-    /// Makes its worker stop waiting for bytes. What has arrived is still read.
-    pub(crate) fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
-        // Whoever has ended already needs no ending.
-        let _ = self.stream.shutdown(Shutdown::Read);
-    }
-
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::SeqCst)
     }
 }
 
@@ -169,7 +129,7 @@ impl Service {
     pub(crate) fn wait_for_one(&self, deadline: Deadline) -> Result<Exchange> {
         let mut state = self.state();
         state.permits += 1;
-        self.notify(&state);
+        self.notify(&mut state);
         loop {
             if let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
                 // What failed without a permit ends this call all the same, and leaves nothing to be served uncalled.
@@ -203,6 +163,17 @@ impl Service {
         }
     }
 
+    /// The next exchange of a peer, if one is over; otherwise `waker` is woken when that may have changed.
+    pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Result<Exchange>> {
+        let mut state = self.state();
+        let told = state.outcomes.pop_front();
+        if told.is_none() {
+            state.wakers.push(waker.clone());
+        }
+        drop(state);
+        told.map(|told| told.outcome.result())
+    }
+
     pub(crate) fn journal(&self) -> Journal {
         Journal { connections: self.state().journal.clone() }
     }
@@ -210,21 +181,13 @@ impl Service {
     /// Lets everybody who is connected have their exchange, then ends everything. The first failure that nobody took,
     /// panics before errors.
     pub(crate) fn finish(&self) -> Result<(), Fault> {
-        let start = *self.finishing.get_or_init(Instant::now);
+        self.finishing.get_or_init(Instant::now);
         let mut state = self.state();
-        state.handles_in(Phase::Between).for_each(Handle::cut);
         self.end_accepting(&mut state);
-        // Whoever has connected may be about to say something. It gets as long as a client gets to close.
-        while state.handles_in(Phase::Fresh).any(|handle| !handle.is_cut()) {
-            let left = self.settings.linger.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                state.handles_in(Phase::Fresh).for_each(Handle::cut);
-                break;
-            }
-            state = self.wait(state, Some(left));
-        }
         drop(state);
         self.join();
+        // Whoever waits for an exchange need not wait any more.
+        self.notify(&mut self.state());
 
         let mut first_error = None;
         let outcomes = std::mem::take(&mut self.state().outcomes);
@@ -250,12 +213,12 @@ impl Service {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         let mut state = self.state();
-        for handle in state.open.values() {
+        for stream in state.open.values() {
             // Whoever has ended already needs no ending.
-            let _ = handle.stream.shutdown(Shutdown::Both);
+            let _ = stream.shutdown(Shutdown::Both);
         }
         self.end_accepting(&mut state);
-        self.notify(&state);
+        self.notify(&mut state);
         drop(state);
         self.join();
     }
@@ -311,26 +274,24 @@ impl Service {
     }
 
     /// Gives an accepted connection its number, and its place in the journal.
-    pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Accepted> {
+    pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Connection> {
         let stream = Arc::new(stream);
         let wire = Wire::new(Arc::clone(&stream), self.settings.retain)?;
-        let phase = AtomicU8::new(Phase::Fresh as u8);
-        let handle = Arc::new(Handle { stream, phase, cut: AtomicBool::new(false) });
         let mut state = self.state();
         state.connections += 1;
         let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
         let connection = Connection::new(client, wire, self.settings.framing.clone());
-        state.open.insert(client.connection, Arc::clone(&handle));
+        state.open.insert(client.connection, stream);
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
                 accepted: connection.accepted(),
                 exchanges: Vec::new(),
-                received: Arc::clone(&connection.received),
+                live: Arc::clone(&connection.live),
                 end: Arc::clone(&connection.end),
             });
         }
-        Ok(Accepted { connection, handle })
+        Ok(connection)
     }
 
     /// Whether this is a connection by which a worker is told that no more will come.
@@ -392,14 +353,14 @@ impl Service {
         if self.is_ending() {
             self.end_accepting(&mut state);
         }
-        self.notify(&state);
+        self.notify(&mut state);
     }
 
     /// A worker is done with a connection; whether it is to wait for the next one.
     pub(crate) fn enter_idle(&self, number: u64) -> bool {
         let mut state = self.state();
         state.open.remove(&number);
-        self.notify(&state);
+        self.notify(&mut state);
         let stays = state.idle < IDLE_WORKERS;
         state.idle += usize::from(stays);
         stays
@@ -444,36 +405,31 @@ impl Service {
     }
 
     /// Writes down what became of an exchange, and tells who waits for it.
-    pub(crate) fn publish(&self, exchange: Exchange, fault: Option<Fault>, permit: bool) {
-        let outcome = self.outcome(&exchange, fault);
-        let number = exchange.client().connection;
-        let mut state = self.state();
+    pub(crate) fn publish(&self, exchange: &Exchange, fault: Option<Fault>, permit: bool) {
         if self.role == Role::Peer {
+            let number = exchange.client().connection;
             let index = usize::try_from(number - 1).expect("the journal has as many entries");
-            state.journal[index].exchanges.push(exchange);
+            self.state().journal[index].exchanges.push(exchange.clone());
         }
-        state.outcomes.push_back(Told { outcome, permit });
-        self.notify(&state);
+        // Behind the entry: an observer that panics does not take it out of the journal.
+        let outcome = self.outcome(exchange, fault);
+        self.publish_outcome(outcome, permit);
     }
 
     /// Tells who waits for an exchange of something else.
-    pub(crate) fn publish_fault(&self, outcome: Outcome, permit: bool) {
+    pub(crate) fn publish_outcome(&self, outcome: Outcome, permit: bool) {
         let mut state = self.state();
         state.outcomes.push_back(Told { outcome, permit });
-        self.notify(&state);
-    }
-
-    /// Something that `finish` looks at has changed.
-    pub(crate) fn notify_finish(&self) {
-        if self.is_ending() {
-            self.notify(&self.state());
-        }
+        self.notify(&mut state);
     }
 
     /// A system call, so not for nobody.
-    fn notify(&self, state: &MutexGuard<'_, State>) {
+    fn notify(&self, state: &mut State) {
         if state.waiting > 0 {
             self.changed.notify_all();
+        }
+        for waker in state.wakers.drain(..) {
+            waker.wake();
         }
     }
 
@@ -495,11 +451,5 @@ impl Service {
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
-    }
-}
-
-impl State {
-    fn handles_in(&self, phase: Phase) -> impl Iterator<Item = &Handle> {
-        self.open.values().map(|handle| &**handle).filter(move |handle| handle.is_in(phase))
     }
 }

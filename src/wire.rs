@@ -143,7 +143,17 @@ impl Wire {
 
     /// Whether the client has acknowledged everything, our end included, where the kernel tells.
     pub(crate) fn is_acknowledged(&self) -> bool {
-        sys::unacknowledged(&self.stream).is_ok_and(|bytes| bytes == 0)
+        self.unacknowledged() == Some(0)
+    }
+
+    /// How many bytes the client has not acknowledged yet, our end counted as one, where the kernel tells.
+    pub(crate) fn unacknowledged(&self) -> Option<u64> {
+        sys::unacknowledged(&self.stream).ok()
+    }
+
+    /// Makes the kernel answer the close with a reset, and throw away what has not left.
+    pub(crate) fn reset_on_close(&self) -> io::Result<()> {
+        socket2::SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO))
     }
 
     /// Tells the client that no more will come.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::client::Client;
 use crate::connection::{Beginning, Connection, Exchanged, Next};
 use crate::deadline::Deadline;
+use crate::ending::Ending;
 use crate::error::Error;
 use crate::event::Event;
 use crate::exchange::ClientEnd;
@@ -19,14 +20,17 @@ use crate::host::{Host, PATIENCE};
 use crate::plug::Payload;
 use crate::request::Request;
 use crate::response::Response;
-use crate::service::{Accepted, Handle, Outcome, Phase, Role, Service};
+use crate::service::{Outcome, Role, Service};
 use crate::settings::Settings;
+
+/// How often a worker whose client is silent looks up, in the end: often enough for `finish`, rarely enough for thousands.
+const LONG_PATIENCE: Duration = Duration::from_millis(160);
 
 /// How long accepting pauses when it failed, as it does while the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts a thread that serves `first`, if there is one, then accepts.
-pub(crate) fn start(service: &Arc<Service>, first: Option<Accepted>) -> Result<(), Error> {
+pub(crate) fn start(service: &Arc<Service>, first: Option<Connection>) -> Result<(), Error> {
     let shared = Arc::clone(service);
     service.add_worker(first.is_none(), || {
         let name = format!("peer {}", shared.addr().port());
@@ -39,7 +43,7 @@ pub(crate) fn start_if_none_is_idle(service: &Arc<Service>) -> Result<(), Error>
 }
 
 /// Serves `first`, if there is one, then what it accepts.
-fn run(service: Arc<Service>, first: Option<Accepted>) {
+fn run(service: Arc<Service>, first: Option<Connection>) {
     let worker = Worker { service, permit: Cell::new(false) };
     let mut stays = match first {
         Some(first) => worker.take_on(first, |_| ()),
@@ -60,7 +64,7 @@ struct Worker {
 impl Worker {
     /// Accepts a connection. This worker has been counted as idle, and is not any more. `None` says that no more will
     /// come.
-    fn accept(&self) -> Option<Accepted> {
+    fn accept(&self) -> Option<Connection> {
         let service = &*self.service;
         let mut told = None;
         loop {
@@ -70,13 +74,14 @@ impl Worker {
                 nobody_or_error => nobody_or_error.map(|_| None),
             };
             match result {
-                Ok(Some(accepted)) => {
+                Ok(Some(connection)) => {
                     let alone = service.leave_idle();
-                    // The first one may turn out to keep nobody waiting.
-                    if alone && accepted.connection.client.connection > 1 {
+                    // The first one may turn out to keep nobody waiting; an observer may wait for anything.
+                    let is_first = connection.client.connection == 1;
+                    if alone && (!is_first || service.plug.observer.is_some()) {
                         self.about_to_wait();
                     }
-                    return Some(accepted);
+                    return Some(connection);
                 }
                 Ok(None) | Err(_) if service.is_ending() => {
                     service.leave_for_good();
@@ -87,7 +92,7 @@ impl Worker {
                     if told.replace(source.kind()) != Some(source.kind()) {
                         let error = Error::Accept { addr: service.addr(), source };
                         self.catch(|| service.plug.tell(&Event::Failed(&error)));
-                        service.publish_fault(Outcome::Over(Err(error)), false);
+                        service.publish_outcome(Outcome::Over(Err(error)), false);
                     }
                     thread::sleep(ACCEPT_PAUSE);
                 }
@@ -98,34 +103,32 @@ impl Worker {
     /// Whatever a user plugged in panics with is told to who waits.
     fn catch(&self, call: impl FnOnce()) {
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(call)) {
-            self.service.publish_fault(Outcome::Panicked(payload), self.permit.take());
+            self.service.publish_outcome(Outcome::Panicked(payload), self.permit.take());
         }
     }
 
     /// Serves a connection; whether this worker is to accept another.
-    fn take_on(&self, accepted: Accepted, tell: impl FnOnce(&Client)) -> bool {
-        let number = accepted.connection.client.connection;
+    fn take_on(&self, connection: Connection, tell: impl FnOnce(&Client)) -> bool {
+        let number = connection.client.connection;
         self.catch(|| {
-            tell(&accepted.connection.client);
-            self.serve(accepted);
+            tell(&connection.client);
+            self.serve(connection);
         });
         self.service.enter_idle(number)
     }
 
-    fn serve(&self, Accepted { mut connection, handle }: Accepted) {
+    fn serve(&self, mut connection: Connection) {
         let service = &*self.service;
         loop {
             if service.is_stopping() {
                 return connection.over(ClientEnd::StillOpen);
             }
-            match self.begin(&mut connection, &handle) {
+            match self.begin(&mut connection) {
                 Beginning::Begun => {}
                 // A connection that has had an exchange may end without another.
-                Beginning::Over(end) if connection.client.exchange > 0 => {
-                    return connection.over(end);
-                }
-                Beginning::Silent if connection.client.exchange > 0 => {
-                    return connection.close(self, &Next::Close);
+                Beginning::Over(end) if connection.client.turn > 0 => return connection.over(end),
+                Beginning::Silent if connection.client.turn > 0 => {
+                    return connection.close(self, &Next::End(Ending::Close));
                 }
                 Beginning::Over(end) => return service.silent(connection, end),
                 Beginning::Silent => return service.silent(connection, ClientEnd::StillOpen),
@@ -134,51 +137,48 @@ impl Worker {
                 return connection.over(ClientEnd::StillOpen);
             }
             self.permit.set(true);
-            handle.enter(Phase::Serving);
-            service.notify_finish();
             let Exchanged { exchange, fault, next } = connection.exchange(self);
-            let goes_on = matches!(next, Next::Request);
-            if goes_on {
-                handle.enter(Phase::Between);
-                // A client that is never silent must not keep others waiting either.
-                if connection.client.turn == 1 {
-                    self.about_to_wait();
-                }
-            }
-            if goes_on || service.role == Role::Peer {
-                service.publish(exchange, fault, self.permit.take());
-            } else {
+            let is_over = !matches!(next, Next::Request);
+            if is_over && service.role == Role::Foreground {
                 connection.close(self, &next);
-                return service.publish(exchange, fault, self.permit.take());
+                return service.publish(&exchange, fault, self.permit.take());
             }
-            if !goes_on {
+            if is_over {
+                connection.is_ending();
+            }
+            service.publish(&exchange, fault, self.permit.take());
+            if is_over {
                 return connection.close(self, &next);
             }
+            // A client that is never silent must not keep others waiting either.
+            if connection.client.turn == 1 {
+                self.about_to_wait();
+            }
         }
     }
 
-    fn begin(&self, connection: &mut Connection, handle: &Handle) -> Beginning {
-        let has_had_one = connection.client.exchange > 0;
-        if has_had_one && self.finishing_since().is_some() {
-            handle.cut();
-        }
-        let patience = self.idle_time().map_or(PATIENCE, |idle| idle.min(PATIENCE));
-        let mut beginning = connection.begin(Some(patience));
-        if let Beginning::Silent = beginning {
-            self.about_to_wait();
-            beginning = connection.begin(self.idle_time());
-        }
-        match beginning {
-            // Our own doing, or the client's: at the end both look the same.
-            Beginning::Over(ClientEnd::Closed) if handle.is_cut() => Beginning::Silent,
-            beginning => beginning,
+    /// Waits for a request, looking up now and then: is the server to finish?
+    fn begin(&self, connection: &mut Connection) -> Beginning {
+        let start = Instant::now();
+        let mut patience = PATIENCE;
+        loop {
+            let left = self.idle_time(connection).map(|idle| idle.saturating_sub(start.elapsed()));
+            let timeout = left.map_or(patience, |left| left.min(patience));
+            match connection.begin(Some(timeout)) {
+                Beginning::Silent if left.is_none_or(|left| left > timeout) => self.about_to_wait(),
+                beginning => return beginning,
+            }
+            patience = (patience * 2).min(LONG_PATIENCE);
         }
     }
 
-    /// How long a connection may stay silent.
-    fn idle_time(&self) -> Option<Duration> {
+    /// How long a connection may stay silent. When the server finishes, one that has had an exchange may not, and one that
+    /// has not may be about to say something: it gets as long as a client gets to close.
+    fn idle_time(&self, connection: &Connection) -> Option<Duration> {
         let settings = self.settings();
-        let finishing = self.finishing_since().map(|_| settings.linger);
+        let finishing = self
+            .finishing_since()
+            .map(|_| if connection.client.turn > 0 { Duration::ZERO } else { settings.linger });
         settings.idle_deadline.into_iter().chain(finishing).min()
     }
 }

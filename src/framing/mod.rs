@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use framer::Framer;
+pub(crate) use framer::Framer;
 
 /// How many bytes `recv` asks for in the tutorial's program.
 const TUTORIAL_READ: usize = 4096;

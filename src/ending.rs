@@ -1,0 +1,38 @@
+//! What happens after the last step of a response. Carrying it out is `closing`'s.
+
+use crate::framing::Framing;
+
+/// What happens to the connection after the last step of a response.
+///
+/// ```
+/// use fake_peer::{Ending, Response};
+///
+/// let broken = Response::from("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").ending(Ending::Reset);
+/// # drop(broken);
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Ending {
+    /// Shut down the sending side, receive until the client closes, for at most the
+    /// [linger](crate::TcpServerBuilder::linger) time, then close: see [closing](crate#closing). The default.
+    #[default]
+    Close,
+    /// The naive close, as a fault: closes at once. If the client has sent more than was read, or sends more, the kernel
+    /// resets the connection, and what the client has not read yet may be lost.
+    CloseAtOnce,
+    /// Resets the connection (RST), after the client has acknowledged all that was sent before.
+    ///
+    /// Platform notes: only Linux tells what is acknowledged. Elsewhere the reset comes at once, and the kernel throws
+    /// away what it has not sent.
+    Reset,
+    /// Shut down the sending side, and keep receiving until the client closes, for at most the
+    /// [deadline](crate::TcpServerBuilder::deadline).
+    HalfClose,
+    /// Send no more and do not close until the client does, for at most the
+    /// [deadline](crate::TcpServerBuilder::deadline).
+    Hold,
+    /// Read the next request on this connection with the same framing.
+    KeepAlive,
+    /// Read the next request on this connection with another framing.
+    Then(Framing),
+}

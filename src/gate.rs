@@ -1,0 +1,87 @@
+//! A gate at which a response waits until the test says so: order without sleeping.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+
+/// A gate at which a response waits until the test opens it. Clones are the same gate.
+///
+/// ```
+/// use fake_peer::{Gate, Peer, Response};
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = Gate::new();
+/// let peer = Peer::answer(Response::from("first, ").gate(&gate).send("second"));
+/// let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// client.write_all(b"hello")?;
+///
+/// assert!(gate.wait_until_reached(Duration::from_secs(10)));
+/// // The peer has sent the first part, and stands here.
+/// gate.open();
+///
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// assert_eq!(answer, "first, second");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_open: bool,
+    is_reached: bool,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets all responses pass, those that wait and those that come later.
+    pub fn open(&self) {
+        self.change(|state| state.is_open = true);
+    }
+
+    /// Waits until a response has come to the gate, for at most `timeout`; whether one has.
+    pub fn wait_until_reached(&self, timeout: Duration) -> bool {
+        self.wait(Some(timeout), |state| state.is_reached)
+    }
+
+    /// A response has come to the gate: waits until it is open; whether it is.
+    pub(crate) fn pass(&self, timeout: Option<Duration>) -> bool {
+        self.change(|state| state.is_reached = true);
+        self.wait(timeout, |state| state.is_open)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let (state, changed) = &*self.shared;
+        change(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_all();
+    }
+
+    fn wait(&self, timeout: Option<Duration>, is_so: impl Fn(&State) -> bool) -> bool {
+        let deadline = Deadline::after(timeout);
+        let (state, changed) = &*self.shared;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        while !is_so(&state) {
+            let left = deadline.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            state = match left {
+                Some(left) => {
+                    changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
+    }
+}

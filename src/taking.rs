@@ -1,0 +1,79 @@
+//! The future of the next exchange. It takes when it is polled, so that one that is dropped has taken nothing.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::journal::Journal;
+use crate::plug::lock;
+use crate::service::Service;
+
+pub(crate) struct Taking {
+    /// A peer that has ended is not kept alive.
+    service: Weak<Service>,
+    addr: SocketAddr,
+    timeout: Duration,
+    deadline: Deadline,
+    alarm: Option<Alarm>,
+}
+
+/// A thread that wakes the future at its deadline, and ends with it.
+struct Alarm {
+    waker: Arc<Mutex<Waker>>,
+    _alive: Sender<()>,
+}
+
+impl Taking {
+    pub(crate) fn new(service: Weak<Service>, addr: SocketAddr, timeout: Duration) -> Self {
+        Taking { service, addr, timeout, deadline: Deadline::after(Some(timeout)), alarm: None }
+    }
+
+    fn nothing(&self, journal: Journal) -> Poll<Result<Exchange>> {
+        let journal = Box::new(journal);
+        Poll::Ready(Err(Error::NoExchange { addr: self.addr, timeout: self.timeout, journal }))
+    }
+}
+
+impl Future for Taking {
+    type Output = Result<Exchange>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(service) = self.service.upgrade() else {
+            return self.nothing(Journal::default());
+        };
+        if let Some(result) = service.take_or_wake(context.waker()) {
+            return Poll::Ready(result);
+        }
+        let left = self.deadline.left();
+        if service.is_ending() || left.is_some_and(|left| left.is_zero()) {
+            return self.nothing(service.journal());
+        }
+        match (&self.alarm, left) {
+            (Some(alarm), _) => lock(&alarm.waker).clone_from(context.waker()),
+            (None, Some(left)) => self.alarm = Some(Alarm::set(context.waker().clone(), left)),
+            (None, None) => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Alarm {
+    fn set(waker: Waker, after: Duration) -> Self {
+        let waker = Arc::new(Mutex::new(waker));
+        let (alive, is_alive) = mpsc::channel::<()>();
+        let to_wake = Arc::clone(&waker);
+        thread::spawn(move || {
+            if is_alive.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+                lock(&to_wake).wake_by_ref();
+            }
+        });
+        Alarm { waker, _alive: alive }
+    }
+}
