@@ -275,9 +275,32 @@ impl Service {
 
     /// Gives an accepted connection its number, and its place in the journal.
     pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Connection> {
+        self.admit_with(stream, addr, |_| ()).map(|(connection, ())| connection)
+    }
+
+    /// [`admit`](Self::admit) by a worker, which is not idle any more; whether it was the last one that was.
+    pub(crate) fn admit_from_idle(
+        &self,
+        stream: TcpStream,
+        addr: SocketAddr,
+    ) -> io::Result<(Connection, bool)> {
+        self.admit_with(stream, addr, |state| {
+            state.idle -= 1;
+            state.idle == 0
+        })
+    }
+
+    /// Each lock of the state counts here, when many connect at once.
+    fn admit_with<T>(
+        &self,
+        stream: TcpStream,
+        addr: SocketAddr,
+        change: impl FnOnce(&mut State) -> T,
+    ) -> io::Result<(Connection, T)> {
         let stream = Arc::new(stream);
         let wire = Wire::new(Arc::clone(&stream), self.settings.retain)?;
         let mut state = self.state();
+        let changed = change(&mut state);
         state.connections += 1;
         let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
         let connection = Connection::new(client, wire, self.settings.framing.clone());
@@ -291,7 +314,7 @@ impl Service {
                 end: Arc::clone(&connection.end),
             });
         }
-        Ok(connection)
+        Ok((connection, changed))
     }
 
     /// Whether this is a connection by which a worker is told that no more will come.
@@ -337,13 +360,6 @@ impl Service {
 
     pub(crate) fn finishing_since(&self) -> Option<Instant> {
         self.finishing.get().copied()
-    }
-
-    /// A worker has a connection; whether it was the last one that waited for any.
-    pub(crate) fn leave_idle(&self) -> bool {
-        let mut state = self.state();
-        state.idle -= 1;
-        state.idle == 0
     }
 
     /// A worker goes, and tells the next one.
@@ -406,14 +422,21 @@ impl Service {
 
     /// Writes down what became of an exchange, and tells who waits for it.
     pub(crate) fn publish(&self, exchange: &Exchange, fault: Option<Fault>, permit: bool) {
+        let mut state = self.state();
         if self.role == Role::Peer {
             let number = exchange.client().connection;
             let index = usize::try_from(number - 1).expect("the journal has as many entries");
-            self.state().journal[index].exchanges.push(exchange.clone());
+            state.journal[index].exchanges.push(exchange.clone());
         }
-        // Behind the entry: an observer that panics does not take it out of the journal.
+        // Behind the entry: an observer that panics does not take it out of the journal. Nor is it told under a lock.
+        if self.plug.observer.is_some() {
+            drop(state);
+            let outcome = self.outcome(exchange, fault);
+            return self.publish_outcome(outcome, permit);
+        }
         let outcome = self.outcome(exchange, fault);
-        self.publish_outcome(outcome, permit);
+        state.outcomes.push_back(Told { outcome, permit });
+        self.notify(&mut state);
     }
 
     /// Tells who waits for an exchange of something else.

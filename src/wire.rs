@@ -12,8 +12,8 @@ use crate::sys;
 /// How long a write may be stuck before we look whether the client is stuck too, with bytes for us.
 const WRITE_TICK: Duration = Duration::from_millis(20);
 
-/// A first read is rarely longer than this.
-const SMALL_BUFFER: usize = 16 * 1024;
+/// A first read is rarely longer than this. It is also what the tutorial's `recv` asks for.
+const SMALL_BUFFER: usize = 4096;
 
 /// Where larger reads stopped being faster, for uploads and for files.
 pub(crate) const LARGE_BUFFER: usize = 256 * 1024;
@@ -32,12 +32,13 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Keeps the first `retain` trailing bytes.
+    #[cfg_attr(target_os = "linux", allow(clippy::unnecessary_wraps))] // elsewhere options can fail
     pub(crate) fn new(stream: Arc<TcpStream>, retain: usize) -> io::Result<Self> {
         // Where the listener had been made non-blocking, some platforms hand that down.
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(WRITE_TICK))?;
+        #[cfg(not(target_os = "linux"))]
+        set_options(&stream)?;
         Ok(Wire {
             stream,
             arrived: Arrived::default(),
@@ -184,6 +185,17 @@ impl Wire {
         self.stream.set_nonblocking(false)?;
         result
     }
+}
+
+/// What an accepted socket is to have. On Linux it has what the listening one has, at the price of no call at all.
+pub(crate) fn set_options<'s, S>(socket: &'s S) -> io::Result<()>
+where
+    socket2::SockRef<'s>: From<&'s S>,
+{
+    let socket = socket2::SockRef::from(socket);
+    // Split writes are to leave split.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_write_timeout(Some(WRITE_TICK))
 }
 
 /// `EAGAIN` on Unix, `WSAETIMEDOUT` on Windows.

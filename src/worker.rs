@@ -70,12 +70,11 @@ impl Worker {
         loop {
             let result = match service.listening.accept(Deadline::Never) {
                 Ok(Some((_, addr))) if service.is_knock(addr) => Ok(None),
-                Ok(Some((stream, addr))) => service.admit(stream, addr).map(Some),
+                Ok(Some((stream, addr))) => service.admit_from_idle(stream, addr).map(Some),
                 nobody_or_error => nobody_or_error.map(|_| None),
             };
             match result {
-                Ok(Some(connection)) => {
-                    let alone = service.leave_idle();
+                Ok(Some((connection, alone))) => {
                     // The first one may turn out to keep nobody waiting; an observer may wait for anything.
                     let is_first = connection.client.connection == 1;
                     if alone && (!is_first || service.plug.observer.is_some()) {
