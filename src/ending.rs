@@ -28,7 +28,7 @@ pub enum Ending {
     /// Shut down the sending side, and keep receiving until the client closes, for at most the
     /// [deadline](crate::TcpServerBuilder::deadline).
     HalfClose,
-    /// Send no more and do not close until the client does, for at most the
+    /// Send no more and do not close until the client closes or shuts down its sending side, for at most the
     /// [deadline](crate::TcpServerBuilder::deadline).
     Hold,
     /// Read the next request on this connection with the same framing.
