@@ -60,6 +60,27 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # An answer that breaks
+//!
+//! A [`Response`] is a list of steps and one [`Ending`]: it can be [cut](Response::cut) at any byte, wait at a [`Gate`] for
+//! the test, leave [in pieces](Response::in_pieces), and end in a reset, a half-close, or silence.
+//!
+//! ```
+//! use fake_peer::{Ending, Peer, http};
+//! # use std::io::{ErrorKind, Read, Write};
+//! # use std::net::TcpStream;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! // All but the last byte, then a reset.
+//! let peer = Peer::answer(http::ok("hello").cut(42, Ending::Reset));
+//! # let mut client = TcpStream::connect(peer.addr())?;
+//! # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+//! # let mut answer = Vec::new();
+//! # assert_eq!(client.read_to_end(&mut answer).unwrap_err().kind(), ErrorKind::ConnectionReset);
+//! # assert_eq!(answer.len(), 42);
+//! # Ok(()) }
+//! ```
+//!
 //! # A server in the foreground
 //!
 //! [`TcpServer::serve_once`] serves one exchange in the calling thread, and starts no other for a client that sends at
@@ -119,6 +140,14 @@
 //!
 //! `cli` (on by default) builds the program `tcpserver`; a library user can leave it, and the two crates that only it
 //! needs, out with `default-features = false`.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.ja.md")]
+mod readme_ja {}
 
 mod address;
 mod blocking;
