@@ -32,8 +32,12 @@ impl Listening {
                 let left = left.max(Duration::from_micros(1));
                 SockRef::from(&self.listener).set_read_timeout(Some(left))?;
             }
-            match self.listener.accept() {
-                Ok(accepted) => return Ok(Some(accepted)),
+            // Not std's accept, which goes on after a signal as if its time had not begun.
+            match SockRef::from(&self.listener).accept() {
+                Ok((socket, addr)) => {
+                    let addr = addr.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+                    return Ok(Some((socket.into(), addr)));
+                }
                 Err(error) if wire::is_timeout(&error) => return Ok(None),
                 // The client was gone before it was accepted: accept(2).
                 Err(error)

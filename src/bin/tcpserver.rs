@@ -121,12 +121,14 @@ fn stop_on_signals(console: &Arc<Console>) {
             let stop = move || {
                 if count == 0 {
                     console.say(Line::Stopping);
+                } else {
+                    std::thread::sleep(Duration::from_secs(1));
                 }
                 // What was captured is in the file already. A shell's way to tell that a signal ended a program.
                 #[allow(clippy::exit)]
                 std::process::exit(128 + signal)
             };
-            // The line may have nobody who reads it: the second signal does not wait for that.
+            // The line may have nobody who reads it: the second signal does not wait for that for ever.
             std::thread::spawn(stop);
         }
     });
