@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::wire;
+
 /// Binds to the first address of `text` (`host:port`) that can be bound.
 pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
     let mut result =
@@ -47,6 +49,8 @@ fn bind(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     // On Windows this option would let two servers share the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
+    // Before it listens: what connects from then on has them, too, where `PASSES_ON_OPTIONS`.
+    wire::set_options(&socket)?;
     socket.bind(&addr.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())

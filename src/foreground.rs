@@ -54,7 +54,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
     service.wait_for_one(deadline)
 }
 
-fn accept(service: &Service, deadline: Deadline) -> Result<Connection> {
+fn accept(service: &Service, deadline: Deadline) -> Result<Box<Connection>> {
     let accepted = service.listening.accept(deadline).and_then(|accepted| {
         accepted.map(|(stream, addr)| service.admit(stream, addr)).transpose()
     });

@@ -18,8 +18,6 @@ pub(crate) struct Listening {
 impl Listening {
     pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
         let addr = listener.local_addr()?;
-        #[cfg(target_os = "linux")]
-        wire::set_options(&listener)?;
         Ok(Listening { listener, addr })
     }
 

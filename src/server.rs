@@ -18,6 +18,7 @@ use crate::service::{Role, Service};
 use crate::settings::Settings;
 use crate::sink::RequestSink;
 use crate::source::ResponseSource;
+use crate::wire::PASSES_ON_OPTIONS;
 
 /// A server: bound and listening, not yet serving.
 ///
@@ -281,6 +282,7 @@ impl TcpServerBuilder {
             source: Mutex::new(self.source),
             observer: self.observer.map(Mutex::new),
         };
+        let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
         let (addr, listener) = if let Some(listener) = self.listener {
             let addr = listener.local_addr().map_or(self.addr, |addr| addr.to_string());
             (addr, listener.set_nonblocking(false).map(|()| listener))
@@ -289,7 +291,7 @@ impl TcpServerBuilder {
             (self.addr, listener)
         };
         listener
-            .and_then(|listener| Service::new(listener, self.settings, plug, role))
+            .and_then(|listener| Service::new(listener, self.settings, plug, role, options_are_set))
             .map_err(|source| Error::Listen { addr, source })
     }
 }

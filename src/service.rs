@@ -26,7 +26,7 @@ use crate::journal::{ConnectionRecord, Journal};
 use crate::listening::Listening;
 use crate::plug::{Payload, Plug, lock};
 use crate::settings::Settings;
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
 
 /// More workers than this do not stay for later.
 const IDLE_WORKERS: usize = 16;
@@ -40,6 +40,9 @@ pub(crate) struct Service {
     pub(crate) role: Role,
     pub(crate) plug: Plug,
     pub(crate) listening: Listening,
+    /// Whether accepted sockets have their options from the listening one. Who connected to a listener made elsewhere
+    /// before it was given to us has not.
+    options_are_set: bool,
     exchanges: AtomicU64,
     /// Since when there are no more connections than those there are.
     finishing: OnceLock<Instant>,
@@ -105,12 +108,14 @@ impl Service {
         settings: Settings,
         plug: Plug,
         role: Role,
+        options_are_set: bool,
     ) -> io::Result<Arc<Self>> {
         let service = Service {
             settings,
             role,
             plug,
             listening: Listening::new(listener)?,
+            options_are_set,
             exchanges: AtomicU64::new(0),
             finishing: OnceLock::new(),
             stopping: AtomicBool::new(false),
@@ -274,7 +279,7 @@ impl Service {
     }
 
     /// Gives an accepted connection its number, and its place in the journal.
-    pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Connection> {
+    pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Box<Connection>> {
         self.admit_with(stream, addr, |_| ()).map(|(connection, ())| connection)
     }
 
@@ -283,7 +288,7 @@ impl Service {
         &self,
         stream: TcpStream,
         addr: SocketAddr,
-    ) -> io::Result<(Connection, bool)> {
+    ) -> io::Result<(Box<Connection>, bool)> {
         self.admit_with(stream, addr, |state| {
             state.idle -= 1;
             state.idle == 0
@@ -296,14 +301,21 @@ impl Service {
         stream: TcpStream,
         addr: SocketAddr,
         change: impl FnOnce(&mut State) -> T,
-    ) -> io::Result<(Connection, T)> {
+    ) -> io::Result<(Box<Connection>, T)> {
         let stream = Arc::new(stream);
-        let wire = Wire::new(Arc::clone(&stream), self.settings.retain)?;
+        // Where the listener had been made non-blocking, some platforms hand that down.
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nonblocking(false)?;
+        if !self.options_are_set {
+            wire::set_options(&stream)?;
+        }
+        let wire = Wire::new(Arc::clone(&stream), self.settings.retain);
         let mut state = self.state();
         let changed = change(&mut state);
         state.connections += 1;
         let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
-        let connection = Connection::new(client, wire, self.settings.framing.clone());
+        // Boxed: it is handed on through frames of threads that should stay small.
+        let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
         state.open.insert(client.connection, stream);
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
@@ -400,7 +412,7 @@ impl Service {
     }
 
     /// A connection has ended before its first byte.
-    pub(crate) fn silent(&self, connection: Connection, end: ClientEnd) {
+    pub(crate) fn silent(&self, connection: Box<Connection>, end: ClientEnd) {
         self.plug.tell(&Event::Silent(&connection.client, end));
         connection.over(end);
     }

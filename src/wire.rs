@@ -32,20 +32,14 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Keeps the first `retain` trailing bytes.
-    #[cfg_attr(target_os = "linux", allow(clippy::unnecessary_wraps))] // elsewhere options can fail
-    pub(crate) fn new(stream: Arc<TcpStream>, retain: usize) -> io::Result<Self> {
-        // Where the listener had been made non-blocking, some platforms hand that down.
-        #[cfg(not(target_os = "linux"))]
-        stream.set_nonblocking(false)?;
-        #[cfg(not(target_os = "linux"))]
-        set_options(&stream)?;
-        Ok(Wire {
+    pub(crate) fn new(stream: Arc<TcpStream>, retain: usize) -> Self {
+        Wire {
             stream,
             arrived: Arrived::default(),
             trailing: Kept::new(retain),
             read_timeout: None,
             ended: false,
-        })
+        }
     }
 
     /// Waits for bytes, and adds them to [`arrived`](Self::arrived). 0 says that the client will send no more.
@@ -187,7 +181,10 @@ impl Wire {
     }
 }
 
-/// What an accepted socket is to have. On Linux it has what the listening one has, at the price of no call at all.
+/// Whether an accepted socket has the options that the listening one had: two calls less for each connection.
+pub(crate) const PASSES_ON_OPTIONS: bool = cfg!(target_os = "linux");
+
+/// What a socket is to have.
 pub(crate) fn set_options<'s, S>(socket: &'s S) -> io::Result<()>
 where
     socket2::SockRef<'s>: From<&'s S>,

@@ -30,7 +30,7 @@ const LONG_PATIENCE: Duration = Duration::from_millis(160);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts a thread that serves `first`, if there is one, then accepts.
-pub(crate) fn start(service: &Arc<Service>, first: Option<Connection>) -> Result<(), Error> {
+pub(crate) fn start(service: &Arc<Service>, first: Option<Box<Connection>>) -> Result<(), Error> {
     let shared = Arc::clone(service);
     service.add_worker(first.is_none(), || {
         let name = format!("peer {}", shared.addr().port());
@@ -43,7 +43,7 @@ pub(crate) fn start_if_none_is_idle(service: &Arc<Service>) -> Result<(), Error>
 }
 
 /// Serves `first`, if there is one, then what it accepts.
-fn run(service: Arc<Service>, first: Option<Connection>) {
+fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
     let worker = Worker { service, permit: Cell::new(false) };
     let mut stays = match first {
         Some(first) => worker.take_on(first, |_| ()),
@@ -64,7 +64,7 @@ struct Worker {
 impl Worker {
     /// Accepts a connection. This worker has been counted as idle, and is not any more. `None` says that no more will
     /// come.
-    fn accept(&self) -> Option<Connection> {
+    fn accept(&self) -> Option<Box<Connection>> {
         let service = &*self.service;
         let mut told = None;
         loop {
@@ -107,7 +107,7 @@ impl Worker {
     }
 
     /// Serves a connection; whether this worker is to accept another.
-    fn take_on(&self, connection: Connection, tell: impl FnOnce(&Client)) -> bool {
+    fn take_on(&self, connection: Box<Connection>, tell: impl FnOnce(&Client)) -> bool {
         let number = connection.client.connection;
         self.catch(|| {
             tell(&connection.client);
@@ -116,7 +116,7 @@ impl Worker {
         self.service.enter_idle(number)
     }
 
-    fn serve(&self, mut connection: Connection) {
+    fn serve(&self, mut connection: Box<Connection>) {
         let service = &*self.service;
         loop {
             if service.is_stopping() {

@@ -602,3 +602,19 @@ fn errors_travel_as_boxed_errors_with_their_cause() {
     assert_eq!(causes, 2, "the path's error, then the system's");
     assert!(error.downcast_ref::<Error>().is_some_and(|error| error.exchange().is_some()));
 }
+
+// Its socket was there before the server's settings were.
+#[test]
+fn a_client_that_was_connected_before_the_listener_was_handed_in_has_a_deadline_too() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let client = connect_and_send(listener.local_addr().expect("bound"), b"hello");
+    let server = TcpServer::builder()
+        .listener(listener)
+        .deadline(Duration::from_millis(100))
+        .linger(Duration::from_millis(100))
+        .source(vec![0; 32 << 20]);
+    let server = server.bind().expect("listening");
+    let error = fails(&server);
+    assert!(matches!(error, Error::Send { .. }), "{error:?}");
+    drop(client);
+}
