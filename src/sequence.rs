@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
+use crate::ending::Ending;
 use crate::request::Request;
 use crate::response::Response;
 use crate::source::ResponseSource;
@@ -49,12 +50,15 @@ impl Sequence {
         Sequence { answers, given: 0, beyond: Beyond::Error }
     }
 
-    /// Every answer but the last one leaves its connection open for the next request, with the same framing.
+    /// Every answer but the last one leaves its connection open for the next request, with the same framing. One that has
+    /// an ending of its own keeps it.
     #[must_use]
     pub fn keep_alive(mut self) -> Self {
         if let Some((_, all_but_last)) = self.answers.split_last_mut() {
             for answer in all_but_last {
-                *answer = std::mem::take(answer).keep_alive();
+                if let Ending::Close = answer.ending {
+                    answer.ending = Ending::KeepAlive;
+                }
             }
         }
         self
@@ -188,5 +192,23 @@ impl std::fmt::Debug for PerConnection {
             .field("sources", &self.sources.len())
             .field("given", &self.given)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framing::Framing;
+
+    #[test]
+    fn keep_alive_leaves_endings_that_were_chosen() {
+        let chosen = Response::from("two").then(Framing::eof());
+        let sequence =
+            Sequence::new([Response::from("one"), chosen, Response::from("three")]).keep_alive();
+        let endings: Vec<_> = sequence.answers.iter().map(|answer| &answer.ending).collect();
+        assert!(
+            matches!(endings[..], [Ending::KeepAlive, Ending::Then(_), Ending::Close]),
+            "{endings:?}"
+        );
     }
 }
