@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use fake_peer::{Peer, Response, TcpServer};
@@ -38,48 +38,62 @@ fn main() {
         "start, one exchange, stop: {start:.2} × the floor's time (median of {pairs} pairs)"
     ));
 
-    for clients in [1, 8] {
-        let requests = if quick { 2 } else { 2000 / clients };
-        let mut group =
-            criterion.benchmark_group(format!("a connection per request, {clients} clients"));
-        group.throughput(Throughput::Elements((clients * requests) as u64)).sample_size(10);
-        let peer = listening(ANSWER.into());
-        let floor = Floor::start(Serving::Inline);
-        let mut ours = || new_connections(peer.addr(), clients, requests);
-        let mut theirs = || new_connections(floor.addr, clients, requests);
-        group.bench_function("peer", |bencher| bencher.iter(&mut ours));
-        group.bench_function("floor", |bencher| bencher.iter(&mut theirs));
-        group.finish();
-        let pairs = if quick { 1 } else { 21 };
-        let throughput = 1.0 / ratio(&mut || ours(), &mut || theirs(), pairs, 1);
-        ratios.push(format!(
-            "a connection per request, {clients} clients: {throughput:.2} × the floor's throughput (median of {pairs} pairs)"
-        ));
-        finish(peer);
-    }
-
-    for clients in [1, 8] {
-        let requests = if quick { 2 } else { 20_000 / clients };
-        let mut group = criterion.benchmark_group(format!("{clients} kept connections"));
-        group.throughput(Throughput::Elements((clients * requests) as u64)).sample_size(10);
-        let peer = listening(Response::from(ANSWER).keep_alive());
-        let floor = Floor::start(Serving::ThreadPerConnection);
-        let mut ours = || kept_connections(peer.addr(), clients, requests);
-        let mut theirs = || kept_connections(floor.addr, clients, requests);
-        group.bench_function("peer", |bencher| bencher.iter(&mut ours));
-        group.bench_function("thread per connection", |bencher| bencher.iter(&mut theirs));
-        group.finish();
-        let pairs = if quick { 1 } else { 21 };
-        let throughput = 1.0 / ratio(&mut || ours(), &mut || theirs(), pairs, 1);
-        ratios.push(format!(
-            "{clients} kept connections: {throughput:.2} × the throughput of a thread per connection (median of {pairs} pairs)"
-        ));
-        finish(peer);
+    let new = Load {
+        name: "a connection per request",
+        answer: ANSWER.into(),
+        reference: ("floor", Serving::Inline),
+        requests: 2000,
+        run: new_connections,
+    };
+    let kept = Load {
+        name: "kept connections",
+        answer: Response::from(ANSWER).keep_alive(),
+        reference: ("thread per connection", Serving::ThreadPerConnection),
+        requests: 20_000,
+        run: kept_connections,
+    };
+    for (load, clients) in [(&new, 1), (&new, 8), (&kept, 1), (&kept, 8)] {
+        ratios.push(load.measure(&mut criterion, clients, quick));
     }
 
     criterion.final_summary();
     for ratio in ratios {
         println!("{ratio}");
+    }
+}
+
+/// Clients that ask as fast as they can.
+struct Load {
+    name: &'static str,
+    answer: Response,
+    reference: (&'static str, Serving),
+    /// Of all clients together.
+    requests: usize,
+    run: fn(SocketAddr, usize, usize),
+}
+
+impl Load {
+    /// The line to print in the end.
+    fn measure(&self, criterion: &mut Criterion, clients: usize, quick: bool) -> String {
+        let requests = if quick { 2 } else { self.requests / clients };
+        let name = format!("{}, clients: {clients}", self.name);
+        let (reference, serving) = self.reference;
+        let peer = listening(self.answer.clone());
+        let floor = Floor::start(serving);
+        let mut ours = || (self.run)(peer.addr(), clients, requests);
+        let mut theirs = || (self.run)(floor.addr, clients, requests);
+
+        let mut group = criterion.benchmark_group(&name);
+        group.throughput(Throughput::Elements((clients * requests) as u64)).sample_size(10);
+        group.bench_function("peer", |bencher| bencher.iter(&mut ours));
+        group.bench_function(reference, |bencher| bencher.iter(&mut theirs));
+        group.finish();
+        let pairs = if quick { 1 } else { 21 };
+        let throughput = 1.0 / ratio(&mut ours, &mut theirs, pairs, 1);
+        finish(peer);
+        format!(
+            "{name}: {throughput:.2} × the throughput of the {reference} (median of {pairs} pairs)"
+        )
     }
 }
 
@@ -137,25 +151,13 @@ fn kept_connections(addr: SocketAddr, clients: usize, requests: usize) {
     });
 }
 
-/// Runs `client` in several threads, and sees to it that none is starved.
+/// Runs `client` in several threads.
 fn at_once(clients: usize, client: impl Fn() + Sync) {
-    let start = Instant::now();
-    let mut times: Vec<Duration> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..clients)
-            .map(|_| {
-                scope.spawn(|| {
-                    client();
-                    start.elapsed()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a client that does not panic"))
-            .collect()
+    thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(&client);
+        }
     });
-    times.sort();
-    black_box(times);
 }
 
 #[derive(Clone, Copy)]

@@ -148,7 +148,7 @@ impl Connection {
     }
 
     /// Says that it has had its last exchange.
-    pub(crate) fn is_ending(&self) {
+    pub(crate) fn mark_ending(&self) {
         self.live.is_ending.store(true, Ordering::Relaxed);
     }
 

@@ -137,22 +137,25 @@ impl Worker {
             }
             self.permit.set(true);
             let Exchanged { exchange, fault, next } = connection.exchange(self);
-            let is_over = !matches!(next, Next::Request);
-            if is_over && service.role == Role::Foreground {
-                connection.close(self, &next);
-                return service.publish(&exchange, fault, self.permit.take());
+            if let Next::Request = next {
+                service.publish(&exchange, fault, self.permit.take());
+                // A client that is never silent must not keep others waiting either.
+                if connection.client.turn == 1 {
+                    self.about_to_wait();
+                }
+                continue;
             }
-            if is_over {
-                connection.is_ending();
-            }
-            service.publish(&exchange, fault, self.permit.take());
-            if is_over {
-                return connection.close(self, &next);
-            }
-            // A client that is never silent must not keep others waiting either.
-            if connection.client.turn == 1 {
-                self.about_to_wait();
-            }
+            connection.mark_ending();
+            return match service.role {
+                Role::Foreground => {
+                    connection.close(self, &next);
+                    service.publish(&exchange, fault, self.permit.take());
+                }
+                Role::Peer => {
+                    service.publish(&exchange, fault, self.permit.take());
+                    connection.close(self, &next);
+                }
+            };
         }
     }
 
