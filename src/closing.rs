@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
 use crate::ending::Ending;
 use crate::exchange::ClientEnd;
 use crate::host::{Host, PATIENCE};
@@ -25,6 +26,7 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
         Ending::HalfClose => {
             end_sending(wire).unwrap_or_else(|| await_client(wire, host, settings.deadline))
         }
+        Ending::StopReading => await_client_unread(wire, host),
         Ending::Hold => await_client(wire, host, settings.deadline),
         Ending::CloseAtOnce => ClientEnd::StillOpen,
         Ending::Reset => {
@@ -37,7 +39,7 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
 }
 
 /// The client's end, if it is gone already.
-fn end_sending(wire: &Wire) -> Option<ClientEnd> {
+fn end_sending(wire: &mut Wire) -> Option<ClientEnd> {
     wire.shutdown_sending().err().map(|_| ClientEnd::Reset)
 }
 
@@ -61,6 +63,23 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
                 }
                 host.about_to_wait();
             }
+            Err(_) => return ClientEnd::Reset,
+        }
+    }
+}
+
+/// Waits for the client's end without reading what comes before it.
+fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
+    let deadline = Deadline::after(host.settings().deadline);
+    loop {
+        let left = deadline.left().unwrap_or(PATIENCE);
+        if left.is_zero() || host.finishing_since().is_some() {
+            return ClientEnd::StillOpen;
+        }
+        host.about_to_wait();
+        match wire.await_end(left.min(PATIENCE)) {
+            Ok(None) => {}
+            Ok(Some(end)) => return end,
             Err(_) => return ClientEnd::Reset,
         }
     }

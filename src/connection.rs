@@ -2,6 +2,7 @@
 //! is here; how each is done is in the file named after it. Which connection is served when is `service`'s.
 
 use std::io::{self, Write};
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use crate::framing::{Framer, Framing};
 use crate::host::{Host, PATIENCE};
 use crate::kept::Kept;
 use crate::perform::{self, Performance};
-use crate::plug::Payload;
+use crate::plug::{Payload, Plug};
 use crate::request::{Parts, Request, RequestEnd};
 use crate::wire::{self, Wire};
 
@@ -30,6 +31,8 @@ pub(crate) struct Connection {
     wire: Wire,
     framing: Framing,
     accepted: Instant,
+    /// How many response bytes the kernel took, of all exchanges.
+    sent: u64,
 }
 
 /// What can be seen of a connection while it is being served.
@@ -90,11 +93,19 @@ impl Connection {
             wire,
             framing,
             accepted: Instant::now(),
+            sent: 0,
         }
     }
 
     pub(crate) fn accepted(&self) -> Instant {
         self.accepted
+    }
+
+    /// Asks where its first request ends, if not where the server says.
+    pub(crate) fn ask_framing(&mut self, plug: &Plug) {
+        if let Some(framing) = plug.framing(&self.client) {
+            self.framing = framing;
+        }
     }
 
     /// Waits for the first byte of a request.
@@ -103,6 +114,7 @@ impl Connection {
             return Beginning::Begun;
         }
         self.wire.arrived.make_room(self.framing.first_read());
+        self.wire.arrived.read_at_most(self.framing.length());
         match self.wire.receive(timeout) {
             Ok(0) => Beginning::Over(ClientEnd::Closed),
             Ok(_) => Beginning::Begun,
@@ -119,14 +131,17 @@ impl Connection {
         let (request, received) = self.request(host);
         self.live.received.store(0, Ordering::Relaxed);
         let request_end = Instant::now();
-        let mut progress = Progress { offered: None, sent: 0, client_left: false };
+        let mut progress = Progress::default();
         let answered = received.and_then(|()| self.answer(host, &request, &mut progress));
         let response_end = Instant::now();
+        self.sent += progress.sent;
         let gone = progress.client_left || request.end() == RequestEnd::Reset;
         let mut parts = exchange::Parts {
             request,
             offered: progress.offered,
             sent: progress.sent,
+            sent_before: self.sent - progress.sent,
+            seeds: progress.seeds,
             times: Times { accepted: self.accepted, first_byte, request_end, response_end },
             failure: None,
             end: Arc::clone(&self.end),
@@ -173,9 +188,12 @@ impl Connection {
     }
 
     fn set_end(&mut self, client: ClientEnd) {
-        let trailing = std::mem::replace(&mut self.wire.trailing, Kept::new(0));
-        // A connection ends once: whatever comes later is not its end.
-        let _ = self.end.set(ConnectionEnd { client, trailing, at: Instant::now() });
+        self.end.get_or_init(|| ConnectionEnd {
+            client,
+            trailing: mem::replace(&mut self.wire.trailing, Kept::new(0)),
+            at: Instant::now(),
+            acknowledged: self.wire.unacknowledged().map(|bytes| self.sent.saturating_sub(bytes)),
+        });
     }
 
     /// Receives and records one request. What arrived before a failure is in the request, also before a panic of the sink or
@@ -218,6 +236,7 @@ impl Connection {
                 break RequestEnd::Complete;
             }
             if self.wire.arrived.unread().len() == held {
+                self.wire.arrived.read_at_most(framer.left());
                 match self.receive_more(host) {
                     Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
                     Ok(0) => break RequestEnd::ClientClosed,
@@ -301,9 +320,10 @@ impl Connection {
             let text = "the response to an empty request leaves the connection open for another empty one, and so on for ever";
             return Err(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
-        let performance = Performance::prepare(response).map_err(Failure::Respond)?;
+        let mut performance = Performance::prepare(response).map_err(Failure::Respond)?;
         progress.offered = performance.offered;
-        match performance.run(&mut self.wire, &mut progress.sent, host) {
+        progress.seeds = mem::take(&mut performance.seeds);
+        match performance.run(&mut self.wire, self.client.exchange, &mut progress.sent, host) {
             Ok(()) => {
                 // What a reader or a changing file held in the end.
                 progress.offered = Some(progress.sent);
@@ -331,9 +351,11 @@ impl Drop for Connection {
 }
 
 /// How far a response came.
+#[derive(Default)]
 struct Progress {
     offered: Option<u64>,
     sent: u64,
+    seeds: Vec<u64>,
     client_left: bool,
 }
 

@@ -31,6 +31,13 @@ pub enum Ending {
     /// Send no more and do not close until the client closes or shuts down its sending side, for at most the
     /// [deadline](crate::TcpServerBuilder::deadline).
     Hold,
+    /// Send no more, read no more, and keep the connection open until the client closes its side, for at most the
+    /// [deadline](crate::TcpServerBuilder::deadline): a client that goes on sending fills the buffers of both kernels
+    /// and is stuck. If anything was left unread the client then gets a reset; what it was is not known to the journal.
+    ///
+    /// Platform notes: only Linux tells of a client's close behind bytes that nobody reads, and only while there is room for
+    /// more of them: the close of a client that is stuck does not arrive. Otherwise the deadline ends it.
+    StopReading,
     /// Read the next request on this connection with the same framing.
     KeepAlive,
     /// Read the next request on this connection with another framing.

@@ -67,7 +67,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The source failed, or a file or reader that it named.
-    #[error("failed to answer the request from {}", Received(exchange))]
+    #[error("failed to answer the request from {}{}", Received(exchange), Drawn(exchange))]
     #[non_exhaustive]
     Respond {
         /// The exchange so far.
@@ -76,7 +76,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The client was gone before it had a byte of the response, or stopped taking it.
-    #[error("failed to send the response to {}", Sent(exchange))]
+    #[error("failed to send the response to {}{}", Sent(exchange), Drawn(exchange))]
     #[non_exhaustive]
     Send {
         /// The exchange so far.
@@ -207,6 +207,18 @@ impl fmt::Display for Sent<'_> {
             }
             None => write!(f, "{} after {}", exchange.client(), Bytes(exchange.sent())),
         }
+    }
+}
+
+/// ` (delays from seed 17)`, if there were such delays.
+struct Drawn<'a>(&'a Exchange);
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.seeds().split_first() else { return Ok(()) };
+        write!(f, " (delays from seed{} {first}", plural(self.0.seeds().len() as u64))?;
+        others.iter().try_for_each(|seed| write!(f, ", {seed}"))?;
+        f.write_str(")")
     }
 }
 

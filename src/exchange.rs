@@ -16,6 +16,9 @@ pub(crate) struct Parts {
     pub(crate) request: Request,
     pub(crate) offered: Option<u64>,
     pub(crate) sent: u64,
+    /// How many the kernel had taken of earlier responses on the connection.
+    pub(crate) sent_before: u64,
+    pub(crate) seeds: Vec<u64>,
     pub(crate) times: Times,
     pub(crate) failure: Option<Arc<str>>,
     pub(crate) end: SharedEnd,
@@ -29,6 +32,8 @@ pub(crate) struct ConnectionEnd {
     pub(crate) client: ClientEnd,
     pub(crate) trailing: Kept,
     pub(crate) at: Instant,
+    /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
+    pub(crate) acknowledged: Option<u64>,
 }
 
 /// How the client's side of a connection ended.
@@ -85,6 +90,23 @@ impl Exchange {
     /// head of a response to HEAD.
     pub fn sent(&self) -> u64 {
         self.0.sent
+    }
+
+    /// How many bytes of response the client has acknowledged, its kernel that is: whether the program has read them
+    /// nobody tells. `None` while the connection is open, and on platforms that don't tell.
+    ///
+    /// With a response that dribbles ([`Response::in_pieces`](crate::Response::in_pieces)) this is after which byte the
+    /// client left.
+    ///
+    /// Platform notes: Linux tells.
+    pub fn acknowledged(&self) -> Option<u64> {
+        let of_all = self.0.end.get()?.acknowledged?;
+        Some(of_all.saturating_sub(self.0.sent_before).min(self.0.sent))
+    }
+
+    /// What the [delays](crate::Delay) of the response were drawn from: the seed of each that is not fixed.
+    pub fn seeds(&self) -> &[u64] {
+        &self.0.seeds
     }
 
     /// Why the exchange failed, in one line; `None` if it did not.

@@ -26,6 +26,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
         loop {
             let mut connection = accept(service, deadline)?;
             service.plug.tell(&Event::Accepted(&connection.client));
+            connection.ask_framing(&service.plug);
             let number = connection.client.connection;
             match connection.begin(Some(PATIENCE)) {
                 Beginning::Begun => {

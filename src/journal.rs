@@ -12,17 +12,23 @@ use crate::request::{Request, RequestEnd};
 
 /// Every connection of a peer so far, in the order of acceptance.
 ///
-/// Prints as one wants to read it in a failing test: line by line, escaped, with line ends visible.
+/// Prints as one wants to read it in a failing test: line by line, escaped, with line ends visible. Times count from the
+/// acceptance of the connection.
 ///
 /// ```text
-/// connection 1 from 127.0.0.1:59550, closed by the client
+/// connection 1 from 127.0.0.1:59550, closed by the client at 2.17ms
 ///   exchange 1: 37 bytes of request, whole; 19 of 19 bytes of response
 ///     GET / HTTP/1.1\r\n
 ///     Host: localhost\r\n
 ///     \r\n
-/// connection 2 from 127.0.0.1:59552, closed by the client
+/// connection 2 from 127.0.0.1:59552, closed by the client at 9.81ms
 ///   no byte
+/// connection 3 from 127.0.0.1:59554, reset by the client after byte 137 of 300 at 14.03ms
+///   exchange 2: 37 bytes of request, whole; 138 of 300 bytes of response
+///     …
 /// ```
+///
+/// In the third one the client had acknowledged 137 bytes when it left, and the kernel had taken one more for sending.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     pub(crate) connections: Vec<ConnectionRecord>,
@@ -118,13 +124,19 @@ impl fmt::Display for Journal {
 
 impl fmt::Display for ConnectionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = match (self.closed_at(), self.client_end()) {
-            (None, _) => "open",
-            (_, ClientEnd::Closed) => "closed by the client",
-            (_, ClientEnd::Reset) => "reset by the client",
-            (_, ClientEnd::StillOpen) => "closed by us while the client was still there",
-        };
-        writeln!(f, "connection {} from {}, {end}", self.client.connection, self.client.addr)?;
+        write!(f, "connection {} from {}, ", self.client.connection, self.client.addr)?;
+        match self.end.get() {
+            None => writeln!(f, "open")?,
+            Some(end) => {
+                f.write_str(match end.client {
+                    ClientEnd::Closed => "closed by the client",
+                    ClientEnd::Reset => "reset by the client",
+                    ClientEnd::StillOpen => "closed by us while the client was still there",
+                })?;
+                self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
+                writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted))?;
+            }
+        }
         if self.is_silent() {
             writeln!(f, "  no byte")?;
         }
@@ -163,6 +175,9 @@ impl fmt::Display for Exchange {
             None => writeln!(f, "bytes of response")?,
         }
         write_lines(f, request.bytes(), request.len())?;
+        for seed in self.seeds() {
+            writeln!(f, "    note: delays were drawn from seed {seed}")?;
+        }
         if let Some(problem) = request.problem() {
             writeln!(f, "    note: {problem}")?;
         }
@@ -170,6 +185,15 @@ impl fmt::Display for Exchange {
             writeln!(f, "    failed: {failure}")?;
         }
         Ok(())
+    }
+}
+
+/// How far a client came that has not had everything.
+fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Result {
+    let all = exchange.offered().unwrap_or(exchange.sent());
+    match exchange.acknowledged() {
+        Some(bytes) if bytes < all => write!(f, " after byte {bytes} of {all}"),
+        _ => Ok(()),
     }
 }
 

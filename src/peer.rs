@@ -107,6 +107,11 @@ impl Peer {
         })
     }
 
+    /// The next exchange that is over already.
+    pub(crate) fn take_now(&self) -> Option<Result<Exchange>> {
+        self.service.take(Duration::ZERO)
+    }
+
     /// The request of the next exchange: [`take`](Self::take) with 10 seconds, for assertions.
     ///
     /// # Panics
@@ -199,12 +204,27 @@ impl Drop for Peer {
         if self.finished {
             return;
         }
-        match self.end() {
+        let ended = self.end();
+        if thread::panicking() {
+            tell_seeds(&self.journal());
+        }
+        match ended {
             Ok(()) => {}
             Err(fault) if thread::panicking() => tell(&fault),
             Err(Fault::Error(error)) => panic!("{}", error.report()),
             Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
         }
+    }
+}
+
+/// Without them a test that fails only now and then could not be run again as it was.
+#[allow(clippy::print_stderr)]
+fn tell_seeds(journal: &Journal) {
+    let mut seeds: Vec<_> = journal.exchanges().flat_map(Exchange::seeds).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    for seed in seeds {
+        eprintln!("the peer's delays were drawn from seed {seed}");
     }
 }
 

@@ -7,11 +7,22 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::delay::Delay;
 use crate::error::on_path;
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::response::{Pace, Response, Step};
+use crate::response::{Pace, Pieces, Response, Step};
 use crate::wire::{LARGE_BUFFER, Wire};
+
+/// How many bytes a response sends, its cut not counted; `None` if only sending it will tell.
+pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
+    // A reader would be used up by a look at it.
+    if response.steps.iter().any(|step| matches!(step, Step::SendFrom(_))) {
+        return Ok(None);
+    }
+    let whole = Response { cut: None, ..response.clone() };
+    Ok(Performance::prepare(whole)?.offered)
+}
 
 /// A response whose files are open.
 pub(crate) struct Performance {
@@ -20,12 +31,14 @@ pub(crate) struct Performance {
     cut: Option<u64>,
     /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
     pub(crate) offered: Option<u64>,
+    /// What its delays are drawn from.
+    pub(crate) seeds: Vec<u64>,
 }
 
 enum Part {
     Bytes(Arc<[u8]>),
     Reader { reader: Box<dyn Read + Send>, path: Option<PathBuf>, length: Option<u64> },
-    Pause(Duration),
+    Pause(Delay),
     Gate(Gate),
 }
 
@@ -49,27 +62,33 @@ impl Performance {
             response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>()?;
         let length: Option<u64> = parts.iter().map(Part::length).sum();
         let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
-        Ok(Performance { parts, pace: response.pace, cut: response.cut, offered })
+        let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
+        let seeds = delays.filter_map(Delay::drawn_from).collect();
+        Ok(Performance { parts, pace: response.pace, cut: response.cut, offered, seeds })
     }
 
-    /// Carries out all steps up to the cut; counts in `sent` the bytes that the kernel took.
+    /// Carries out all steps up to the cut, as the server's exchange of this number; counts in `sent` the bytes that the
+    /// kernel took.
     pub(crate) fn run(
         self,
         wire: &mut Wire,
+        exchange: u64,
         sent: &mut u64,
         host: &dyn Host,
     ) -> Result<(), Failure> {
-        let mut sender = Sender { wire, sent, host, pace: self.pace, cut: self.cut, start: None };
-        for part in self.parts {
+        let Performance { pace, cut, .. } = self;
+        let mut sender = Sender { wire, sent, host, exchange, pace, cut, start: None };
+        for (index, part) in self.parts.into_iter().enumerate() {
             let sending = match part {
                 Part::Bytes(bytes) => sender.send(&bytes)?,
                 Part::Reader { reader, path, length } => {
                     sender.copy(reader, length, path.as_deref())?
                 }
                 _ if sender.is_cut() => Sending::IsCut,
-                Part::Pause(duration) => {
+                Part::Pause(delay) => {
                     host.about_to_wait();
-                    thread::sleep(duration);
+                    // Counted from the other end, so that no pause shares its place with a piece.
+                    thread::sleep(delay.at(exchange, u64::MAX - index as u64));
                     Sending::GoesOn
                 }
                 Part::Gate(gate) => {
@@ -123,7 +142,7 @@ impl Part {
                 let reader = Box::new(Repeated { pattern, at: 0 }.take(total));
                 Part::Reader { reader, path: None, length: Some(total) }
             }
-            Step::Pause(duration) => Part::Pause(duration),
+            Step::Pause(delay) => Part::Pause(delay),
             Step::Gate(gate) => Part::Gate(gate),
         })
     }
@@ -135,6 +154,40 @@ impl Part {
             Part::Pause(_) | Part::Gate(_) => Some(0),
         }
     }
+
+    fn delay(&self) -> Option<Delay> {
+        if let Part::Pause(delay) = self { Some(*delay) } else { None }
+    }
+}
+
+impl Pace {
+    fn delay(&self) -> Option<Delay> {
+        self.pieces.map(|(Pieces::Of { pause, .. } | Pieces::SplitAt { pause, .. })| pause)
+    }
+
+    /// The largest write that may follow `sent` bytes.
+    fn largest_write(&self, sent: u64) -> usize {
+        let piece = match self.pieces {
+            Some(Pieces::Of { size, .. }) => size.get(),
+            Some(Pieces::SplitAt { byte, .. }) if sent < byte => {
+                usize::try_from(byte - sent).unwrap_or(usize::MAX)
+            }
+            _ => usize::MAX,
+        };
+        self.bytes_per_second.map_or(piece, |rate| {
+            // Twenty writes per second are smooth enough.
+            piece.min(usize::try_from(rate.get() / 20).unwrap_or(usize::MAX).max(1))
+        })
+    }
+
+    /// How long the pieces pause after `sent` bytes.
+    fn pause(&self, exchange: u64, sent: u64) -> Duration {
+        match self.pieces {
+            Some(Pieces::Of { pause, .. }) => pause.at(exchange, sent),
+            Some(Pieces::SplitAt { byte, pause }) if byte == sent => pause.at(exchange, sent),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// A response on its way out.
@@ -142,6 +195,7 @@ struct Sender<'a> {
     wire: &'a mut Wire,
     sent: &'a mut u64,
     host: &'a dyn Host,
+    exchange: u64,
     pace: Pace,
     cut: Option<u64>,
     /// When the first byte left.
@@ -157,16 +211,14 @@ impl Sender<'_> {
     fn send(&mut self, bytes: &[u8]) -> Result<Sending, Failure> {
         let left = self.cut.map_or(u64::MAX, |cut| cut - *self.sent);
         let within = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
-        let piece = self.pace.pieces.map_or(usize::MAX, |(size, _)| size.get());
-        let piece = self.pace.bytes_per_second.map_or(piece, |rate| {
-            // Twenty writes per second are smooth enough.
-            piece.min(usize::try_from(rate.get() / 20).unwrap_or(usize::MAX).max(1))
-        });
-        for piece in bytes[..within].chunks(piece) {
+        let mut left = &bytes[..within];
+        while !left.is_empty() {
             self.keep_pace();
+            let (piece, rest) = left.split_at(left.len().min(self.pace.largest_write(*self.sent)));
             let waiting = &|| self.host.about_to_wait();
             let deadline = self.host.settings().deadline;
             self.wire.send(piece, self.sent, deadline, waiting).map_err(Failure::Send)?;
+            left = rest;
         }
         Ok(if self.is_cut() { Sending::IsCut } else { Sending::GoesOn })
     }
@@ -177,7 +229,7 @@ impl Sender<'_> {
         if *self.sent == 0 {
             return;
         }
-        let pause = self.pace.pieces.map_or(Duration::ZERO, |(_, pause)| pause);
+        let pause = self.pace.pause(self.exchange, *self.sent);
         let due = self.pace.bytes_per_second.map_or(Duration::ZERO, |rate| {
             let nanos = u128::from(*self.sent) * 1_000_000_000 / u128::from(rate.get());
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

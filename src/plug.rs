@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::client::Client;
 use crate::event::Event;
+use crate::framing::Framing;
 use crate::request::Request;
 use crate::response::Response;
 use crate::sink::RequestSink;
@@ -18,6 +19,7 @@ pub(crate) struct Plug {
     pub(crate) source: Mutex<Box<dyn ResponseSource>>,
     /// Whether the source answers without waiting for anything.
     pub(crate) is_prompt: bool,
+    pub(crate) has_framings: bool,
     pub(crate) observer: Option<Mutex<Observer>>,
 }
 
@@ -29,6 +31,11 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 impl Plug {
     pub(crate) fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
         self.sink.as_ref().map(|sink| lock(sink).open(client)).transpose()
+    }
+
+    /// Where the first request of a connection ends, if the source says.
+    pub(crate) fn framing(&self, client: &Client) -> Option<Framing> {
+        if self.has_framings { lock(&self.source).framing(client) } else { None }
     }
 
     /// The source's answer, or its panic: the exchange is to be recorded and its connection closed all the same.

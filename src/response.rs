@@ -5,8 +5,8 @@ use std::io::Read;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use crate::delay::Delay;
 use crate::ending::Ending;
 use crate::framing::Framing;
 use crate::gate::Gate;
@@ -31,14 +31,22 @@ pub struct Response {
     /// How many bytes are sent at the most.
     pub(crate) cut: Option<u64>,
     pub(crate) ending: Ending,
+    /// Where a connection's first request ends for this response, if not where the server says.
+    pub(crate) after: Option<Framing>,
 }
 
 /// How the bytes of a response leave.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pace {
-    /// The largest write, and the pause between two.
-    pub(crate) pieces: Option<(NonZeroUsize, Duration)>,
+    pub(crate) pieces: Option<Pieces>,
     pub(crate) bytes_per_second: Option<NonZeroU64>,
+}
+
+/// The pieces that a response leaves in, and the pause between two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pieces {
+    Of { size: NonZeroUsize, pause: Delay },
+    SplitAt { byte: u64, pause: Delay },
 }
 
 #[derive(Clone)]
@@ -49,7 +57,7 @@ pub(crate) enum Step {
         pattern: Arc<[u8]>,
         total: u64,
     },
-    Pause(Duration),
+    Pause(Delay),
     Gate(Gate),
     /// Taken by the exchange that sends it.
     SendFrom(Arc<Mutex<Option<Box<dyn Read + Send>>>>),
@@ -100,10 +108,10 @@ impl Response {
         self.step(Step::Repeat { pattern, total })
     }
 
-    /// Waits this long before the next step.
+    /// Waits before the next step: for a fixed time, or for one drawn from a distribution.
     #[must_use]
-    pub fn pause(self, duration: Duration) -> Self {
-        self.step(Step::Pause(duration))
+    pub fn pause(self, delay: impl Into<Delay>) -> Self {
+        self.step(Step::Pause(delay.into()))
     }
 
     /// Waits at `gate` until the test opens it, for at most the [deadline](crate::TcpServerBuilder::deadline); then the
@@ -121,9 +129,17 @@ impl Response {
     ///
     /// If `size` is 0.
     #[must_use]
-    pub fn in_pieces(mut self, size: usize, pause: Duration) -> Self {
+    pub fn in_pieces(mut self, size: usize, pause: impl Into<Delay>) -> Self {
         let size = NonZeroUsize::new(size).expect("pieces of at least one byte");
-        self.pace.pieces = Some((size, pause));
+        self.pace.pieces = Some(Pieces::Of { size, pause: pause.into() });
+        self
+    }
+
+    /// Sends the first `byte` bytes of the response, pauses, and sends the rest: a client whose first read returns a part.
+    /// Instead of [`in_pieces`](Self::in_pieces). A client that is slower than the pause may read both at once.
+    #[must_use]
+    pub fn split_at(mut self, byte: u64, pause: impl Into<Delay>) -> Self {
+        self.pace.pieces = Some(Pieces::SplitAt { byte, pause: pause.into() });
         self
     }
 
@@ -193,6 +209,19 @@ impl Response {
         self.ending(Ending::Then(framing))
     }
 
+    /// Answers a connection's first request as soon as `framing` says that it is over, instead of the server's
+    /// [framing](crate::TcpServerBuilder::framing): before the first byte with [`Framing::nothing`], while the body is
+    /// still being uploaded with [`Framing::head`]. The [`faults`](crate::faults) before the response are made of it.
+    ///
+    /// The connection has to be known to get this response when it is accepted: so this counts where it is the one fixed
+    /// answer, in a [`Sequence`](crate::Sequence), and in a [`PerConnection`](crate::PerConnection); a response that a
+    /// closure returns comes too late. Later requests of a connection go by [`then`](Self::then).
+    #[must_use]
+    pub fn after(mut self, framing: Framing) -> Self {
+        self.after = Some(framing);
+        self
+    }
+
     fn step(mut self, step: Step) -> Self {
         self.steps.push(step);
         self
@@ -207,7 +236,7 @@ impl fmt::Debug for Step {
             Step::Repeat { pattern, total } => {
                 write!(f, "Repeat(\"{}\", {total})", pattern.escape_ascii())
             }
-            Step::Pause(duration) => write!(f, "Pause({duration:?})"),
+            Step::Pause(delay) => write!(f, "Pause({delay:?})"),
             Step::Gate(_) => f.write_str("Gate(..)"),
             Step::SendFrom(_) => f.write_str("SendFrom(..)"),
         }

@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::io;
 
+use crate::client::Client;
 use crate::ending::Ending;
+use crate::framing::Framing;
 use crate::request::Request;
 use crate::response::Response;
 use crate::source::ResponseSource;
 
 /// One answer after another, whichever connection asks.
+///
+/// An answer that has a framing of its own ([`Response::after`]) is given to the next connection that is accepted, each
+/// other one to the next request.
 ///
 /// A request beyond the last answer fails with an error that says so; so does a [peer](crate::Peer) that finishes with
 /// answers left. [`repeat_last`](Self::repeat_last) has no end.
@@ -32,7 +37,10 @@ use crate::source::ResponseSource;
 #[derive(Debug, Clone)]
 pub struct Sequence {
     answers: Vec<Response>,
+    /// How many answers are given, or promised to a connection.
     given: usize,
+    /// Which answer a connection was accepted for, by the number of the connection.
+    promised: HashMap<u64, usize>,
     beyond: Beyond,
 }
 
@@ -47,7 +55,7 @@ impl Sequence {
     /// These answers, once each.
     pub fn new(answers: impl IntoIterator<Item = impl Into<Response>>) -> Self {
         let answers = answers.into_iter().map(Into::into).collect();
-        Sequence { answers, given: 0, beyond: Beyond::Error }
+        Sequence { answers, given: 0, promised: HashMap::new(), beyond: Beyond::Error }
     }
 
     /// Every answer but the last one leaves its connection open for the next request, with the same framing. One that has
@@ -72,13 +80,22 @@ impl Sequence {
     }
 }
 
+impl Sequence {
+    /// Which answer is the next.
+    fn next(&self) -> Option<usize> {
+        match self.beyond {
+            Beyond::RepeatLast => Some(self.given.min(self.answers.len().checked_sub(1)?)),
+            Beyond::Error => (self.given < self.answers.len()).then_some(self.given),
+        }
+    }
+}
+
 impl ResponseSource for Sequence {
-    fn respond(&mut self, _: &Request) -> io::Result<Response> {
-        let answer = match self.beyond {
-            Beyond::RepeatLast => self.answers.get(self.given).or(self.answers.last()),
-            Beyond::Error => self.answers.get(self.given),
-        };
-        let answer = answer.cloned().ok_or_else(|| {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        if let Some(index) = self.promised.remove(&request.client().connection()) {
+            return Ok(self.answers[index].clone());
+        }
+        let answer = self.next().map(|index| self.answers[index].clone()).ok_or_else(|| {
             let all = self.answers.len();
             io::Error::other(format!("the sequence of {all} answers has run out"))
         })?;
@@ -86,15 +103,26 @@ impl ResponseSource for Sequence {
         Ok(answer)
     }
 
+    /// An answer with a framing of its own is for the next connection that is accepted.
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        let index = self.next()?;
+        let framing = self.answers[index].after.clone()?;
+        self.promised.insert(client.connection(), index);
+        self.given += 1;
+        Some(framing)
+    }
+
+    fn has_framings(&self) -> bool {
+        self.answers.iter().any(|answer| answer.after.is_some())
+    }
+
     fn finish(&mut self) -> io::Result<()> {
-        if self.given >= self.answers.len() {
+        let fetched = self.given - self.promised.len();
+        if fetched >= self.answers.len() {
             return Ok(());
         }
-        let text = format!(
-            "only {} of the sequence's {} answers were fetched",
-            self.given,
-            self.answers.len()
-        );
+        let all = self.answers.len();
+        let text = format!("only {fetched} of the sequence's {all} answers were fetched");
         Err(io::Error::other(text))
     }
 
@@ -103,7 +131,8 @@ impl ResponseSource for Sequence {
     }
 }
 
-/// A source for each connection: the first connection to make a request has the first one, and so on.
+/// A source for each connection: the first connection to make a request has the first one, and so on. A source that
+/// says itself where a request ends ([`Response::after`]) is given to the next connection that is accepted.
 ///
 /// A connection beyond the last source fails with an error that says so, as does a [peer](crate::Peer) that finishes
 /// before every source had its connection.
@@ -150,10 +179,17 @@ impl PerConnection {
     }
 }
 
+impl PerConnection {
+    /// Which source a connection has.
+    fn index(&mut self, client: &Client) -> usize {
+        let next = self.given.len();
+        *self.given.entry(client.connection()).or_insert(next)
+    }
+}
+
 impl ResponseSource for PerConnection {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
-        let next = self.given.len();
-        let index = *self.given.entry(request.client().connection()).or_insert(next);
+        let index = self.index(request.client());
         let all = self.sources.len();
         let source = self.sources.get_mut(index).ok_or_else(|| {
             io::Error::other(format!(
@@ -181,6 +217,17 @@ impl ResponseSource for PerConnection {
         Ok(())
     }
 
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        let next = self.given.len();
+        let framing = self.sources.get_mut(next)?.framing(client)?;
+        self.given.insert(client.connection(), next);
+        Some(framing)
+    }
+
+    fn has_framings(&self) -> bool {
+        self.sources.iter().any(ResponseSource::has_framings)
+    }
+
     fn is_prompt(&self) -> bool {
         self.sources.iter().all(ResponseSource::is_prompt)
     }
@@ -198,7 +245,6 @@ impl std::fmt::Debug for PerConnection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::framing::Framing;
 
     #[test]
     fn keep_alive_leaves_endings_that_were_chosen() {

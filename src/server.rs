@@ -279,6 +279,7 @@ impl TcpServerBuilder {
         let plug = Plug {
             sink: self.sink.map(Mutex::new),
             is_prompt: self.source.is_prompt(),
+            has_framings: self.source.has_framings(),
             source: Mutex::new(self.source),
             observer: self.observer.map(Mutex::new),
         };

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::client::Client;
+use crate::framing::Framing;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -72,6 +74,22 @@ pub trait ResponseSource: Send {
         Ok(())
     }
 
+    /// Where the first request of a connection ends that has just been accepted, if not where the server's
+    /// [framing](crate::TcpServerBuilder::framing) says. Asked of sources that [have framings](Self::has_framings) only.
+    ///
+    /// Defaults to `None`; for a [`Response`] it is what [`Response::after`] says.
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        let _ = client;
+        None
+    }
+
+    /// Whether [`framing`](Self::framing) is to be asked, of each connection.
+    ///
+    /// Defaults to no.
+    fn has_framings(&self) -> bool {
+        false
+    }
+
     /// Whether [`respond`](Self::respond) returns at once, without waiting for anything that another connection or
     /// another thread has to do. A peer that knows this can do without a second thread.
     ///
@@ -100,6 +118,14 @@ impl ResponseSource for Box<dyn ResponseSource> {
         (**self).finish()
     }
 
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        (**self).framing(client)
+    }
+
+    fn has_framings(&self) -> bool {
+        (**self).has_framings()
+    }
+
     fn is_prompt(&self) -> bool {
         (**self).is_prompt()
     }
@@ -108,6 +134,14 @@ impl ResponseSource for Box<dyn ResponseSource> {
 impl ResponseSource for Response {
     fn respond(&mut self, _: &Request) -> io::Result<Response> {
         Ok(self.clone())
+    }
+
+    fn framing(&mut self, _: &Client) -> Option<Framing> {
+        self.after.clone()
+    }
+
+    fn has_framings(&self) -> bool {
+        self.after.is_some()
     }
 
     fn is_prompt(&self) -> bool {

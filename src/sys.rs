@@ -1,8 +1,11 @@
 //! What the kernel knows about a socket and no well-kept crate asks it for. The one place with unsafe code.
-#![allow(unsafe_code)] // an ioctl
+#![allow(unsafe_code)] // an ioctl and a poll
 
 use std::io;
 use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::exchange::ClientEnd;
 
 /// How many bytes have been handed to the kernel and not been acknowledged by the client yet.
 ///
@@ -28,12 +31,57 @@ pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Waits until the client has closed or reset its side, whatever is unread before that, for at most `timeout`. Returns
+/// earlier after a signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+    use std::os::fd::AsRawFd;
+
+    let timeout = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
+    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and poll(2) writes to the one `pollfd` that the
+    // pointer points to, as the 1 says, which outlives the call.
+    match unsafe { libc::poll(&raw mut poll, 1, timeout) } {
+        -1 => {
+            let error = io::Error::last_os_error();
+            if error.kind() == io::ErrorKind::Interrupted { Ok(None) } else { Err(error) }
+        }
+        0 => Ok(None),
+        _ if poll.revents & libc::POLLERR != 0 => Ok(Some(ClientEnd::Reset)),
+        _ => Ok(Some(ClientEnd::Closed)),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+    std::thread::sleep(timeout);
+    Ok(None)
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn sees_an_end_behind_bytes_that_nobody_reads() {
+        for (linger, expected) in
+            [(None, ClientEnd::Closed), (Some(Duration::ZERO), ClientEnd::Reset)]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+            let mut client =
+                TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+            let (server, _) = listener.accept().expect("a client");
+            client.write_all(b"unread").expect("open");
+            assert_eq!(await_end(&server, Duration::from_millis(1)).expect("open"), None);
+            socket2::SockRef::from(&client).set_linger(linger).expect("open");
+            drop(client);
+            let end = await_end(&server, Duration::from_secs(10)).expect("open");
+            assert_eq!(end, Some(expected));
+        }
+    }
 
     #[test]
     fn counts_what_a_slow_client_has_not_acknowledged() {

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::exchange::ClientEnd;
 use crate::kept::Kept;
 use crate::sys;
 
@@ -28,6 +29,7 @@ pub(crate) struct Wire {
     read_timeout: Option<Duration>,
     /// Whether the client has shut down its sending side.
     ended: bool,
+    sending_is_shut: bool,
 }
 
 impl Wire {
@@ -39,6 +41,7 @@ impl Wire {
             trailing: Kept::new(retain),
             read_timeout: None,
             ended: false,
+            sending_is_shut: false,
         }
     }
 
@@ -136,14 +139,25 @@ impl Wire {
         self.arrived.consume(self.arrived.unread().len());
     }
 
-    /// Whether the client has acknowledged everything, our end included, where the kernel tells.
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        self.unacknowledged() == Some(0)
+    /// Waits for the client's end without reading anything, for at most `timeout`; how it ended, if it did.
+    pub(crate) fn await_end(&self, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+        sys::await_end(&self.stream, timeout)
     }
 
-    /// How many bytes the client has not acknowledged yet, our end counted as one, where the kernel tells.
-    pub(crate) fn unacknowledged(&self) -> Option<u64> {
+    /// Whether the client has acknowledged everything, our end included, where the kernel tells.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.unacknowledged_with_end() == Some(0)
+    }
+
+    /// How many bytes the client has not acknowledged yet, where the kernel tells. It counts our end as a byte.
+    fn unacknowledged_with_end(&self) -> Option<u64> {
         sys::unacknowledged(&self.stream).ok()
+    }
+
+    /// How many bytes the client has not acknowledged yet, where the kernel tells.
+    pub(crate) fn unacknowledged(&self) -> Option<u64> {
+        let end = u64::from(self.sending_is_shut);
+        self.unacknowledged_with_end().map(|bytes| bytes.saturating_sub(end))
     }
 
     /// Makes the kernel answer the close with a reset, and throw away what has not left.
@@ -152,8 +166,10 @@ impl Wire {
     }
 
     /// Tells the client that no more will come.
-    pub(crate) fn shutdown_sending(&self) -> io::Result<()> {
-        self.stream.shutdown(std::net::Shutdown::Write)
+    pub(crate) fn shutdown_sending(&mut self) -> io::Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Write)?;
+        self.sending_is_shut = true;
+        Ok(())
     }
 
     /// Receives trailing bytes without waiting for any. Whether something came.
@@ -222,6 +238,8 @@ pub(crate) struct Arrived {
     end: usize,
     /// Whether the last read took all the room there was.
     filled: bool,
+    /// The next read takes no more: what is not of a request stays with the kernel, and makes its close a reset.
+    at_most: Option<u64>,
 }
 
 impl Arrived {
@@ -246,11 +264,19 @@ impl Arrived {
         }
     }
 
+    /// Limits the next read that returns. `None` is no limit.
+    pub(crate) fn read_at_most(&mut self, bytes: Option<u64>) {
+        self.at_most = bytes;
+    }
+
     fn read_from(&mut self, mut stream: &TcpStream) -> io::Result<usize> {
         if self.filled || self.buffer.is_empty() {
             self.grow();
         }
-        let length = stream.read(&mut self.buffer[self.end..])?;
+        let room = self.buffer.len() - self.end;
+        let at_most = self.at_most.map_or(room, |bytes| usize::try_from(bytes).unwrap_or(room));
+        let length = stream.read(&mut self.buffer[self.end..][..at_most.min(room)])?;
+        self.at_most = None;
         self.end += length;
         self.filled = self.end == self.buffer.len();
         Ok(length)

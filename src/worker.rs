@@ -50,8 +50,10 @@ fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
         None => true,
     };
     while stays && let Some(accepted) = worker.accept() {
-        stays =
-            worker.take_on(accepted, |client| worker.service.plug.tell(&Event::Accepted(client)));
+        stays = worker.take_on(accepted, |connection| {
+            worker.service.plug.tell(&Event::Accepted(&connection.client));
+            connection.ask_framing(&worker.service.plug);
+        });
     }
 }
 
@@ -107,10 +109,14 @@ impl Worker {
     }
 
     /// Serves a connection; whether this worker is to accept another.
-    fn take_on(&self, connection: Box<Connection>, tell: impl FnOnce(&Client)) -> bool {
+    fn take_on(
+        &self,
+        mut connection: Box<Connection>,
+        begin: impl FnOnce(&mut Connection),
+    ) -> bool {
         let number = connection.client.connection;
         self.catch(|| {
-            tell(&connection.client);
+            begin(&mut connection);
             self.serve(connection);
         });
         self.service.enter_idle(number)

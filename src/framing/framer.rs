@@ -33,6 +33,7 @@ impl Framer {
         let state = match rule {
             Rule::Auto => State::Auto(Vec::new()),
             Rule::Http => State::Http(HttpFramer::new()),
+            Rule::Head => State::Http(HttpFramer::head_only()),
             Rule::ReadOnce { max } => State::ReadOnce { max: *max },
             Rule::Until { delimiter } => State::Until(Delimiter::new(Arc::clone(delimiter))),
             Rule::Exactly { length } => State::Exactly { left: *length },
@@ -80,6 +81,11 @@ impl Framer {
     /// Whether the end of the client's data makes this request a whole one.
     pub(crate) fn ends_at_eof(&self) -> bool {
         matches!(self.state, State::Eof)
+    }
+
+    /// How many bytes are missing, if that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        if let State::Exactly { left } = self.state { Some(left) } else { None }
     }
 
     pub(crate) fn problem(&self) -> Option<&Problem> {
@@ -201,6 +207,7 @@ mod tests {
                 ends_after(&framing, request, b"Zzz\n\nnext");
             }
         }
+        ends_after(&Framing::head(), b"PUT / HTTP/1.1\r\nContent-Length: 4\r\n\r\n", b"body");
         ends_after(&Framing::http(), b"\r\n\nGET / HTTP/1.1\r\n\r\n", b"next");
         ends_after(&Framing::http(), b"PURGE / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"next");
     }

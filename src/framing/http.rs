@@ -7,8 +7,16 @@ use crate::head::{Head, HeadEnd};
 
 #[derive(Debug)]
 pub(super) struct HttpFramer {
+    extent: Extent,
     state: State,
     problem: Option<Problem>,
+}
+
+/// How much of a message is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Head,
+    Whole,
 }
 
 #[derive(Debug)]
@@ -20,7 +28,16 @@ enum State {
 
 impl HttpFramer {
     pub(super) fn new() -> Self {
+        Self::of(Extent::Whole)
+    }
+
+    pub(super) fn head_only() -> Self {
+        Self::of(Extent::Head)
+    }
+
+    fn of(extent: Extent) -> Self {
         HttpFramer {
+            extent,
             state: State::Head { bytes: Vec::new(), end: HeadEnd::default() },
             problem: None,
         }
@@ -42,6 +59,9 @@ impl HttpFramer {
             _ => return Err(TooMuch { limit, within: limit - before }),
         };
         let in_head = end - before;
+        if self.extent == Extent::Head {
+            return Ok(Verdict::Done(in_head));
+        }
         match body_of(Head::of(&bytes[..end]).expect("its end was found"), &mut self.problem) {
             Some(body) => self.state = body,
             None => return Ok(Verdict::Done(in_head)),

@@ -50,6 +50,7 @@ type CustomRule = Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>;
 enum Rule {
     Auto,
     Http,
+    Head,
     ReadOnce { max: usize },
     Until { delimiter: Arc<[u8]> },
     Exactly { length: u64 },
@@ -78,6 +79,36 @@ impl Framing {
     /// [`Request::problem`]: crate::Request::problem
     pub fn http() -> Self {
         Framing(Rule::Http)
+    }
+
+    /// The head of an HTTP/1 request, up to and including its empty line; a body is left for the next request, or for the
+    /// [trailing bytes](crate::Exchange::trailing). For a peer that answers while its client is still uploading, or that
+    /// sends a `100 Continue` of its own.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer, Request, Response, TcpServer, http};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let go_on = |request: &Request| match request.method() {
+    ///     Some("PUT") => Response::from("HTTP/1.1 100 Continue\r\n\r\n").then(Framing::exactly(5)),
+    ///     _ => http::ok("stored"),
+    /// };
+    /// let peer = TcpServer::builder().framing(Framing::head()).source(go_on).spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")?;
+    /// # let mut interim = [0; 25];
+    /// # client.read_exact(&mut interim)?;
+    /// # client.write_all(b"hello")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert!(answer.ends_with("stored"));
+    /// # drop(client);
+    /// # assert_eq!(peer.finish()?.connections()[0].exchanges()[1].request().bytes(), b"hello");
+    /// # Ok(()) }
+    /// ```
+    pub fn head() -> Self {
+        Framing(Rule::Head)
     }
 
     /// What the first read returns, at most `max` bytes: the `recv(4096)` of the tutorial, named for what it is.
@@ -146,6 +177,11 @@ impl Framing {
         if let Rule::ReadOnce { max } = self.0 { max } else { 0 }
     }
 
+    /// How many bytes a request has, if the rule is a number.
+    pub(crate) fn length(&self) -> Option<u64> {
+        if let Rule::Exactly { length } = self.0 { Some(length) } else { None }
+    }
+
     /// A fresh state for one request that buffers at most `limit` bytes.
     pub(crate) fn start(&self, limit: usize) -> Framer {
         Framer::new(&self.0, limit)
@@ -164,6 +200,7 @@ impl fmt::Display for Framing {
         match &self.0 {
             Rule::Auto => f.write_str("auto"),
             Rule::Http => f.write_str("http"),
+            Rule::Head => f.write_str("head"),
             Rule::ReadOnce { max } => write!(f, "read-once:{max}"),
             Rule::Until { delimiter } => write!(f, "until:{}", delimiter.escape_ascii()),
             Rule::Exactly { length } => write!(f, "exactly:{length}"),
@@ -183,11 +220,11 @@ impl fmt::Debug for Framing {
 /// The text is not the name of a framing rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not one of auto, http, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
+    "`{0}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
 )]
 pub struct ParseFramingError(String);
 
-/// `auto`, `http`, `read-once` (4096 bytes) or `read-once:BYTES`, `until:TEXT` (with `\r`, `\n`, `\t`, `\0`, `\\` and
+/// `auto`, `http`, `head`, `read-once` (4096 bytes) or `read-once:BYTES`, `until:TEXT` (with `\r`, `\n`, `\t`, `\0`, `\\` and
 /// `\xHH`), `exactly:BYTES`, `eof`, `nothing`.
 impl FromStr for Framing {
     type Err = ParseFramingError;
@@ -200,6 +237,7 @@ impl FromStr for Framing {
         let rule = match (name, value) {
             ("auto", None) => Some(Framing::auto()),
             ("http", None) => Some(Framing::http()),
+            ("head", None) => Some(Framing::head()),
             ("eof", None) => Some(Framing::eof()),
             ("nothing", None) => Some(Framing::nothing()),
             ("read-once", None) => Some(Framing::read_once(TUTORIAL_READ)),
@@ -277,7 +315,9 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for text in ["auto", "http", "read-once:10", r"until:\r\n", "exactly:7", "eof", "nothing"] {
+        for text in
+            ["auto", "http", "head", "read-once:10", r"until:\r\n", "exactly:7", "eof", "nothing"]
+        {
             assert_eq!(text.parse::<Framing>().expect(text).to_string(), text);
         }
         assert_eq!("read-once".parse::<Framing>().expect("default").to_string(), "read-once:4096");

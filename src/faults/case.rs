@@ -1,0 +1,86 @@
+//! One case of a family: a response, and the name that makes it again.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use crate::client::Client;
+use crate::framing::Framing;
+use crate::request::Request;
+use crate::response::Response;
+use crate::source::ResponseSource;
+
+/// One case of a family of faults. Its name is the call that makes it: `cut(17, Ending::Reset)` is what
+/// [`truncations`](super::truncations) made of the response with [`Response::cut`].
+///
+/// It is a [`ResponseSource`], so that a [`Peer`](crate::Peer) can answer with one, or a
+/// [`PerConnection`](crate::PerConnection) with many: one case for each connection.
+///
+/// ```
+/// use fake_peer::{Peer, PerConnection, faults, http};
+///
+/// let cases: Vec<_> = faults::truncations(http::ok("hi")).collect();
+/// assert_eq!(cases[4].name(), "cut(2, Ending::Close)");
+/// let peer = Peer::answer(PerConnection::new(cases.clone()));
+/// # for case in &cases {
+/// #     use std::io::{Read, Write};
+/// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// #     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// #     let _ = client.read_to_end(&mut Vec::new());
+/// # }
+/// # peer.finish().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Case {
+    name: Cow<'static, str>,
+    response: Response,
+}
+
+impl Case {
+    /// A case of your own.
+    pub fn new(name: impl Into<Cow<'static, str>>, response: impl Into<Response>) -> Self {
+        Case { name: name.into(), response: response.into() }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The response.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+}
+
+/// The name.
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl From<Case> for Response {
+    fn from(case: Case) -> Self {
+        case.response
+    }
+}
+
+impl ResponseSource for Case {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        self.response.respond(request)
+    }
+
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        self.response.framing(client)
+    }
+
+    fn has_framings(&self) -> bool {
+        self.response.has_framings()
+    }
+
+    fn is_prompt(&self) -> bool {
+        self.response.is_prompt()
+    }
+}

@@ -1,0 +1,102 @@
+//! Families of cases that are made of one response: cut after each byte, split at each byte.
+
+use std::time::Duration;
+
+use super::case::Case;
+use crate::ending::Ending;
+use crate::perform;
+use crate::response::Response;
+
+/// The response cut after each of its bytes but the last, with each ending: after 0 bytes first, and at each length
+/// [`Ending::Close`], then [`Ending::Reset`]. [`Truncations::endings`] chooses others.
+///
+/// # Panics
+///
+/// If the response's length is not known beforehand, because it comes from a reader, or a file of it is not there.
+#[track_caller]
+pub fn truncations(response: impl Into<Response>) -> Truncations {
+    let response = response.into();
+    let length = length(&response);
+    Truncations { response, length, endings: vec![Ending::Close, Ending::Reset], next: 0 }
+}
+
+/// The cases of [`truncations`].
+#[derive(Debug, Clone)]
+pub struct Truncations {
+    response: Response,
+    length: u64,
+    endings: Vec<Ending>,
+    /// How many cases there were.
+    next: u64,
+}
+
+impl Truncations {
+    /// The endings that each length is tried with, in this order.
+    ///
+    /// Defaults to [`Ending::Close`] and [`Ending::Reset`]. [`Ending::Hold`] takes as long for each case as the client
+    /// waits.
+    #[must_use]
+    pub fn endings(mut self, endings: impl IntoIterator<Item = Ending>) -> Self {
+        self.endings = endings.into_iter().collect();
+        self
+    }
+}
+
+impl Iterator for Truncations {
+    type Item = Case;
+
+    fn next(&mut self) -> Option<Case> {
+        let endings = self.endings.len() as u64;
+        let bytes = self.next.checked_div(endings).filter(|&bytes| bytes < self.length)?;
+        let ending = &self.endings[usize::try_from(self.next % endings).ok()?];
+        self.next += 1;
+        let response = self.response.clone().cut(bytes, ending.clone());
+        Some(Case::new(format!("cut({bytes}, Ending::{ending:?})"), response))
+    }
+}
+
+/// The response in two writes with this pause in between, split at each of its bytes: from one byte before the pause to one
+/// byte behind it. How long a pause a client needs to see two parts depends on the client; a millisecond does mostly.
+///
+/// # Panics
+///
+/// As [`truncations`].
+#[track_caller]
+pub fn splits(
+    response: impl Into<Response>,
+    pause: Duration,
+) -> impl Iterator<Item = Case> + Clone + Send {
+    let response = response.into();
+    (1..length(&response)).map(move |byte| {
+        let name = format!("split_at({byte}, {})", duration(pause));
+        Case::new(name, response.clone().split_at(byte, pause))
+    })
+}
+
+/// The response byte by byte, with this pause between two.
+pub fn byte_by_byte(response: impl Into<Response>, pause: Duration) -> Case {
+    let name = format!("in_pieces(1, {})", duration(pause));
+    Case::new(name, response.into().in_pieces(1, pause))
+}
+
+#[track_caller]
+fn length(response: &Response) -> u64 {
+    match perform::length(response) {
+        Ok(Some(length)) => length,
+        Ok(None) => panic!("a response from a reader has no length to take parts of"),
+        Err(error) => panic!("the response has no length to take parts of: {error}"),
+    }
+}
+
+/// As one writes it in a program.
+fn duration(duration: Duration) -> String {
+    match u64::try_from(duration.as_nanos()) {
+        Ok(0) => "Duration::ZERO".into(),
+        Ok(nanos) if nanos % 1_000_000 == 0 => {
+            format!("Duration::from_millis({})", nanos / 1_000_000)
+        }
+        Ok(nanos) if nanos % 1000 == 0 => format!("Duration::from_micros({})", nanos / 1000),
+        Ok(nanos) => format!("Duration::from_nanos({nanos})"),
+        Err(_) => format!("Duration::from_secs({})", duration.as_secs()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Ways in which a connection goes wrong, by name.
+//!
+//! Every fault is a [`Response`]: give it to [`Peer::answer`](crate::Peer::answer), return it from a closure, mix it with good
+//! answers in a [`Sequence`](crate::Sequence).
+//!
+//! ```
+//! use fake_peer::{Peer, Sequence, faults, http};
+//! # use std::io::{Read, Write};
+//! # use std::net::TcpStream;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Does the client try again after a reset?
+//! let peer = Peer::answer(Sequence::new([faults::reset_on_accept(), http::ok("hello")]));
+//! # let ask = || -> std::io::Result<String> {
+//! #     let mut client = TcpStream::connect(peer.addr())?;
+//! #     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+//! #     let mut answer = String::new();
+//! #     client.read_to_string(&mut answer)?;
+//! #     Ok(answer)
+//! # };
+//! # ask().unwrap_err();
+//! # assert!(ask()?.ends_with("hello"));
+//! peer.finish()?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Which fault is which
+//!
+//! | when | what the client sees | how |
+//! |---|---|---|
+//! | connecting | nobody listens: connection refused | [`Unserved::refused`] |
+//! | | no answer to its connection attempts | [`Unserved::full_backlog`] (Linux) |
+//! | | connected, and never accepted | [`Unserved::never_accepted`] |
+//! | | connected, then reset without having been accepted | [`Unserved::never_accepted`], and its drop |
+//! | accepted | closed at once | [`close_on_accept`] |
+//! | | reset at once | [`reset_on_accept`] |
+//! | | nobody reads what it sends | [`never_read`] |
+//! | sending its request | reading stops after n bytes, then close, reset, or nothing | [`stop_reading_after`] |
+//! | | the final answer while it still uploads | [`early`] |
+//! | | no `100 Continue` | [`never_continue`] |
+//! | waiting for the answer | silence | [`no_answer`] with [`Ending::Hold`] |
+//! | | a close or a reset instead | [`no_answer`] with [`Ending::Close`], [`Ending::Reset`] |
+//! | | a late answer | [`Response::new`]`().`[`pause`](Response::pause)`(…).send(…)`, a [`Gate`](crate::Gate) |
+//! | reading the answer | it ends after n bytes: close, reset, half-close, silence | [`Response::cut`] |
+//! | | the same after each byte | [`truncations`] |
+//! | | it comes in pieces, in two parts, byte by byte | [`Response::in_pieces`], [`Response::split_at`], [`splits`], [`byte_by_byte`] |
+//! | | it is slow, evenly or not | [`Response::throttle`], [`Delay`](crate::Delay) |
+//! | | it is no correct HTTP | `garbage` |
+//! | | what the peer sent last is lost | [`Ending::CloseAtOnce`] with input unread |
+//! | after the answer | the connection stays open without another one | [`Ending::Hold`], [`Ending::StopReading`] |
+//! | | the peer goes on reading, and says no more | [`Ending::HalfClose`] |
+//! | the next request | the kept connection closes when it comes | [`Response::then`]`(`[`Framing::exactly`]`(1))`, then [`no_answer`] |
+//!
+//! What came of it is in the [journal](crate::Peer::journal): bytes offered, taken by the kernel and acknowledged, and what
+//! the client did when.
+//!
+//! # Many cases in one test
+//!
+//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; `garbage::all`
+//! has those that are no correct HTTP. [`sweep`] runs a client against each, over one peer, and says which case it was
+//! that a test failed in.
+//!
+//! ```
+//! use fake_peer::{faults, http};
+//! # use std::io::{Read, Write};
+//! # fn get(peer: &fake_peer::Peer) -> Result<String, Box<dyn std::error::Error>> {
+//! #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+//! #     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+//! #     let mut answer = String::new();
+//! #     client.read_to_string(&mut answer)?;
+//! #     answer.strip_suffix("hello").map(String::from).ok_or("incomplete".into())
+//! # }
+//!
+//! # fn main() -> Result<(), fake_peer::Error> {
+//! faults::sweep(faults::truncations(http::ok("hello")), |case, peer| {
+//!     // `get` is the client under test: a part of an answer must never pass for a whole one.
+//!     assert!(get(peer).is_err(), "{case}");
+//! })?;
+//! # Ok(()) }
+//! ```
+#![doc = ""]
+#![doc = include_str!("clients.md")]
+
+mod case;
+mod families;
+mod sweep;
+mod unserved;
+
+pub use case::Case;
+pub use families::{Truncations, byte_by_byte, splits, truncations};
+pub use sweep::sweep;
+pub use unserved::Unserved;
+
+use crate::ending::Ending;
+use crate::framing::Framing;
+use crate::response::Response;
+
+/// Accepts, and closes at once: an orderly end of the connection before a byte of it was read.
+pub fn close_on_accept() -> Response {
+    Response::new().after(Framing::nothing())
+}
+
+/// Accepts, and resets at once.
+pub fn reset_on_accept() -> Response {
+    close_on_accept().ending(Ending::Reset)
+}
+
+/// Accepts, and never reads: what the client sends piles up in the buffers of the two kernels, then it is stuck. Ends when the
+/// client leaves, or with the [deadline](crate::TcpServerBuilder::deadline).
+pub fn never_read() -> Response {
+    close_on_accept().ending(Ending::StopReading)
+}
+
+/// Reads the first `bytes` bytes of a connection, not one more, and comes to `ending`: [`Ending::Close`],
+/// [`Ending::Reset`], or [`Ending::StopReading`] for a peer that just stops.
+///
+/// With [`Ending::CloseAtOnce`] a request that is longer ends in a reset, a shorter one in a close.
+pub fn stop_reading_after(bytes: u64, ending: Ending) -> Response {
+    Response::new().after(Framing::exactly(bytes)).ending(ending)
+}
+
+/// Answers as soon as the head of an HTTP request is there, while the client may still be uploading its body: a final
+/// status that comes early (RFC 9112 section 9.5 says what a client is to do). With [`Ending::Close`] the body
+/// goes on being read for the [linger](crate::TcpServerBuilder::linger) time.
+pub fn early(response: impl Into<Response>) -> Response {
+    response.into().after(Framing::head())
+}
+
+/// Takes the head of an HTTP request and says nothing, whatever it expects: a client that sent
+/// `Expect: 100-continue` has to go on by itself after a time (RFC 9110 section 10.1.1). What it then sends is read
+/// as [trailing bytes](crate::Exchange::trailing).
+pub fn never_continue() -> Response {
+    early(Response::new()).ending(Ending::Hold)
+}
+
+/// Reads the whole request and sends no byte: silence with [`Ending::Hold`], an orderly end with [`Ending::Close`], or
+/// [`Ending::Reset`].
+pub fn no_answer(ending: Ending) -> Response {
+    Response::new().ending(ending)
+}

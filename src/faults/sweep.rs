@@ -1,0 +1,87 @@
+//! One client after another against the cases of a family, over one peer.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::case::Case;
+use crate::client::Client;
+use crate::error::{Error, Result};
+use crate::framing::Framing;
+use crate::peer::Peer;
+use crate::plug::lock;
+use crate::request::Request;
+use crate::response::Response;
+use crate::server::TcpServer;
+use crate::source::ResponseSource;
+
+/// Calls `test` with each case, and with a peer that answers with it, as often as the client asks: one that tries again after
+/// a failure gets the same case again. All cases are served by one peer, which is much faster than one each.
+///
+/// A panic in `test` goes through, and the name of the case is printed before it.
+///
+/// # Errors
+///
+/// The first error of an exchange. [`Error::Send`] is not among them: that a client leaves before it has everything is what
+/// many of these cases are about.
+///
+/// # Panics
+///
+/// With the panic of `test`; if there is no free port, or no thread can be started.
+pub fn sweep(
+    cases: impl IntoIterator<Item = Case>,
+    mut test: impl FnMut(&Case, &Peer),
+) -> Result<()> {
+    let stage = Stage(Arc::new(Mutex::new(Response::new())));
+    let peer = TcpServer::builder().source(stage.clone()).spawn()?;
+    for case in cases {
+        *lock(&stage.0) = case.response().clone();
+        let told = TellCase(&case);
+        test(&case, &peer);
+        while let Some(outcome) = peer.take_now() {
+            unless_client_left(outcome.map(|_| ()))?;
+        }
+        drop(told);
+    }
+    unless_client_left(peer.finish().map(|_| ()))
+}
+
+fn unless_client_left(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Error::Send { .. }) => Ok(()),
+        result => result,
+    }
+}
+
+/// Answers with the case of the moment.
+#[derive(Debug, Clone)]
+struct Stage(Arc<Mutex<Response>>);
+
+impl ResponseSource for Stage {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        lock(&self.0).respond(request)
+    }
+
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        lock(&self.0).framing(client)
+    }
+
+    fn has_framings(&self) -> bool {
+        true
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
+}
+
+struct TellCase<'c>(&'c Case);
+
+impl Drop for TellCase<'_> {
+    #[allow(clippy::print_stderr)] // where a failing test looks
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("in case {}", self.0);
+        }
+    }
+}
