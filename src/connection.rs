@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::closing;
 use crate::ending::Ending;
 use crate::error::Error;
+use crate::event::Event;
 use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
 use crate::framing::verdict::{TooMuch, Verdict};
 use crate::framing::{Framer, Framing};
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
 pub(crate) struct Live {
     /// How many bytes have arrived of a request that is not over yet.
     pub(crate) received: AtomicU64,
+    /// It has had an exchange, and may have another.
+    pub(crate) is_kept: AtomicBool,
     /// It has had its last exchange.
     pub(crate) is_ending: AtomicBool,
 }
@@ -159,6 +162,9 @@ impl Connection {
             }
             ending => Next::End(ending),
         };
+        if let Next::Request = next {
+            self.live.is_kept.store(true, Ordering::Relaxed);
+        }
         Exchanged { exchange: Exchange::new(parts), fault, next }
     }
 
@@ -184,6 +190,9 @@ impl Connection {
     /// The connection has ended by itself.
     pub(crate) fn over(mut self, client: ClientEnd) {
         self.wire.take_trailing();
+        if let Some(tap) = self.wire.tap.as_ref().filter(|_| self.client.turn > 0) {
+            tap.tell(|_| Event::Closed(&self.client, client));
+        }
         self.set_end(client);
     }
 

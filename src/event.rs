@@ -17,6 +17,12 @@ pub enum Event<'a> {
     /// A connection ended before its first byte, or was closed because it stayed silent
     /// ([`ClientEnd::StillOpen`]). It was not counted as an exchange.
     Silent(&'a Client, ClientEnd),
+    /// Bytes have arrived: of a request, or behind the last one. The client has no exchange number here.
+    Received(&'a Client, &'a [u8]),
+    /// The kernel has taken bytes of a response for sending. The client has no exchange number here.
+    Sent(&'a Client, &'a [u8]),
+    /// A connection is over that had an exchange: how the client's side ended. The client has its last exchange's number.
+    Closed(&'a Client, ClientEnd),
     /// An exchange is over.
     Served(&'a Exchange),
     /// An exchange failed, or accepting did.

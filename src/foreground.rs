@@ -17,6 +17,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::service::Service;
 use crate::settings::Settings;
+use crate::stop::Stop;
 use crate::worker;
 
 /// Serves one exchange.
@@ -53,6 +54,13 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
     }
     worker::start_if_none_is_idle(service)?;
     service.wait_for_one(deadline)
+}
+
+/// Serves exchanges until it is enough.
+pub(crate) fn serve_until(service: &Arc<Service>, stop: &Stop) -> Result<()> {
+    stop.tell(service);
+    worker::start_if_none_is_idle(service)?;
+    service.wait_until(stop)
 }
 
 fn accept(service: &Service, deadline: Deadline) -> Result<Box<Connection>> {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::client::Client;
 use crate::event::Event;
@@ -20,7 +20,7 @@ pub(crate) struct Plug {
     /// Whether the source answers without waiting for anything.
     pub(crate) is_prompt: bool,
     pub(crate) has_framings: bool,
-    pub(crate) observer: Option<Mutex<Observer>>,
+    pub(crate) observer: Option<Arc<Mutex<Observer>>>,
 }
 
 pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
@@ -47,6 +47,10 @@ impl Plug {
         lock(&self.source).finish()
     }
 
+    pub(crate) fn tap(&self, client: Client) -> Option<Tap> {
+        self.observer.as_ref().map(|observer| Tap { observer: Arc::clone(observer), client })
+    }
+
     pub(crate) fn tell(&self, event: &Event<'_>) {
         if let Some(observer) = &self.observer {
             lock(observer)(event);
@@ -57,6 +61,24 @@ impl Plug {
 /// A panic in what a user plugged in is reported on its own; it does not make the next exchange fail.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the observer is told of the bytes of one connection.
+pub(crate) struct Tap {
+    observer: Arc<Mutex<Observer>>,
+    client: Client,
+}
+
+impl Tap {
+    pub(crate) fn tell<'a>(&'a self, event: impl FnOnce(&'a Client) -> Event<'a>) {
+        lock(&self.observer)(&event(&self.client));
+    }
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap").field("client", &self.client).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Plug {

@@ -18,12 +18,14 @@ use crate::service::{Role, Service};
 use crate::settings::Settings;
 use crate::sink::RequestSink;
 use crate::source::ResponseSource;
+use crate::stop::Stop;
 use crate::wire::PASSES_ON_OPTIONS;
 
 /// A server: bound and listening, not yet serving.
 ///
-/// Clients can connect from the moment it exists; they are served by [`serve_once`](Self::serve_once). Dropping it closes
-/// the port and every connection.
+/// Clients can connect from the moment it exists; they are served by [`serve_once`](Self::serve_once),
+/// [`serve`](Self::serve) and [`serve_until`](Self::serve_until). Dropping it closes the port and every connection; one
+/// that has had its answer gets the orderly close.
 ///
 /// ```
 /// use fake_peer::TcpServer;
@@ -90,6 +92,38 @@ impl TcpServer {
     /// With the panic of a sink, a source or an observer.
     pub fn serve_once(&self) -> Result<Exchange> {
         foreground::serve_once(&self.service)
+    }
+
+    /// Serves this many exchanges: [`serve_until`](Self::serve_until) with [`Stop::after`].
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_until`](Self::serve_until).
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a sink, a source or an observer.
+    pub fn serve(&self, exchanges: u64) -> Result<()> {
+        self.serve_until(&Stop::after(exchanges))
+    }
+
+    /// Serves exchanges until `stop` says that it is enough, connections side by side: a silent one, or one that is being
+    /// closed, keeps no other waiting. Returns when the exchanges that have begun are over.
+    ///
+    /// Each exchange is told to [`on_event`](TcpServerBuilder::on_event) when it is over. A connection that was
+    /// [kept alive](crate::Response::keep_alive) is left open for the next call, and closed in an orderly way when the
+    /// server is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The first error of an exchange; serving went on after it. [`Error::NoRequest`] if none began within the
+    /// [accept deadline](TcpServerBuilder::accept_deadline), and none was being served; it counts anew from each exchange.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a sink, a source or an observer, after which no exchange begins.
+    pub fn serve_until(&self, stop: &Stop) -> Result<()> {
+        foreground::serve_until(&self.service, stop)
     }
 }
 
@@ -281,7 +315,7 @@ impl TcpServerBuilder {
             is_prompt: self.source.is_prompt(),
             has_framings: self.source.has_framings(),
             source: Mutex::new(self.source),
-            observer: self.observer.map(Mutex::new),
+            observer: self.observer.map(|observer| Arc::new(Mutex::new(observer))),
         };
         let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
         let (addr, listener) = if let Some(listener) = self.listener {

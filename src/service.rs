@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use crate::client::Client;
-use crate::connection::{Connection, Fault};
+use crate::connection::{Connection, Fault, Live};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -26,6 +26,7 @@ use crate::journal::{ConnectionRecord, Journal};
 use crate::listening::Listening;
 use crate::plug::{Payload, Plug, lock};
 use crate::settings::Settings;
+use crate::stop::Stop;
 use crate::wire::{self, Wire};
 
 /// More workers than this do not stay for later.
@@ -64,10 +65,12 @@ pub(crate) enum Role {
 struct State {
     /// How many more exchanges of a foreground server may begin.
     permits: u64,
+    /// How many have begun and are not over.
+    in_flight: u64,
     outcomes: VecDeque<Told>,
     connections: u64,
     /// The connections that are being served.
-    open: HashMap<u64, Arc<TcpStream>>,
+    open: HashMap<u64, Open>,
     journal: Vec<ConnectionRecord>,
     workers: Vec<JoinHandle<()>>,
     /// Workers that wait for a connection, or are about to.
@@ -78,6 +81,13 @@ struct State {
     waiting: usize,
     /// Futures that wait for it.
     wakers: Vec<Waker>,
+}
+
+/// A connection that is being served.
+#[derive(Debug)]
+struct Open {
+    stream: Arc<TcpStream>,
+    live: Arc<Live>,
 }
 
 /// An outcome, and whether a permit was taken for it.
@@ -151,6 +161,54 @@ impl Service {
         }
     }
 
+    /// Lets exchanges begin until it is enough, and waits for the outcomes of all that have begun. The first error of them.
+    pub(crate) fn wait_until(&self, stop: &Stop) -> Result<()> {
+        let mut first_error = None;
+        let mut panicked = None;
+        let mut ended = 0;
+        let idle_since_now = || Deadline::after(self.settings.accept_deadline);
+        let mut deadline = idle_since_now();
+        let mut state = self.state();
+        state.permits = stop.exchanges().unwrap_or(u64::MAX);
+        self.notify(&mut state);
+        loop {
+            while let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
+                ended += u64::from(permit);
+                deadline = idle_since_now();
+                match outcome {
+                    Outcome::Over(Ok(_)) => {}
+                    Outcome::Over(Err(error)) => first_error = first_error.or(Some(error)),
+                    Outcome::Panicked(payload) => panicked = panicked.or(Some(payload)),
+                }
+            }
+            let is_enough = stop.is_requested() || stop.exchanges() == Some(ended);
+            if is_enough || panicked.is_some() {
+                state.permits = 0;
+            }
+            let idle = state.in_flight == 0;
+            if state.permits == 0 && idle {
+                break;
+            }
+            let left = deadline.left().filter(|_| idle);
+            if left.is_some_and(|left| left.is_zero()) {
+                state.permits = 0;
+                return Err(first_error.unwrap_or_else(|| self.no_request()));
+            }
+            state = self.wait(state, left);
+        }
+        drop(state);
+        match (panicked, first_error) {
+            (Some(payload), _) => panic::resume_unwind(payload),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Makes who waits see what has changed elsewhere.
+    pub(crate) fn look_up(&self) {
+        self.notify(&mut self.state());
+    }
+
     /// The next exchange of a peer that is over, or `None` after `timeout`.
     pub(crate) fn take(&self, timeout: Duration) -> Option<Result<Exchange>> {
         let deadline = Deadline::after(Some(timeout));
@@ -216,11 +274,15 @@ impl Service {
 
     /// Ends all connections and workers.
     pub(crate) fn stop(&self) {
+        self.finishing.get_or_init(Instant::now);
         self.stopping.store(true, Ordering::SeqCst);
         let mut state = self.state();
-        for stream in state.open.values() {
-            // Whoever has ended already needs no ending.
-            let _ = stream.shutdown(Shutdown::Both);
+        for Open { stream, live } in state.open.values() {
+            // Whoever has had an answer and may not have read it yet is closed in order, by its worker.
+            if !live.is_kept.load(Ordering::Relaxed) {
+                // Whoever has ended already needs no ending.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
         }
         self.end_accepting(&mut state);
         self.notify(&mut state);
@@ -309,14 +371,15 @@ impl Service {
         if !self.options_are_set {
             wire::set_options(&stream)?;
         }
-        let wire = Wire::new(Arc::clone(&stream), self.settings.retain);
+        let mut wire = Wire::new(Arc::clone(&stream), self.settings.retain);
         let mut state = self.state();
         let changed = change(&mut state);
         state.connections += 1;
         let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
+        wire.tap = self.plug.tap(client);
         // Boxed: it is handed on through frames of threads that should stay small.
         let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
-        state.open.insert(client.connection, stream);
+        state.open.insert(client.connection, Open { stream, live: Arc::clone(&connection.live) });
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
@@ -408,6 +471,7 @@ impl Service {
             state = self.wait(state, None);
         }
         state.permits -= 1;
+        state.in_flight += 1;
         true
     }
 
@@ -447,15 +511,18 @@ impl Service {
             return self.publish_outcome(outcome, permit);
         }
         let outcome = self.outcome(exchange, fault);
-        state.outcomes.push_back(Told { outcome, permit });
-        self.notify(&mut state);
+        self.tell(&mut state, outcome, permit);
     }
 
     /// Tells who waits for an exchange of something else.
     pub(crate) fn publish_outcome(&self, outcome: Outcome, permit: bool) {
-        let mut state = self.state();
+        self.tell(&mut self.state(), outcome, permit);
+    }
+
+    fn tell(&self, state: &mut State, outcome: Outcome, permit: bool) {
+        state.in_flight -= u64::from(permit && self.role == Role::Foreground);
         state.outcomes.push_back(Told { outcome, permit });
-        self.notify(&mut state);
+        self.notify(state);
     }
 
     /// A system call, so not for nobody.

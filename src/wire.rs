@@ -6,8 +6,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::event::Event;
 use crate::exchange::ClientEnd;
 use crate::kept::Kept;
+use crate::plug::Tap;
 use crate::sys;
 
 /// How long a write may be stuck before we look whether the client is stuck too, with bytes for us.
@@ -30,6 +32,8 @@ pub(crate) struct Wire {
     /// Whether the client has shut down its sending side.
     ended: bool,
     sending_is_shut: bool,
+    /// Who is told of each byte.
+    pub(crate) tap: Option<Tap>,
 }
 
 impl Wire {
@@ -42,6 +46,7 @@ impl Wire {
             read_timeout: None,
             ended: false,
             sending_is_shut: false,
+            tap: None,
         }
     }
 
@@ -54,7 +59,7 @@ impl Wire {
         let start = Instant::now();
         self.set_read_timeout(timeout)?;
         loop {
-            match self.arrived.read_from(&self.stream) {
+            match self.read() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     // A signal does not begin the wait anew.
                     self.set_read_timeout(
@@ -75,6 +80,15 @@ impl Wire {
                 result => return result,
             }
         }
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        let length = self.arrived.read_from(&self.stream)?;
+        if let Some(tap) = self.tap.as_ref().filter(|_| length > 0) {
+            let unread = self.arrived.unread();
+            tap.tell(|client| Event::Received(client, &unread[unread.len() - length..]));
+        }
+        Ok(length)
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -108,6 +122,9 @@ impl Wire {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
                     *sent += taken as u64;
+                    if let Some(tap) = &self.tap {
+                        tap.tell(|client| Event::Sent(client, &bytes[..taken]));
+                    }
                     bytes = &bytes[taken..];
                     stuck_since = None;
                 }
@@ -181,7 +198,7 @@ impl Wire {
         self.stream.set_nonblocking(true)?;
         let result = loop {
             self.take_trailing();
-            match self.arrived.read_from(&self.stream) {
+            match self.read() {
                 Ok(0) => {
                     self.ended = true;
                     break Ok(some);

@@ -126,7 +126,7 @@ impl Worker {
         let service = &*self.service;
         loop {
             if service.is_stopping() {
-                return connection.over(ClientEnd::StillOpen);
+                return self.stop(connection);
             }
             match self.begin(&mut connection) {
                 Beginning::Begun => {}
@@ -139,7 +139,7 @@ impl Worker {
                 Beginning::Silent => return service.silent(connection, ClientEnd::StillOpen),
             }
             if service.role == Role::Foreground && !service.take_permit() {
-                return connection.over(ClientEnd::StillOpen);
+                return self.stop(connection);
             }
             self.permit.set(true);
             let Exchanged { exchange, fault, next } = connection.exchange(self);
@@ -162,6 +162,15 @@ impl Worker {
                     connection.close(self, &next);
                 }
             };
+        }
+    }
+
+    /// Ends a connection whose next exchange is not to begin.
+    fn stop(&self, connection: Box<Connection>) {
+        if connection.client.turn > 0 {
+            connection.close(self, &Next::End(Ending::Close));
+        } else {
+            connection.over(ClientEnd::StillOpen);
         }
     }
 

@@ -1,0 +1,90 @@
+//! When serving is over: when somebody says so, or after so many exchanges.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::plug::lock;
+use crate::service::Service;
+
+/// When [`serve_until`](crate::TcpServer::serve_until) is to return. Clones are the same.
+///
+/// ```
+/// use fake_peer::{Stop, TcpServer};
+/// # use std::io::{Read, Write};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TcpServer::builder().source("hi").bind()?;
+/// let addr = server.local_addr();
+/// let stop = Stop::new();
+/// let serving = std::thread::spawn({
+///     let stop = stop.clone();
+///     move || server.serve_until(&stop)
+/// });
+/// # for _ in 0..3 {
+/// #     let mut client = std::net::TcpStream::connect(addr)?;
+/// #     client.write_all(b"hello")?;
+/// #     client.read_to_end(&mut Vec::new())?;
+/// # }
+/// // …
+/// stop.stop();
+/// serving.join().unwrap()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default)]
+pub struct Stop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    exchanges: Option<u64>,
+    is_requested: AtomicBool,
+    /// Who waits for it.
+    serving: Mutex<Vec<Weak<Service>>>,
+}
+
+impl Stop {
+    /// Not before [`stop`](Self::stop).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// After this many exchanges, or with [`stop`](Self::stop) if that comes earlier.
+    pub fn after(exchanges: u64) -> Self {
+        let shared = Shared { exchanges: Some(exchanges), ..Shared::default() };
+        Stop { shared: Arc::new(shared) }
+    }
+
+    /// Lets exchanges that have begun come to their end, and no other one begin.
+    pub fn stop(&self) {
+        self.shared.is_requested.store(true, Ordering::SeqCst);
+        for service in lock(&self.shared.serving).drain(..) {
+            if let Some(service) = service.upgrade() {
+                service.look_up();
+            }
+        }
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        self.shared.is_requested.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn exchanges(&self) -> Option<u64> {
+        self.shared.exchanges
+    }
+
+    /// Makes this service look up when the time has come.
+    pub(crate) fn tell(&self, service: &Arc<Service>) {
+        lock(&self.shared.serving).push(Arc::downgrade(service));
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop")
+            .field("exchanges", &self.exchanges())
+            .field("is_requested", &self.is_requested())
+            .finish_non_exhaustive()
+    }
+}

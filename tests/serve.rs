@@ -1,0 +1,227 @@
+//! A server that serves more than one exchange: so many, or until it is told to stop.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use fake_peer::{
+    ClientEnd, Error, Event, Framing, Gate, Request, Response, Sequence, Stop, TcpServer,
+    TcpServerBuilder,
+};
+use support::{
+    PATIENCE, ask, bound, connect, expect_bytes, numbered, patient, read_all, reset, same_bytes,
+};
+
+/// Serves in a thread of its own, for the clients in this one.
+#[track_caller]
+fn serve_with<T>(
+    server: &TcpServer,
+    stop: &Stop,
+    clients: impl FnOnce() -> T,
+) -> (Result<(), Error>, T) {
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve_until(stop));
+        let said = clients();
+        match serving.join() {
+            Ok(outcome) => (outcome, said),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn echo() -> TcpServerBuilder {
+    patient()
+        .framing(Framing::until("\n"))
+        .source(|request: &Request| Response::from(request.bytes()))
+}
+
+#[test]
+fn serves_so_many_exchanges_and_returns() {
+    let server = bound(echo());
+    let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
+        for line in [b"1\n", b"2\n", b"3\n"] {
+            assert_eq!(ask(server.local_addr(), line), line);
+        }
+    });
+    outcome.expect("served");
+    let (outcome, answer) = thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve(1));
+        let answer = ask(server.local_addr(), b"and one more\n");
+        (serving.join().expect("no panic"), answer)
+    });
+    outcome.expect("served");
+    assert_eq!(answer, b"and one more\n");
+    server.serve(0).expect("nothing to wait for");
+}
+
+#[test]
+fn several_exchanges_may_come_over_one_connection() {
+    let source = |request: &Request| Response::from(request.bytes()).keep_alive();
+    let server = bound(echo().source(source));
+    let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
+        let mut kept = connect(server.local_addr());
+        for line in ["1\n", "2\n"] {
+            kept.write_all(line.as_bytes()).expect("room");
+            expect_bytes(&mut kept, line.as_bytes(), "kept");
+        }
+        // It closes before the third: the next connection has it.
+        drop(kept);
+        let mut next = connect(server.local_addr());
+        next.write_all(b"3\n").expect("room");
+        expect_bytes(&mut next, b"3\n", "next");
+    });
+    outcome.expect("served");
+}
+
+#[test]
+fn a_kept_connection_is_closed_in_order_when_the_server_is_dropped() {
+    let answer = numbered(1_000_000);
+    let source = Response::from(answer.clone()).keep_alive();
+    let server = bound(patient().linger(Duration::from_secs(2)).source(source));
+    let addr = server.local_addr();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            server.serve(1).expect("served");
+            drop(server);
+        });
+        let mut client = connect(addr);
+        // What is behind the request is never read as one; closing on it would reset the answer.
+        client.write_all(b"hello, and more of it").expect("room");
+        client.write_all(&[b'x'; 2000]).expect("room");
+        same_bytes(&read_all(&mut client), &answer, "the whole answer");
+    });
+}
+
+#[test]
+fn silent_and_draining_connections_keep_nobody_waiting() {
+    let server = bound(echo());
+    let (outcome, idle) = serve_with(&server, &Stop::after(2), || {
+        let silent = connect(server.local_addr());
+        let mut first = connect(server.local_addr());
+        first.write_all(b"1\n").expect("room");
+        assert_eq!(read_all(&mut first), b"1\n");
+        // `first` is still open: the server waits for its close.
+        let mut second = connect(server.local_addr());
+        second.write_all(b"2\n").expect("room");
+        assert_eq!(read_all(&mut second), b"2\n");
+        drop((first, second));
+        silent
+    });
+    outcome.expect("served");
+    drop(idle);
+}
+
+#[test]
+fn stop_lets_an_exchange_in_flight_end_and_no_other_begin() {
+    let gate = Gate::new();
+    let server = bound(echo().source(Response::from("begun, ").gate(&gate).send("done")));
+    let stop = Stop::new();
+    let (outcome, mut late) = serve_with(&server, &stop, || {
+        let mut client = connect(server.local_addr());
+        client.write_all(b"hello\n").expect("room");
+        assert!(gate.wait_until_reached(PATIENCE));
+        stop.stop();
+        let mut late = connect(server.local_addr());
+        late.write_all(b"too late\n").expect("room");
+        gate.open();
+        assert_eq!(read_all(&mut client), b"begun, done");
+        late
+    });
+    outcome.expect("served");
+    drop(server);
+    let mut answer = Vec::new();
+    let _ = late.read_to_end(&mut answer);
+    assert_eq!(answer, b"", "no exchange begins after the stop");
+}
+
+#[test]
+fn stop_returns_at_once_when_nobody_ever_came() {
+    let server = bound(patient());
+    let stop = Stop::new();
+    let (outcome, ()) = serve_with(&server, &stop, || stop.stop());
+    outcome.expect("nothing went wrong");
+    let said_before = Stop::new();
+    said_before.stop();
+    server.serve_until(&said_before).expect("nothing went wrong");
+}
+
+#[test]
+fn a_failed_exchange_counts_and_the_first_error_is_returned_in_the_end() {
+    let (failed, failures) = mpsc::channel();
+    let observer = move |event: &Event<'_>| {
+        if let Event::Failed(error) = event {
+            let _ = failed.send(error.to_string());
+        }
+    };
+    let server = bound(echo().source(Sequence::new(["one"])).on_event(observer));
+    let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
+        let mut leaving = connect(server.local_addr());
+        leaving.write_all(b"half a line").expect("room");
+        reset(leaving);
+        failures.recv_timeout(PATIENCE).expect("told when it happens");
+        assert_eq!(ask(server.local_addr(), b"1\n"), b"one");
+        assert_eq!(ask(server.local_addr(), b"2\n"), b"");
+    });
+    let error = outcome.expect_err("two failures");
+    assert!(matches!(error, Error::Receive { .. }), "the first one: {}", error.report());
+    drop(server);
+    assert_eq!(failures.iter().count(), 1, "the second one");
+}
+
+#[test]
+fn nobody_who_comes_ends_it_with_the_accept_deadline() {
+    let server = bound(echo().accept_deadline(Duration::from_millis(50)));
+    let (outcome, ()) = serve_with(&server, &Stop::after(2), || {
+        assert_eq!(ask(server.local_addr(), b"only one\n"), b"only one\n");
+    });
+    assert!(matches!(outcome, Err(Error::NoRequest { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_panic_of_the_source_comes_out() {
+    let server = bound(echo().source(|_: &Request| -> Response { panic!("no such thing") }));
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = serve_with(&server, &Stop::new(), || ask(server.local_addr(), b"hello\n"));
+    }));
+    assert_eq!(panic.expect_err("a panic").downcast_ref::<&str>(), Some(&"no such thing"));
+}
+
+#[test]
+fn the_observer_sees_every_byte_and_every_end() {
+    let (tell, told) = mpsc::channel();
+    let observer = move |event: &Event<'_>| {
+        let line = match event {
+            Event::Received(client, bytes) => {
+                format!("{} received {}", client.connection(), bytes.escape_ascii())
+            }
+            Event::Sent(client, bytes) => {
+                format!("{} sent {}", client.connection(), bytes.escape_ascii())
+            }
+            Event::Closed(client, end) => format!("{} {end:?}", client.connection()),
+            Event::Silent(client, end) => format!("{} silent {end:?}", client.connection()),
+            _ => return,
+        };
+        let _ = tell.send(line);
+    };
+    let server = bound(echo().on_event(observer));
+    let (outcome, ()) = serve_with(&server, &Stop::after(1), || {
+        drop(connect(server.local_addr()));
+        let mut client: TcpStream = connect(server.local_addr());
+        client.write_all(b"a\nb").expect("room");
+        assert_eq!(read_all(&mut client), b"a\n");
+        client.write_all(b"c").expect("the peer goes on reading");
+    });
+    outcome.expect("served");
+    drop(server);
+    let lines: Vec<_> = told.iter().collect();
+    assert_eq!(lines[0], format!("1 silent {:?}", ClientEnd::Closed), "{lines:?}");
+    let received: String =
+        lines.iter().filter_map(|line| line.strip_prefix("2 received ")).collect();
+    assert_eq!(received, r"a\nbc", "{lines:?}");
+    assert!(lines.contains(&r"2 sent a\n".to_owned()), "{lines:?}");
+    assert_eq!(lines.last().expect("some"), "2 Closed", "{lines:?}");
+}
