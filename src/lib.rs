@@ -164,6 +164,7 @@ mod exchange;
 pub mod faults;
 mod foreground;
 mod framing;
+pub mod garbage;
 mod gate;
 mod head;
 mod host;

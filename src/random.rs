@@ -1,13 +1,11 @@
-//! Random numbers from a seed (`SplitMix64`: Steele, Lea and Flood, 2014). Not a crate's: a seed that a failing test printed has
-//! to give the same delays and bytes with each later version.
+//! Random numbers from a seed: `SplitMix64` (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators",
+//! 2014).
+//!
+//! Not a crate's, since a seed is written into a test, and must give the same bytes in each version of this crate:
+//! those crates keep the right to another algorithm. It is fast and well spread, and no secret may hang on it.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-
-#[derive(Debug, Clone)]
-pub(crate) struct Random {
-    state: u64,
-}
 
 /// A seed that nobody chose.
 pub(crate) fn fresh_seed() -> u64 {
@@ -15,7 +13,14 @@ pub(crate) fn fresh_seed() -> u64 {
     RandomState::new().build_hasher().finish() % 1_000_000_000
 }
 
+/// An endless row of numbers. The same seed gives the same row, on every machine and in every version.
+#[derive(Debug, Clone)]
+pub(crate) struct Random {
+    state: u64,
+}
+
 impl Random {
+    /// Any seed is as good as another, 0 too.
     pub(crate) fn new(seed: u64) -> Self {
         Random { state: seed }
     }
@@ -28,10 +33,20 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Uniform, at least 0 and below 1.
-    #[allow(clippy::cast_precision_loss)] // 53 bits are what it has
+    /// Evenly spread over 0 ≤ x < 1.
     pub(crate) fn next_f64(&mut self) -> f64 {
-        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+        // The 53 bits that a float holds exactly; rounding more of them could give 1.
+        #[allow(clippy::cast_precision_loss)]
+        let (numerator, denominator) = ((self.next_u64() >> 11) as f64, (1_u64 << 53) as f64);
+        numerator / denominator
+    }
+
+    /// Fills with the bytes of the next numbers, each from its lowest byte on. What is left of the last one is thrown
+    /// away.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        for piece in bytes.chunks_mut(8) {
+            piece.copy_from_slice(&self.next_u64().to_le_bytes()[..piece.len()]);
+        }
     }
 }
 
@@ -40,16 +55,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_numbers_that_it_always_gave() {
-        let mut random = Random::new(1_234_567);
-        // The first values of the reference implementation for this seed.
-        assert_eq!(random.next_u64(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next_u64(), 3_203_168_211_198_807_973);
+    fn the_numbers_are_those_of_the_published_algorithm() {
+        // What its authors' programs print for these seeds.
+        for (seed, expected) in [
+            (0, [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]),
+            (
+                1_234_567,
+                [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423],
+            ),
+        ] {
+            let mut random = Random::new(seed);
+            assert_eq!(expected.map(|_| random.next_u64()), expected, "seed {seed}");
+        }
     }
 
     #[test]
-    fn fractions_stay_below_one() {
+    fn bytes_are_those_of_the_numbers_and_a_rest_is_cut() {
+        let mut bytes = [0; 11];
+        Random::new(0).fill(&mut bytes);
+        assert_eq!(bytes, *b"\xAF\xCD\x1D\x7B\x39\xA8\x20\xE2\xF4\x65\xB9");
+    }
+
+    #[test]
+    fn floats_are_in_their_half_open_range_and_evenly_spread() {
         let mut random = Random::new(7);
-        assert!((0..10_000).map(|_| random.next_f64()).all(|number| (0.0..1.0).contains(&number)));
+        let mut tenths = [0; 10];
+        for _ in 0..100_000 {
+            let number = random.next_f64();
+            assert!((0.0..1.0).contains(&number), "{number}");
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let tenth = (number * 10.0) as usize;
+            tenths[tenth] += 1;
+        }
+        assert!(tenths.iter().all(|count| (9_500..10_500).contains(count)), "{tenths:?}");
     }
 }

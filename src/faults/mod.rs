@@ -45,7 +45,7 @@
 //! | | the same after each byte | [`truncations`] |
 //! | | it comes in pieces, in two parts, byte by byte | [`Response::in_pieces`], [`Response::split_at`], [`splits`], [`byte_by_byte`] |
 //! | | it is slow, evenly or not | [`Response::throttle`], [`Delay`](crate::Delay) |
-//! | | it is no correct HTTP | `garbage` |
+//! | | it is no correct HTTP | [`garbage`](crate::garbage) |
 //! | | what the peer sent last is lost | [`Ending::CloseAtOnce`] with input unread |
 //! | after the answer | the connection stays open without another one | [`Ending::Hold`], [`Ending::StopReading`] |
 //! | | the peer goes on reading, and says no more | [`Ending::HalfClose`] |
@@ -56,7 +56,7 @@
 //!
 //! # Many cases in one test
 //!
-//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; `garbage::all`
+//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`](crate::garbage::all)
 //! has those that are no correct HTTP. [`sweep`] runs a client against each, over one peer, and says which case it was
 //! that a test failed in.
 //!
