@@ -60,7 +60,9 @@ impl Performance {
     pub(crate) fn prepare(response: Response) -> io::Result<Self> {
         let parts =
             response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>()?;
-        let length: Option<u64> = parts.iter().map(Part::length).sum();
+        let length = parts
+            .iter()
+            .try_fold(0_u64, |length, part| Some(length.saturating_add(part.length()?)));
         let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
         let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
         let seeds = delays.filter_map(Delay::drawn_from).collect();

@@ -337,8 +337,9 @@ fn assert_is_as_written(name: &str, answer: &[u8]) {
 fn each_arrives_as_it_is_written_down_here() {
     let cases = garbage::all();
     assert_eq!(cases.len(), SMALL.len() + LARGE.len() + RANDOM.len());
-    for (name, response) in cases {
-        let peer = Peer::answer(response);
+    for case in cases {
+        let name = case.name();
+        let peer = Peer::answer(case.clone());
         let mut client = connect(peer.addr());
         client.write_all(REQUEST).expect("room for a small request");
         // Before it closes, the client takes all there is.
@@ -358,9 +359,10 @@ fn each_arrives_as_it_is_written_down_here() {
 #[test]
 fn each_name_is_there_once_and_is_a_call() {
     let mut names = HashSet::new();
-    for (name, _) in garbage::all() {
-        assert!(names.insert(name), "{name} is there twice");
+    for case in garbage::all() {
+        let name = case.name();
         assert!(name.starts_with("garbage::") && name.ends_with(')'), "{name}");
+        assert!(names.insert(name.to_owned()), "{name} is there twice");
     }
     assert!(names.contains("garbage::lf_only(\"hello\")"));
     assert!(names.contains("garbage::wrong_version(\"HTTP/2.0\", \"hello\")"));
@@ -529,8 +531,9 @@ fn a_client_of_other_people_comes_to_an_end_with_each_and_the_peer_fails_with_no
         "endless_head",
     ];
     let mut judged = 0;
-    for (name, response) in garbage::all() {
-        let peer = Peer::answer(response);
+    for case in garbage::all() {
+        let name = case.name();
+        let peer = Peer::answer(case.clone());
         let start = Instant::now();
         let outcome = by_ureq(&peer);
         assert!(start.elapsed() < PATIENCE, "{name}: no end but by the clock: {outcome:?}");

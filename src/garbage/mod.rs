@@ -75,6 +75,7 @@ mod noise;
 mod status;
 mod surplus;
 
+use crate::faults::Case;
 use crate::response::Response;
 
 pub use chunks::{
@@ -117,7 +118,7 @@ pub use surplus::{
 /// New ones come with new versions of this crate; the bytes of a name stay what they are.
 ///
 /// ```
-/// use fake_peer::{Peer, garbage};
+/// use fake_peer::{Peer, faults, garbage};
 /// # use std::io::{Read, Write};
 /// # fn get(peer: &Peer) -> std::io::Result<Vec<u8>> {
 /// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
@@ -127,16 +128,17 @@ pub use surplus::{
 /// #     Ok(answer)
 /// # }
 ///
-/// for (name, response) in garbage::all() {
-///     let peer = Peer::answer(response);
+/// # fn main() -> Result<(), fake_peer::Error> {
+/// // The first one's name is `garbage::nothing()`.
+/// faults::sweep(garbage::all(), |case, peer| {
 ///     // The client under test; this one takes everything.
-///     let answer = get(&peer);
-///     assert!(answer.is_ok(), "{name}: {answer:?}");
-///     // The first name is `garbage::nothing()`.
-/// }
+///     let answer = get(peer);
+///     assert!(answer.is_ok(), "{case}: {answer:?}");
+/// })?;
+/// # Ok(()) }
 /// ```
-pub fn all() -> impl ExactSizeIterator<Item = (&'static str, Response)> {
-    CASES.iter().map(|(name, make)| (*name, make()))
+pub fn all() -> impl ExactSizeIterator<Item = Case> {
+    CASES.iter().map(|(name, make)| Case::new(*name, make()))
 }
 
 /// The constructors' calls, as code and as text.
@@ -150,10 +152,10 @@ macro_rules! cases {
 }
 
 /// A case's name, and how it is made.
-type Case = (&'static str, fn() -> Response);
+type Named = (&'static str, fn() -> Response);
 
 /// In the order of the table above.
-const CASES: &[Case] = cases! {
+const CASES: &[Named] = cases! {
     nothing();
     random(1, 0);
     random(1000, 1);
