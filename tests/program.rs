@@ -298,7 +298,7 @@ fn an_unknown_framing_rule_is_wrong_usage() {
         assert_wrong_usage(
             &["--framing", rule],
             &format!(
-                "`{rule}` is not one of auto, http, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
+                "`{rule}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
             ),
         );
     }

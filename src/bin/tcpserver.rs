@@ -24,6 +24,7 @@ Options:
       --framing RULE  Where a request ends  [default: auto]
                         auto            as http for what looks like HTTP, otherwise after the first read
                         http            head, then Content-Length or chunked body
+                        head            head only: answer while the body is still coming
                         read-once[:N]   after the first read, at most N bytes [4096]
                         until:TEXT      after TEXT, in which \\r \\n \\t \\0 \\\\ \\xHH are escapes
                         exactly:N       after N bytes
