@@ -176,6 +176,7 @@ mod peer;
 mod perform;
 mod plug;
 mod random;
+mod record_file;
 mod request;
 mod response;
 mod sequence;

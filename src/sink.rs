@@ -1,13 +1,12 @@
 //! Where request bytes go: the trait, and its file, memory and closure implementations.
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::client::Client;
-use crate::error::on_path;
+use crate::record_file::RecordFile;
 
 /// Where request bytes go.
 ///
@@ -74,58 +73,24 @@ impl<S: RequestSink + ?Sized> RequestSink for &mut S {
 /// reads from it, which no deadline ends.
 #[derive(Debug)]
 pub struct FileSink {
-    path: PathBuf,
-    writing: Weak<()>,
+    file: RecordFile,
 }
 
 impl FileSink {
     /// A sink that writes to the file at `path`. Nothing is opened before a request arrives.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        FileSink { path: path.into(), writing: Weak::new() }
+        FileSink { file: RecordFile::of_requests(path.into()) }
     }
 
     /// The path of the file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 }
 
 impl RequestSink for FileSink {
     fn open(&mut self, _: &Client) -> io::Result<Box<dyn Write + Send>> {
-        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
-        if self.writing.strong_count() > 0 && is_file() {
-            // The name is given up, the other request's file stays its own. A device or a link is left in place.
-            match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(on_path("replace request file", &self.path)(error));
-                }
-                _ => {}
-            }
-        }
-        let file = File::create(&self.path).map_err(on_path("open request file", &self.path))?;
-        let writing = Arc::new(());
-        self.writing = Arc::downgrade(&writing);
-        Ok(Box::new(FileRecord { file, path: self.path.clone(), _writing: writing }))
-    }
-}
-
-struct FileRecord {
-    file: File,
-    path: PathBuf,
-    _writing: Arc<()>,
-}
-
-impl Write for FileRecord {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.file.write(bytes) {
-            // `write_all` goes on after it, and a wrapped one would hide it.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            result => result.map_err(on_path("write to request file", &self.path)),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush().map_err(on_path("write to request file", &self.path))
+        self.file.open()
     }
 }
 

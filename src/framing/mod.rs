@@ -1,6 +1,7 @@
 //! The rules that say where a request ends. No rule depends on silence, and only those that are named after a read
 //! depend on how the bytes were cut into packets. Reading itself is `connection`'s.
 
+pub(crate) mod body;
 pub(crate) mod chunked;
 mod framer;
 mod http;

@@ -1,0 +1,81 @@
+//! A file that holds the record of the last of many things, requests or responses, as its bytes arrive.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use crate::error::on_path;
+
+#[derive(Debug)]
+pub(crate) struct RecordFile {
+    path: PathBuf,
+    actions: Actions,
+    writing: Weak<()>,
+}
+
+/// What errors say was being done.
+#[derive(Debug, Clone, Copy)]
+struct Actions {
+    replace: &'static str,
+    open: &'static str,
+    write: &'static str,
+}
+
+const REQUEST: Actions = Actions {
+    replace: "replace request file",
+    open: "open request file",
+    write: "write to request file",
+};
+
+impl RecordFile {
+    /// A file of requests. Nothing is opened before [`open`](Self::open).
+    pub(crate) fn of_requests(path: PathBuf) -> Self {
+        RecordFile { path, actions: REQUEST, writing: Weak::new() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Empties the file for the next record. While the one before it is still being written the file at the path is a new
+    /// one, so that the two don't mix.
+    pub(crate) fn open(&mut self) -> io::Result<Box<dyn Write + Send>> {
+        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
+        if self.writing.strong_count() > 0 && is_file() {
+            // The name is given up, the other record's file stays its own. A device or a link is left in place.
+            match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(on_path(self.actions.replace, &self.path)(error));
+                }
+                _ => {}
+            }
+        }
+        let file = File::create(&self.path).map_err(on_path(self.actions.open, &self.path))?;
+        let writing = Arc::new(());
+        self.writing = Arc::downgrade(&writing);
+        let write = self.actions.write;
+        Ok(Box::new(FileRecord { file, path: self.path.clone(), write, _writing: writing }))
+    }
+}
+
+struct FileRecord {
+    file: File,
+    path: PathBuf,
+    write: &'static str,
+    _writing: Arc<()>,
+}
+
+impl Write for FileRecord {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.file.write(bytes) {
+            // `write_all` goes on after it, and a wrapped one would hide it.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            result => result.map_err(on_path(self.write, &self.path)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(on_path(self.write, &self.path))
+    }
+}
