@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,9 +37,17 @@ pub(crate) struct Performance {
 
 enum Part {
     Bytes(Arc<[u8]>),
-    Reader { reader: Box<dyn Read + Send>, path: Option<PathBuf>, length: Option<u64> },
+    Reader { reader: Box<dyn Read + Send>, origin: Origin, length: Option<u64> },
     Pause(Delay),
     Gate(Gate),
+}
+
+/// Whose reader it is.
+enum Origin {
+    File(PathBuf),
+    Pattern,
+    /// It may wait for anything.
+    User,
 }
 
 pub(crate) enum Failure {
@@ -83,9 +91,7 @@ impl Performance {
         for (index, part) in self.parts.into_iter().enumerate() {
             let sending = match part {
                 Part::Bytes(bytes) => sender.send(&bytes)?,
-                Part::Reader { reader, path, length } => {
-                    sender.copy(reader, length, path.as_deref())?
-                }
+                Part::Reader { reader, origin, length } => sender.copy(reader, &origin, length)?,
                 _ if sender.is_cut() => Sending::IsCut,
                 Part::Pause(delay) => {
                     host.about_to_wait();
@@ -128,7 +134,7 @@ impl Part {
                 // A pipe or a device does not know its length, and some files of /proc say 0.
                 let length =
                     Some(metadata.len()).filter(|&length| metadata.is_file() && length > 0);
-                Part::Reader { reader: Box::new(file), path: Some(path), length }
+                Part::Reader { reader: Box::new(file), origin: Origin::File(path), length }
             }
             Step::SendFrom(reader) => {
                 let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -138,11 +144,11 @@ impl Part {
                         "the reader given to `send_from` has been sent before",
                     )
                 })?;
-                Part::Reader { reader, path: None, length: None }
+                Part::Reader { reader, origin: Origin::User, length: None }
             }
             Step::Repeat { pattern, total } => {
                 let reader = Box::new(Repeated { pattern, at: 0 }.take(total));
-                Part::Reader { reader, path: None, length: Some(total) }
+                Part::Reader { reader, origin: Origin::Pattern, length: Some(total) }
             }
             Step::Pause(delay) => Part::Pause(delay),
             Step::Gate(gate) => Part::Gate(gate),
@@ -244,31 +250,37 @@ impl Sender<'_> {
     }
 
     /// Large reads and writes: as fast as `sendfile` here, and half as much again as `io::copy`.
+    ///
+    /// A response that is cut before its first byte has its reader asked once, too: it may have something to do beside.
     fn copy(
         &mut self,
         mut reader: Box<dyn Read + Send>,
+        origin: &Origin,
         length: Option<u64>,
-        path: Option<&Path>,
     ) -> Result<Sending, Failure> {
         // One more than the length, so that the first read of a small file meets its end.
         let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
         let mut buffer = vec![0; size.saturating_add(1).min(LARGE_BUFFER)];
-        while !self.is_cut() {
+        loop {
+            if let Origin::User = origin {
+                self.host.about_to_wait();
+            }
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok(Sending::GoesOn),
                 Ok(length) => {
-                    self.send(&buffer[..length])?;
+                    if self.send(&buffer[..length])? == Sending::IsCut {
+                        return Ok(Sending::IsCut);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(Failure::Source(match path {
-                        Some(path) => on_path("read response file", path)(error),
-                        None => error,
+                    return Err(Failure::Source(match origin {
+                        Origin::File(path) => on_path("read response file", path)(error),
+                        Origin::Pattern | Origin::User => error,
                     }));
                 }
             }
         }
-        Ok(Sending::IsCut)
     }
 }
 
