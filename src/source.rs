@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::client::Client;
 use crate::framing::Framing;
+use crate::map_response::MapResponse;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -96,6 +97,31 @@ pub trait ResponseSource: Send {
     /// Defaults to no; what comes from memory or a file says yes.
     fn is_prompt(&self) -> bool {
         false
+    }
+
+    /// This source with each of its responses changed on the way: faults on top of a file, a sequence, a
+    /// [proxy](crate::Proxy).
+    ///
+    /// ```
+    /// use fake_peer::{Ending, FileSource, Peer, ResponseSource};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let page = FileSource::new("study/server_send.txt");
+    /// let peer = Peer::answer(page.map_response(|response| response.cut(17, Ending::Close)));
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "HTTP/1.1 200 OK\r\n");
+    /// # Ok(()) }
+    /// ```
+    fn map_response<F>(self, change: F) -> MapResponse<Self, F>
+    where
+        Self: Sized,
+        F: FnMut(Response) -> Response + Send,
+    {
+        MapResponse::new(self, change)
     }
 }
 
