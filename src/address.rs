@@ -1,4 +1,4 @@
-//! From the text of an address to a listening socket.
+//! From the text of an address to the addresses that it stands for, and to a listening socket.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -9,8 +9,7 @@ use crate::wire;
 
 /// Binds to the first address of `text` (`host:port`) that can be bound.
 pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
-    let mut result =
-        Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
+    let mut result = Err(no_address());
     for addr in resolve(text)? {
         result = bind(addr, backlog);
         if result.is_ok() {
@@ -20,7 +19,12 @@ pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
     result
 }
 
-fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
+/// What came of connecting or binding to each address of a name that has none.
+pub(crate) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address")
+}
+
+pub(crate) fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
     if let Ok(addr) = text.parse() {
         return Ok(vec![addr]);
     }

@@ -223,6 +223,11 @@ impl Connection {
             bytes: capture.kept.bytes,
             len: capture.kept.len,
             end,
+            half_closed: match end {
+                RequestEnd::ClientClosed => true,
+                RequestEnd::Complete => framer.ends_at_eof(),
+                _ => false,
+            },
             problem: framer.problem().cloned(),
         });
         (request, result)

@@ -1,7 +1,7 @@
-//! The lines of an HTTP/1 head: where it ends, its request line, its fields. What the fields say about a body is
-//! `framing::http`'s.
+//! The lines of an HTTP/1 head, of a request or a response: where it ends, its first line, its fields. What the fields say
+//! about a body is `framing::body`'s.
 //!
-//! Deliberately more tolerant than a strict parser: whatever a client really sent is to be framed and shown, so a
+//! Deliberately more tolerant than a strict parser: whatever was really sent is to be framed and shown, so a
 //! lone LF ends a line (RFC 9112 section 2.2), and one odd field does not hide the others.
 
 use std::str;
@@ -40,7 +40,7 @@ pub(crate) fn starts_with_request_line(bytes: &[u8]) -> bool {
 pub(crate) struct HeadEnd {
     scanned: usize,
     line_start: usize,
-    past_request_line: bool,
+    past_first_line: bool,
 }
 
 impl HeadEnd {
@@ -51,13 +51,13 @@ impl HeadEnd {
             let line = without_cr(&bytes[self.line_start..self.scanned + at]);
             self.scanned += at + 1;
             self.line_start = self.scanned;
-            if self.past_request_line {
+            if self.past_first_line {
                 if line.is_empty() {
                     return Some(self.scanned);
                 }
             // Empty lines before the request line are skipped: RFC 9112 section 2.2.
             } else if !line.is_empty() {
-                self.past_request_line = true;
+                self.past_first_line = true;
                 // A request line without a version is all of an HTTP/0.9 request: RFC 1945 section 5.
                 if RequestLine::parse(line).is_some_and(|line| line.version.is_none()) {
                     return Some(self.scanned);
@@ -89,7 +89,11 @@ impl<'a> Head<'a> {
         RequestLine::parse(self.first_line()?)
     }
 
-    /// The request line, parsed or not.
+    pub(crate) fn status_line(self) -> Option<StatusLine> {
+        StatusLine::parse(self.first_line()?)
+    }
+
+    /// The request line or status line, parsed or not.
     pub(crate) fn first_line(self) -> Option<&'a [u8]> {
         Some(lines(self.bytes).find(|line| !line.text.is_empty())?.text)
     }
@@ -152,6 +156,28 @@ impl<'a> RequestLine<'a> {
         let is_simple = method == "GET" && !rest.is_empty() && !rest.starts_with(b"HTTP/");
         let simple = is_simple && rest.iter().all(is_target);
         simple.then_some(RequestLine { method, target: rest, version: None })
+    }
+}
+
+/// How a response starts.
+pub(crate) const STATUS_LINE_START: &[u8] = b"HTTP/";
+
+/// `HTTP/1.1 200 OK`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StatusLine {
+    /// `None` if this is not three digits.
+    pub(crate) status: Option<u16>,
+}
+
+impl StatusLine {
+    fn parse(line: &[u8]) -> Option<Self> {
+        if !line.starts_with(STATUS_LINE_START) {
+            return None;
+        }
+        let status = line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+        let digits = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
+        let status = str::from_utf8(status).ok().filter(|_| digits);
+        Some(StatusLine { status: status.and_then(|status| status.parse().ok()) })
     }
 }
 

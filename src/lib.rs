@@ -150,6 +150,7 @@ mod readme {}
 mod readme_ja {}
 
 mod address;
+mod background;
 mod blocking;
 mod client;
 mod closing;
@@ -177,7 +178,9 @@ mod peer;
 mod perform;
 mod plug;
 mod random;
+mod proxy;
 mod record_file;
+mod relay;
 mod request;
 mod response;
 mod sequence;
@@ -189,6 +192,7 @@ mod source;
 mod stop;
 mod sys;
 mod taking;
+mod upstream;
 mod wire;
 mod worker;
 
@@ -203,6 +207,7 @@ pub use gate::Gate;
 pub use journal::{ConnectionRecord, Journal};
 pub use map_response::MapResponse;
 pub use peer::Peer;
+pub use proxy::Proxy;
 pub use request::{BodyError, Request, RequestEnd};
 pub use response::Response;
 pub use sequence::{PerConnection, Sequence};

@@ -28,10 +28,21 @@ const REQUEST: Actions = Actions {
     write: "write to request file",
 };
 
+const RESPONSE: Actions = Actions {
+    replace: "replace response file",
+    open: "open response file",
+    write: "write to response file",
+};
+
 impl RecordFile {
     /// A file of requests. Nothing is opened before [`open`](Self::open).
     pub(crate) fn of_requests(path: PathBuf) -> Self {
         RecordFile { path, actions: REQUEST, writing: Weak::new() }
+    }
+
+    /// A file of responses.
+    pub(crate) fn of_responses(path: PathBuf) -> Self {
+        RecordFile { path, actions: RESPONSE, writing: Weak::new() }
     }
 
     pub(crate) fn path(&self) -> &Path {

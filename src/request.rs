@@ -41,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) bytes: Vec<u8>,
     pub(crate) len: u64,
     pub(crate) end: RequestEnd,
+    /// Whether it was the client's half-close that ended the request, too early or as the framing asks for.
+    pub(crate) half_closed: bool,
     pub(crate) problem: Option<Problem>,
 }
 
@@ -97,6 +99,10 @@ impl Request {
     /// Why the request ended.
     pub fn end(&self) -> RequestEnd {
         self.0.end
+    }
+
+    pub(crate) fn ends_with_half_close(&self) -> bool {
+        self.0.half_closed
     }
 
     /// Whether the framing was satisfied.

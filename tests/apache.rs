@@ -1,4 +1,5 @@
-//! What a real web server sent, replayed: curl cannot tell the program `tcpserver` from the Apache whose bytes it serves.
+//! What a real web server sent, replayed: curl cannot tell the program `tcpserver`, or a proxy that recorded it, from the
+//! Apache whose bytes they serve.
 #![cfg(all(feature = "cli", unix))]
 
 mod programs;
@@ -11,6 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use fake_peer::{FileSource, Peer, Proxy};
 use programs::{
     Folder, Running, Tcpserver, assert_bytes, connect, is_installed, send, text, wait_until,
 };
@@ -50,6 +52,29 @@ fn curl_gets_the_same_from_apache_and_from_its_recorded_bytes() {
             let case = format!("curl with {arguments:?}");
             assert_bytes(&without_date(&replayed), &without_date(&original), &case);
         }
+    }
+}
+
+#[test]
+fn a_proxy_records_what_apache_says_and_the_record_is_replayed() {
+    let case = "a_proxy_records_what_apache_says_and_the_record_is_replayed";
+    if !is_installed(APACHE, "-v", case) || !is_installed("curl", "--version", case) {
+        return;
+    }
+    let apache = Apache::start();
+    let folder = Folder::new();
+    for arguments in [&["--include"][..], &["--head"]] {
+        let proxy = Peer::answer(Proxy::to(apache.addr).record(folder.file("page")));
+        // Apache keeps its connection open: the proxy has to see where the response ends.
+        let relayed = curl(proxy.addr(), arguments);
+        proxy.finish().expect("a whole response");
+        let direct = curl(apache.addr, arguments);
+        let case = format!("curl with {arguments:?}");
+        assert_bytes(&without_date(&relayed), &without_date(&direct), &case);
+
+        assert_bytes(&folder.read("page"), &relayed, &case);
+        let replay = Peer::answer(FileSource::new(folder.file("page")));
+        assert_bytes(&curl(replay.addr(), arguments), &relayed, &case);
     }
 }
 
