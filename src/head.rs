@@ -89,7 +89,7 @@ impl<'a> Head<'a> {
         RequestLine::parse(self.first_line()?)
     }
 
-    pub(crate) fn status_line(self) -> Option<StatusLine> {
+    pub(crate) fn status_line(self) -> Option<StatusLine<'a>> {
         StatusLine::parse(self.first_line()?)
     }
 
@@ -101,6 +101,11 @@ impl<'a> Head<'a> {
     /// Names and values in the order of arrival; a line without a colon is passed over.
     /// A folded value (RFC 9112 section 5.2) is given as it arrived, line ends included.
     pub(crate) fn fields(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.placed_fields().map(|(_, name, value)| (name, value))
+    }
+
+    /// [`fields`](Self::fields), each with the place of its first byte.
+    pub(crate) fn placed_fields(self) -> impl Iterator<Item = (usize, &'a [u8], &'a [u8])> {
         let bytes = self.bytes;
         let mut lines = lines(bytes).skip_while(|line| line.text.is_empty()).skip(1).peekable();
         std::iter::from_fn(move || {
@@ -113,7 +118,8 @@ impl<'a> Head<'a> {
                 }
                 let text = &bytes[line.start..end];
                 if let Some(colon) = text.iter().position(|&byte| byte == b':') {
-                    return Some((text[..colon].trim_ascii_end(), text[colon + 1..].trim_ascii()));
+                    let (name, value) = (&text[..colon], &text[colon + 1..]);
+                    return Some((line.start, name.trim_ascii_end(), value.trim_ascii()));
                 }
             }
         })
@@ -164,32 +170,44 @@ pub(crate) const STATUS_LINE_START: &[u8] = b"HTTP/";
 
 /// `HTTP/1.1 200 OK`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StatusLine {
+pub(crate) struct StatusLine<'a> {
+    pub(crate) version: &'a [u8],
     /// `None` if this is not three digits.
     pub(crate) status: Option<u16>,
+    /// What stands behind the status and its space; `None` if that space is not there.
+    pub(crate) reason: Option<&'a [u8]>,
 }
 
-impl StatusLine {
-    fn parse(line: &[u8]) -> Option<Self> {
+impl<'a> StatusLine<'a> {
+    pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
         if !line.starts_with(STATUS_LINE_START) {
             return None;
         }
-        let status = line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+        let (version, rest) = split_at_space(line);
+        let (status, reason) = split_at_space(rest.unwrap_or_default());
         let digits = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
         let status = str::from_utf8(status).ok().filter(|_| digits);
-        Some(StatusLine { status: status.and_then(|status| status.parse().ok()) })
+        Some(StatusLine { version, status: status.and_then(|status| status.parse().ok()), reason })
     }
 }
 
-struct Line<'a> {
-    start: usize,
-    /// Without its line end.
-    text: &'a [u8],
-    /// Whether a line end was there.
-    ended: bool,
+/// What comes before the first space, and what comes behind it.
+fn split_at_space(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|&byte| byte == b' ') {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
 }
 
-fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
+pub(crate) struct Line<'a> {
+    pub(crate) start: usize,
+    /// Without its line end.
+    pub(crate) text: &'a [u8],
+    /// Whether a line end was there.
+    pub(crate) ended: bool,
+}
+
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
     bytes.split_inclusive(|&byte| byte == b'\n').map(move |whole| {
         let (text, ended) = match whole.strip_suffix(b"\n") {
@@ -207,7 +225,7 @@ fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -1,6 +1,7 @@
-//! Builds the bytes of plain HTTP/1.1 responses, for tests to which their form does not matter. What a user wrote is
-//! never touched: these make new bytes.
+//! Builds the bytes of plain HTTP/1.1 responses, for tests to which their form does not matter, and checks those that
+//! a user wrote. What a user wrote is never touched.
 
+pub use crate::check::{Finding, FindingKind, check};
 use crate::response::Response;
 
 /// `200 OK` with this body and its Content-Length.

@@ -152,6 +152,7 @@ mod readme_ja {}
 mod address;
 mod background;
 mod blocking;
+mod check;
 mod client;
 mod closing;
 mod compare;

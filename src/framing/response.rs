@@ -1,13 +1,14 @@
 //! Where an HTTP/1 response ends (RFC 9112 section 6.3), for who relays one: in every doubt, and for what is not HTTP, where
 //! the server closes.
 
+use super::Problem;
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
 use super::verdict::Verdict;
 use crate::head::{Head, HeadEnd, STATUS_LINE_START};
 
 /// What is longer is no head.
-const HEAD_LIMIT: usize = 16 << 20;
+pub(crate) const HEAD_LIMIT: usize = 16 << 20;
 
 #[derive(Debug)]
 pub(crate) struct ResponseFramer {
@@ -90,10 +91,12 @@ impl ResponseFramer {
             };
             done += end - before;
             let head = Head::of(&bytes[..end]).expect("its end was found");
-            match next(head, self.request) {
-                Some(state) => self.state = state,
-                None => return Verdict::Done(done),
-            }
+            self.state = match Follows::after(head, self.request) {
+                Follows::Response => State::head(),
+                Follows::Nothing => return Verdict::Done(done),
+                Follows::Anything => State::UntilClose,
+                Follows::Body(length, _) => length.framer().map_or(State::UntilClose, State::Body),
+            };
         }
     }
 
@@ -119,14 +122,28 @@ impl State {
     }
 }
 
-/// What follows this head; `None` if it is all.
-fn next(head: Head<'_>, request: Asked) -> Option<State> {
-    match (request, head.status_line().and_then(|line| line.status)) {
-        (_, Some(101)) | (Asked::Connect, Some(200..=299)) => Some(State::UntilClose),
-        // An interim response; the final one is to come.
-        (_, Some(100..=199)) => Some(State::head()),
-        (Asked::Head, _) | (_, Some(204 | 304)) => None,
-        _ => Some(BodyLength::of(head).0.framer().map_or(State::UntilClose, State::Body)),
+/// What follows a head.
+#[derive(Debug)]
+pub(crate) enum Follows {
+    /// This is an interim response; another one is to come.
+    Response,
+    Nothing,
+    /// What is not HTTP any more.
+    Anything,
+    Body(BodyLength, Option<Problem>),
+}
+
+impl Follows {
+    pub(crate) fn after(head: Head<'_>, request: Asked) -> Self {
+        match (request, head.status_line().and_then(|line| line.status)) {
+            (_, Some(101)) | (Asked::Connect, Some(200..=299)) => Follows::Anything,
+            (_, Some(100..=199)) => Follows::Response,
+            (Asked::Head, _) | (_, Some(204 | 304)) => Follows::Nothing,
+            _ => {
+                let (length, problem) = BodyLength::of(head);
+                Follows::Body(length, problem)
+            }
+        }
     }
 }
 
