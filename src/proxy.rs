@@ -113,8 +113,8 @@ impl Proxy {
         self
     }
 
-    /// How long the upstream may take to accept a connection, and how long it may neither send nor take a byte after
-    /// that. `None` waits for ever.
+    /// How long the upstream may take to accept a connection, at each address that its name has, and how long it may
+    /// neither send nor take a byte after that. `None` waits for ever. Looking up a name has the timeout of the system.
     ///
     /// Defaults to 10 seconds.
     #[must_use]
@@ -129,7 +129,7 @@ impl ResponseSource for Proxy {
         if request.is_truncated() {
             let (kept, len) = (request.bytes().len(), request.len());
             let text = format!(
-                "only the first {kept} of its {len} bytes were kept: `TcpServerBuilder::retain` says how many are"
+                "only the first {kept} of its {len} bytes were kept: raise `TcpServerBuilder::retain`"
             );
             let too_long = io::Error::new(io::ErrorKind::InvalidInput, text);
             return Err(UpstreamError::wrap("forward the request to", &self.upstream)(too_long));

@@ -135,24 +135,31 @@ impl Answer {
     /// Records what nobody reads, for as long as the upstream may be silent.
     fn record_rest(&mut self) -> io::Result<()> {
         let deadline = Deadline::after(self.question.timeout);
-        let result = loop {
+        let error = loop {
             self.upstream.consume(self.ready);
             self.ready = 0;
             if self.is_whole {
                 return Ok(());
             }
             let left = deadline.left();
-            if left.is_some_and(|left| left.is_zero()) {
-                let timeout = self.question.timeout.unwrap_or_default();
-                let text =
-                    format!("it did not end within {timeout:?} after nobody wanted it any more");
-                break self.upstream.error(io::Error::new(io::ErrorKind::TimedOut, text));
-            }
-            if let Err(error) = self.receive(left) {
-                break error;
+            let received = match left {
+                Some(Duration::ZERO) => Err(io::ErrorKind::TimedOut.into()),
+                _ => self.receive(left),
+            };
+            match received {
+                Ok(()) => {}
+                // Not for the moment that was left in the end, but for all of the time.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    let timeout = self.question.timeout.unwrap_or_default();
+                    let text = format!(
+                        "it did not end within {timeout:?} after nobody wanted it any more"
+                    );
+                    break self.upstream.error(io::Error::new(error.kind(), text));
+                }
+                Err(error) => break error,
             }
         };
         let record = self.question.record.as_ref().expect("there is a record to make whole");
-        Err(on_path("complete response file", lock(record).path())(result))
+        Err(on_path("complete response file", lock(record).path())(error))
     }
 }

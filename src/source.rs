@@ -15,7 +15,7 @@ use crate::response::Response;
 /// [sink](crate::RequestSink) is closed. One call at a time: requests served side by side take turns.
 ///
 /// Implemented by what a fixed answer can be written as (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
-/// [`Response`]), by [`FileSource`], by `Box<dyn ResponseSource>`, and by closures:
+/// [`Response`]), by [`FileSource`], [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures:
 ///
 /// ```
 /// use fake_peer::{Request, TcpServer};

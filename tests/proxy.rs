@@ -537,7 +537,7 @@ fn a_request_that_was_not_kept_cannot_be_forwarded() {
     let (kind, text) = failure(peer);
     assert_eq!(kind, ErrorKind::InvalidInput, "{text}");
     let expected = format!(
-        "failed to forward the request to upstream `{}`: only the first 10 of its 12 bytes were kept: `TcpServerBuilder::retain` says how many are",
+        "failed to forward the request to upstream `{}`: only the first 10 of its 12 bytes were kept: raise `TcpServerBuilder::retain`",
         upstream.addr()
     );
     assert_eq!(text, expected);
