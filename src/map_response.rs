@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::client::Client;
+use crate::framing::Framing;
 use crate::request::Request;
 use crate::response::Response;
 use crate::source::ResponseSource;
@@ -32,6 +34,14 @@ where
 
     fn finish(&mut self) -> io::Result<()> {
         self.source.finish()
+    }
+
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        self.source.framing(client)
+    }
+
+    fn has_framings(&self) -> bool {
+        self.source.has_framings()
     }
 
     fn is_prompt(&self) -> bool {

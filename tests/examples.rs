@@ -29,6 +29,11 @@ fn the_smtp_conversation_ends() {
 }
 
 #[test]
+fn a_recorded_page_is_replayed_as_it_was() {
+    run("recorded_page", &[]);
+}
+
+#[test]
 fn clients_and_faults_makes_a_table_in_which_no_rust_client_takes_a_part_for_a_whole() {
     let table = run("clients_and_faults", &["http::ok(\"hello\")`", "cut(41, Ending::Close)"]);
     let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).collect();
