@@ -150,7 +150,6 @@ mod readme {}
 mod readme_ja {}
 
 mod address;
-mod background;
 mod blocking;
 mod check;
 mod client;
@@ -181,7 +180,6 @@ mod plug;
 mod proxy;
 mod random;
 mod record_file;
-mod relay;
 mod request;
 mod response;
 mod sequence;
@@ -193,7 +191,6 @@ mod source;
 mod stop;
 mod sys;
 mod taking;
-mod upstream;
 mod wire;
 mod worker;
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::background::Background;
 use crate::address;
-use crate::background::Background;
 use crate::request::Request;
 use crate::wire::{self, LARGE_BUFFER, Wire};
 

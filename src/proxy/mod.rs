@@ -1,17 +1,21 @@
 //! A source that asks a real server and records what it says. How one response comes through is `relay`'s.
 
+mod background;
+mod relay;
+mod upstream;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::background::Background;
+use self::background::Background;
+use self::relay::{Question, Relay};
+use self::upstream::UpstreamError;
 use crate::record_file::RecordFile;
-use crate::relay::{Question, Relay};
 use crate::request::Request;
 use crate::response::Response;
 use crate::source::ResponseSource;
-use crate::upstream::UpstreamError;
 
 /// Forwards each request to an upstream server and relays its response, byte for byte and as it arrives; records it, if
 /// asked to.

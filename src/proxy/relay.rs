@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::background::Background;
+use super::background::Background;
+use super::upstream::Upstream;
 use crate::deadline::Deadline;
 use crate::error::on_path;
 use crate::framing::response::{Asked, ResponseFramer};
@@ -13,7 +14,6 @@ use crate::framing::verdict::Verdict;
 use crate::plug::lock;
 use crate::record_file::RecordFile;
 use crate::request::Request;
-use crate::upstream::Upstream;
 
 /// Reads the response to a question. Nothing happens before the first read.
 pub(crate) struct Relay {
