@@ -60,26 +60,39 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # An answer that breaks
+//! # A connection that breaks
 //!
 //! A [`Response`] is a list of steps and one [`Ending`]: it can be [cut](Response::cut) at any byte, wait at a [`Gate`] for
-//! the test, leave [in pieces](Response::in_pieces), and end in a reset, a half-close, or silence.
+//! the test, leave [in pieces](Response::in_pieces), and end in a reset, a half-close, or silence. [`faults`] has a page
+//! that says which fault is which, from a refused connection to a lost next request; [`garbage`] has responses that are
+//! wrong HTTP. A [`sweep`](faults::sweep) tries a client with each case of a family:
 //!
 //! ```
-//! use fake_peer::{Ending, Peer, http};
+//! use fake_peer::{Ending, Peer, faults, http};
 //! # use std::io::{ErrorKind, Read, Write};
 //! # use std::net::TcpStream;
+//! # fn get(peer: &Peer) -> std::io::Result<Vec<u8>> {
+//! #     let mut client = TcpStream::connect(peer.addr())?;
+//! #     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+//! #     let mut answer = Vec::new();
+//! #     client.read_to_end(&mut answer)?;
+//! #     Some(answer).filter(|answer| answer.ends_with(b"hello")).ok_or(ErrorKind::UnexpectedEof.into())
+//! # }
 //!
-//! # fn main() -> std::io::Result<()> {
+//! # fn main() -> Result<(), fake_peer::Error> {
 //! // All but the last byte, then a reset.
 //! let peer = Peer::answer(http::ok("hello").cut(42, Ending::Reset));
-//! # let mut client = TcpStream::connect(peer.addr())?;
-//! # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
-//! # let mut answer = Vec::new();
-//! # assert_eq!(client.read_to_end(&mut answer).unwrap_err().kind(), ErrorKind::ConnectionReset);
-//! # assert_eq!(answer.len(), 42);
+//! assert!(get(&peer).is_err());
+//!
+//! // After each byte, a close and a reset.
+//! faults::sweep(faults::truncations(http::ok("hello")), |case, peer| {
+//!     assert!(get(peer).is_err(), "{case}: a part was taken for the whole");
+//! })?;
 //! # Ok(()) }
 //! ```
+//!
+//! A [`Proxy`] asks a real server and records what it says; the faults go [on top](ResponseSource::map_response) of that,
+//! and of every other source.
 //!
 //! # A server in the foreground
 //!
@@ -98,6 +111,8 @@
 //! server.serve_once()?;
 //! # Ok::<(), fake_peer::Error>(())
 //! ```
+//!
+//! [`serve`](TcpServer::serve) and [`serve_until`](TcpServer::serve_until) go on for more, connections side by side.
 //!
 //! # Byte exactness
 //!

@@ -89,7 +89,8 @@ impl Response {
         self.step(Step::SendFile(path.into()))
     }
 
-    /// Sends what a reader gives until its end. A reader can be read once: an exchange that gets a response whose
+    /// Sends what a reader gives until its end. A read may block; other connections are served meanwhile. No deadline ends
+    /// it. A reader can be read once: an exchange that gets a response whose
     /// reader has been used fails with [`Error::Respond`](crate::Error::Respond).
     #[must_use]
     pub fn send_from(self, reader: impl Read + Send + 'static) -> Self {

@@ -291,6 +291,32 @@ fn every_truncation_ends_where_and_as_it_says() {
 }
 
 #[test]
+fn every_kind_of_response_is_cut_at_its_byte() {
+    let bytes = numbered(700_000);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("response");
+    std::fs::write(&path, &bytes).expect("room");
+    for cut in [0, 1, 262_143, 262_144, 262_145, 699_999, 700_000] {
+        let reader = std::io::Cursor::new(bytes.clone());
+        for (kind, response) in [
+            ("bytes", Response::from(bytes.clone())),
+            ("a file", Response::file(&path)),
+            ("a reader", Response::new().send_from(reader)),
+            ("steps", Response::from(&bytes[..300_000]).send(&bytes[300_000..])),
+            ("pieces", Response::file(&path).in_pieces(10_000, Duration::ZERO)),
+        ] {
+            let case = format!("{cut} bytes of {kind}");
+            let peer = Peer::answer(response.cut(cut, Ending::Reset));
+            let (seen, error) = ask_to_its_end(peer.addr(), GET);
+            let cut = usize::try_from(cut).expect("few");
+            same_bytes(&seen, &bytes[..cut], &case);
+            assert_eq!(error, Some(ErrorKind::ConnectionReset), "{case}");
+            finished(peer);
+        }
+    }
+}
+
+#[test]
 fn truncations_come_with_the_endings_that_are_asked_for() {
     let endings = [Ending::HalfClose, Ending::Hold, Ending::StopReading];
     let family = || faults::truncations("ab").endings(endings.clone());
