@@ -234,6 +234,7 @@ impl std::fmt::Display for Outcome {
             Outcome::Answer { status: 200, body } if b"hello".starts_with(body) => {
                 write!(f, "**part**: {} of 5", body.len())
             }
+            Outcome::Answer { status, body } if body.is_empty() => write!(f, "{status}, no body"),
             Outcome::Answer { status, body } => {
                 let shown = body[..body.len().min(24)].escape_ascii().to_string();
                 write!(f, "{status}: `{}`", shown.replace('|', "\\|").replace('`', "'"))

@@ -1,7 +1,8 @@
 //! Ways in which a connection goes wrong, by name.
 //!
-//! Every fault is a [`Response`]: give it to [`Peer::answer`](crate::Peer::answer), return it from a closure, mix it with good
-//! answers in a [`Sequence`](crate::Sequence).
+//! A fault is a [`Response`]: give it to [`Peer::answer`](crate::Peer::answer), or mix it with good answers in a
+//! [`Sequence`](crate::Sequence). A closure may return it, too, unless it begins before the request is over: that has to be known
+//! when the connection is accepted (see [`Response::after`]).
 //!
 //! ```
 //! use fake_peer::{Peer, Sequence, faults, http};
