@@ -14,6 +14,7 @@ use crate::ending::Ending;
 use crate::error::Error;
 use crate::event::Event;
 use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
+use crate::framing::persistence::Persistence;
 use crate::framing::verdict::{TooMuch, Verdict};
 use crate::framing::{Framer, Framing};
 use crate::host::{Host, PATIENCE};
@@ -182,7 +183,12 @@ impl Connection {
                 ClientEnd::Reset
             }
             Next::Request => closing::close(&mut self.wire, host, &Ending::Close),
-            Next::End(ending) => closing::close(&mut self.wire, host, ending),
+            Next::End(ending) => {
+                if let Some(tap) = &self.wire.tap {
+                    tap.tell(|_| Event::Ending(&self.client, ending));
+                }
+                closing::close(&mut self.wire, host, ending)
+            }
         };
         self.over(client);
     }
@@ -337,11 +343,29 @@ impl Connection {
         let mut performance = Performance::prepare(response).map_err(Failure::Respond)?;
         progress.offered = performance.offered;
         progress.seeds = mem::take(&mut performance.seeds);
-        match performance.run(&mut self.wire, self.client.exchange, &mut progress.sent, host) {
+        if let Some(tap) = &self.wire.tap {
+            tap.tell(|_| Event::Responding(&self.client, progress.offered));
+        }
+        let goes_on = matches!(ending, Ending::KeepAlive | Ending::Then(_) | Ending::Persist);
+        self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));
+        let mut persistence = matches!(ending, Ending::Persist).then(|| Persistence::of(request));
+        let performed = performance.run(
+            &mut self.wire,
+            self.client.exchange,
+            &mut progress.sent,
+            host,
+            persistence.as_mut(),
+        );
+        self.wire.keep_unread(None);
+        match performed {
             Ok(()) => {
                 // What a reader or a changing file held in the end.
                 progress.offered = Some(progress.sent);
-                Ok(ending)
+                Ok(match persistence {
+                    Some(persistence) if persistence.persists() => Ending::KeepAlive,
+                    Some(_) => Ending::Close,
+                    None => ending,
+                })
             }
             // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
             Err(perform::Failure::Send(error)) if wire::is_gone(&error) && progress.sent > 0 => {

@@ -40,6 +40,14 @@ pub enum Ending {
     StopReading,
     /// Read the next request on this connection with the same framing.
     KeepAlive,
+    /// Read the next request on this connection with the same framing if HTTP lets the connection persist (RFC 9112 section
+    /// 9.3), otherwise [`Close`](Self::Close): as web servers do.
+    ///
+    /// It persists if the request is a whole one of HTTP/1.1, the response that was sent ends where itself says that
+    /// it does (with its Content-Length, its last chunk, or the head where none of them counts: HEAD, 204, 304), and
+    /// neither asks for `Connection: close`. A response of HTTP/1.0 has to say `Connection: keep-alive`; with a request of
+    /// HTTP/1.0 both have to.
+    Persist,
     /// Read the next request on this connection with another framing.
     Then(Framing),
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::client::Client;
+use crate::ending::Ending;
 use crate::error::Error;
 use crate::exchange::{ClientEnd, Exchange};
 
@@ -19,8 +20,12 @@ pub enum Event<'a> {
     Silent(&'a Client, ClientEnd),
     /// Bytes have arrived: of a request, or behind the last one. The client has no exchange number here.
     Received(&'a Client, &'a [u8]),
+    /// A response begins: how many bytes it has, if that is known beforehand. Its [cut](crate::Response::cut) counts.
+    Responding(&'a Client, Option<u64>),
     /// The kernel has taken bytes of a response for sending. The client has no exchange number here.
     Sent(&'a Client, &'a [u8]),
+    /// We end a connection whose last response has left, in this way. Not told of one that the client has ended.
+    Ending(&'a Client, &'a Ending),
     /// A connection is over that had an exchange: how the client's side ended. The client has its last exchange's number.
     Closed(&'a Client, ClientEnd),
     /// An exchange is over.

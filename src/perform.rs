@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::delay::Delay;
 use crate::error::on_path;
+use crate::framing::persistence::Persistence;
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::response::{Pace, Pieces, Response, Step};
@@ -78,16 +79,17 @@ impl Performance {
     }
 
     /// Carries out all steps up to the cut, as the server's exchange of this number; counts in `sent` the bytes that the
-    /// kernel took.
+    /// kernel took, and shows them to `persistence`.
     pub(crate) fn run(
         self,
         wire: &mut Wire,
         exchange: u64,
         sent: &mut u64,
         host: &dyn Host,
+        persistence: Option<&mut Persistence>,
     ) -> Result<(), Failure> {
         let Performance { pace, cut, .. } = self;
-        let mut sender = Sender { wire, sent, host, exchange, pace, cut, start: None };
+        let mut sender = Sender { wire, sent, host, exchange, pace, cut, persistence, start: None };
         for (index, part) in self.parts.into_iter().enumerate() {
             let sending = match part {
                 Part::Bytes(bytes) => sender.send(&bytes)?,
@@ -206,6 +208,7 @@ struct Sender<'a> {
     exchange: u64,
     pace: Pace,
     cut: Option<u64>,
+    persistence: Option<&'a mut Persistence>,
     /// When the first byte left.
     start: Option<Instant>,
 }
@@ -226,6 +229,9 @@ impl Sender<'_> {
             let waiting = &|| self.host.about_to_wait();
             let deadline = self.host.settings().deadline;
             self.wire.send(piece, self.sent, deadline, waiting).map_err(Failure::Send)?;
+            if let Some(persistence) = &mut self.persistence {
+                persistence.feed(piece);
+            }
             left = rest;
         }
         Ok(if self.is_cut() { Sending::IsCut } else { Sending::GoesOn })

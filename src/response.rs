@@ -115,6 +115,29 @@ impl Response {
         self.step(Step::Pause(delay.into()))
     }
 
+    /// Waits before the first step, and before every pause and gate that is there already.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, http};
+    /// use std::io::{Read, Write};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let peer = Peer::answer(http::ok("late").delay(Duration::from_millis(20)));
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// let start = Instant::now();
+    /// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// client.read_exact(&mut [0])?;
+    /// assert!(start.elapsed() >= Duration::from_millis(20));
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn delay(mut self, delay: impl Into<Delay>) -> Self {
+        self.steps.insert(0, Step::Pause(delay.into()));
+        self
+    }
+
     /// Waits at `gate` until the test opens it, for at most the [deadline](crate::TcpServerBuilder::deadline); then the
     /// exchange fails with [`Error::Respond`](crate::Error::Respond).
     #[must_use]

@@ -32,6 +32,9 @@ pub(crate) struct Wire {
     /// Whether the client has shut down its sending side.
     ended: bool,
     sending_is_shut: bool,
+    /// How much of the connection's next requests may be kept unread while a response leaves; `None` if there is to be no
+    /// other request.
+    keep_unread: Option<usize>,
     /// Who is told of each byte.
     pub(crate) tap: Option<Tap>,
 }
@@ -46,6 +49,7 @@ impl Wire {
             read_timeout: None,
             ended: false,
             sending_is_shut: false,
+            keep_unread: None,
             tap: None,
         }
     }
@@ -150,6 +154,12 @@ impl Wire {
         Ok(())
     }
 
+    /// What arrives while a response leaves is of the next requests, up to this many bytes: a client may pipeline. `None`:
+    /// it will be part of no request.
+    pub(crate) fn keep_unread(&mut self, bytes: Option<usize>) {
+        self.keep_unread = bytes;
+    }
+
     /// Whatever is unread will be part of no request.
     pub(crate) fn take_trailing(&mut self) {
         self.trailing.take(self.arrived.unread());
@@ -189,7 +199,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Receives trailing bytes without waiting for any. Whether something came.
+    /// Receives, without waiting, what is there: trailing bytes, or the next requests. Whether something came.
     pub(crate) fn receive_what_is_there(&mut self) -> io::Result<bool> {
         let mut some = false;
         if self.ended {
@@ -197,7 +207,12 @@ impl Wire {
         }
         self.stream.set_nonblocking(true)?;
         let result = loop {
-            self.take_trailing();
+            match self.keep_unread {
+                None => self.take_trailing(),
+                // The client waits until it has taken more of its response.
+                Some(limit) if self.arrived.unread().len() >= limit => break Ok(some),
+                Some(_) => {}
+            }
             match self.read() {
                 Ok(0) => {
                     self.ended = true;

@@ -9,11 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use fake_peer::{
-    ClientEnd, Error, Event, Framing, Gate, Request, Response, Sequence, Stop, TcpServer,
+    ClientEnd, Ending, Error, Event, Framing, Gate, Request, Response, Sequence, Stop, TcpServer,
     TcpServerBuilder,
 };
 use support::{
-    PATIENCE, ask, bound, connect, expect_bytes, numbered, patient, read_all, reset, same_bytes,
+    PATIENCE, ask, bound, connect, connect_with_little_room, expect_bytes, numbered, patient,
+    read_all, reset, same_bytes,
 };
 
 /// Serves in a thread of its own, for the clients in this one.
@@ -224,4 +225,66 @@ fn the_observer_sees_every_byte_and_every_end() {
     assert_eq!(received, r"a\nbc", "{lines:?}");
     assert!(lines.contains(&r"2 sent a\n".to_owned()), "{lines:?}");
     assert_eq!(lines.last().expect("some"), "2 Closed", "{lines:?}");
+}
+
+#[test]
+fn a_connection_persists_as_http_says() {
+    const KEPT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    let server = bound(patient().source(Response::from(KEPT).ending(Ending::Persist)));
+    let (outcome, ()) = serve_with(&server, &Stop::after(4), || {
+        let mut kept = connect(server.local_addr());
+        // Two at once, and one that asks for the end.
+        kept.write_all(b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n").expect("room");
+        expect_bytes(&mut kept, KEPT, "the first");
+        expect_bytes(&mut kept, KEPT, "the second");
+        kept.write_all(b"GET /3 HTTP/1.1\r\nConnection: close\r\n\r\n").expect("room");
+        same_bytes(&read_all(&mut kept), KEPT, "the last one, and the end");
+        same_bytes(&ask(server.local_addr(), b"GET / HTTP/1.0\r\n\r\n"), KEPT, "HTTP/1.0");
+    });
+    outcome.expect("served");
+}
+
+#[test]
+fn requests_that_come_while_a_large_answer_leaves_are_served() {
+    let large = numbered(8 << 20);
+    let answer = Response::from(&large[..]).keep_alive();
+    let server = bound(patient().framing(Framing::until("\n")).source(answer));
+    let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
+        let mut client = connect_with_little_room(server.local_addr());
+        client.write_all(b"1\n2\n").expect("room");
+        client.read_exact(&mut [0]).expect("the answer has begun");
+        // The server is stuck, and looks for bytes of the client.
+        thread::sleep(Duration::from_millis(100));
+        client.write_all(b"3\n").expect("room");
+        expect_bytes(&mut client, &large[1..], "the first");
+        expect_bytes(&mut client, &large, "the second");
+        expect_bytes(&mut client, &large, "the third");
+    });
+    outcome.expect("served");
+}
+
+#[test]
+fn the_observer_is_told_how_a_response_begins_and_how_its_connection_ends() {
+    let (events, told) = mpsc::channel();
+    let source = Sequence::new([
+        Response::from("one").keep_alive(),
+        Response::from("two").cut(2, Ending::HalfClose),
+    ]);
+    let server = bound(echo().source(source).on_event(move |event| {
+        let text = match event {
+            Event::Responding(client, bytes) => format!("{} {bytes:?}", client.exchange()),
+            Event::Ending(client, ending) => format!("{} {ending:?}", client.connection()),
+            _ => return,
+        };
+        events.send(text).expect("somebody listens");
+    }));
+    let (outcome, ()) = serve_with(&server, &Stop::after(2), || {
+        let mut client = connect(server.local_addr());
+        client.write_all(b"1\n2\n").expect("room");
+        assert_eq!(read_all(&mut client), b"onetw");
+    });
+    outcome.expect("served");
+    drop(server);
+    let told: Vec<_> = told.iter().collect();
+    assert_eq!(told, ["1 Some(3)", "2 Some(2)", "1 HalfClose"]);
 }

@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod chunked;
 mod framer;
 mod http;
+pub(crate) mod persistence;
 pub(crate) mod response;
 pub(crate) mod verdict;
 

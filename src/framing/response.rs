@@ -4,6 +4,7 @@
 use super::Problem;
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
+use super::persistence::Wishes;
 use super::verdict::Verdict;
 use crate::head::{Head, HeadEnd, STATUS_LINE_START};
 
@@ -14,6 +15,8 @@ pub(crate) const HEAD_LIMIT: usize = 16 << 20;
 pub(crate) struct ResponseFramer {
     state: State,
     request: Asked,
+    /// What the last head says about its connection.
+    wishes: Option<Wishes>,
 }
 
 /// What it is about a request that decides over the body of the response.
@@ -59,7 +62,7 @@ impl Asked {
 
 impl ResponseFramer {
     pub(crate) fn new(request: Asked) -> Self {
-        ResponseFramer { state: State::head(), request }
+        ResponseFramer { state: State::head(), request, wishes: None }
     }
 
     /// Looks at the next bytes. Never holds any.
@@ -91,6 +94,7 @@ impl ResponseFramer {
             };
             done += end - before;
             let head = Head::of(&bytes[..end]).expect("its end was found");
+            self.wishes = Wishes::of_response(head);
             self.state = match Follows::after(head, self.request) {
                 Follows::Response => State::head(),
                 Follows::Nothing => return Verdict::Done(done),
@@ -98,6 +102,11 @@ impl ResponseFramer {
                 Follows::Body(length, _) => length.framer().map_or(State::UntilClose, State::Body),
             };
         }
+    }
+
+    /// What the head of the response says about its connection, if there is one.
+    pub(crate) fn wishes(&self) -> Option<Wishes> {
+        self.wishes
     }
 
     /// Whether the response may end here, where the server closes.
