@@ -208,6 +208,7 @@ mod sys;
 mod taking;
 mod wire;
 mod worker;
+mod writer_sink;
 
 pub use client::Client;
 pub use delay::Delay;
@@ -228,3 +229,4 @@ pub use server::{TcpServer, TcpServerBuilder};
 pub use sink::{FileSink, FnSink, MemorySink, RequestSink};
 pub use source::{FileSource, ResponseSource};
 pub use stop::Stop;
+pub use writer_sink::WriterSink;

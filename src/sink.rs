@@ -15,7 +15,7 @@ use crate::record_file::RecordFile;
 /// [source](crate::ResponseSource) is asked. Requests served side by side each have a record of their own,
 /// so two never mix. A request that is cut short is recorded as far as it came.
 ///
-/// Implemented by [`FileSink`], [`MemorySink`], [`FnSink`] and `Box<dyn RequestSink>`. One of your own:
+/// Implemented by [`FileSink`], [`MemorySink`], [`FnSink`], [`WriterSink`](crate::WriterSink) and `Box<dyn RequestSink>`. One of your own:
 ///
 /// ```
 /// use fake_peer::{Client, RequestSink, TcpServer};
