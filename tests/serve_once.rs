@@ -29,7 +29,11 @@ fn with_events(builder: TcpServerBuilder) -> (TcpServerBuilder, Receiver<String>
             Event::Served(exchange) => format!("served {}", exchange.client().connection()),
             Event::Failed(error) => format!("failed: {error}"),
             // These have a test of their own, in `serve`.
-            Event::Received(..) | Event::Sent(..) | Event::Closed(..) => return,
+            Event::Received(..)
+            | Event::Responding(..)
+            | Event::Sent(..)
+            | Event::Ending(..)
+            | Event::Closed(..) => return,
             _ => "an event that this test does not know".to_owned(),
         };
         // Idle clients may leave when the test has seen enough.
