@@ -2,16 +2,21 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
 use crate::wire;
 
-/// Binds to the first address of `text` (`host:port`) that can be bound.
-pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
+/// Binds to the first address of `text` (`host:port`) that can be bound. Waiting for a client ends after `patience`.
+pub(crate) fn listen(
+    text: &str,
+    backlog: u32,
+    patience: Option<Duration>,
+) -> io::Result<TcpListener> {
     let mut result = Err(no_address());
     for addr in resolve(text)? {
-        result = bind(addr, backlog);
+        result = bind(addr, backlog, patience);
         if result.is_ok() {
             break;
         }
@@ -48,13 +53,16 @@ fn not_an_address() -> io::Error {
     )
 }
 
-fn bind(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+fn bind(addr: SocketAddr, backlog: u32, patience: Option<Duration>) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     // On Windows this option would let two servers share the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     // Before it listens: what connects from then on has them, too, where `PASSES_ON_OPTIONS`.
     wire::set_options(&socket)?;
+    if patience.is_some() {
+        socket.set_read_timeout(patience)?;
+    }
     socket.bind(&addr.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())

@@ -38,6 +38,45 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
     }
 }
 
+/// Begins the ordinary close: says that no more will come. The client's end, if it is gone already.
+pub(crate) fn begin(wire: &mut Wire) -> Option<ClientEnd> {
+    wire.take_trailing();
+    end_sending(wire)
+}
+
+/// How far the client is with an ordinary close that has begun.
+pub(crate) enum Leaving {
+    Gone(ClientEnd),
+    /// It may still read, and has sent nothing.
+    Silent,
+    /// It is still sending.
+    Sends,
+}
+
+/// Looks without waiting.
+pub(crate) fn look(wire: &Wire) -> Leaving {
+    match wire.peek() {
+        Ok(Some(0)) => Leaving::Gone(ClientEnd::Closed),
+        Ok(Some(_)) => Leaving::Sends,
+        Ok(None) => Leaving::Silent,
+        Err(_) => Leaving::Gone(ClientEnd::Reset),
+    }
+}
+
+/// Waits for the end of an ordinary close that began at `since`.
+pub(crate) fn end(wire: &mut Wire, host: &dyn Host, since: Instant) -> ClientEnd {
+    // Several may be left when the server finishes. They have the same short time, not one after another.
+    let short_end = host.finishing_since().map(|finishing| finishing.max(since) + SHORT_PATIENCE);
+    if short_end.is_some_and(|end| Instant::now() >= end) && wire.is_acknowledged() {
+        match look(wire) {
+            Leaving::Gone(end) => return end,
+            Leaving::Silent => return ClientEnd::StillOpen,
+            Leaving::Sends => {}
+        }
+    }
+    await_client(wire, host, Some(host.settings().linger.saturating_sub(since.elapsed())))
+}
+
 /// The client's end, if it is gone already.
 fn end_sending(wire: &mut Wire) -> Option<ClientEnd> {
     wire.shutdown_sending().err().map(|_| ClientEnd::Reset)
@@ -55,7 +94,12 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
         let patience = if host.finishing_since().is_some() { SHORT_PATIENCE } else { PATIENCE };
         match wire.receive(Some(left.min(patience))) {
             Ok(0) => return ClientEnd::Closed,
-            Ok(_) => wire.take_trailing(),
+            Ok(_) => {
+                wire.take_trailing();
+                if start.elapsed() >= PATIENCE {
+                    host.about_to_wait();
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 // It has everything, and is silent: a client that keeps its connection for later.
                 if host.finishing_since().is_some() && wire.is_acknowledged() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::closing;
+use crate::closing::{self, Leaving};
 use crate::ending::Ending;
 use crate::error::Error;
 use crate::event::Event;
@@ -22,7 +22,7 @@ use crate::kept::Kept;
 use crate::perform::{self, Performance};
 use crate::plug::{Payload, Plug};
 use crate::request::{Parts, Request, RequestEnd};
-use crate::wire::{self, Wire};
+use crate::wire::{self, Arrived, Wire};
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     accepted: Instant,
     /// How many response bytes the kernel took, of all exchanges.
     sent: u64,
+    /// When its close began, if the client's part of that is left for later.
+    closing_since: Option<Instant>,
 }
 
 /// What can be seen of a connection while it is being served.
@@ -98,6 +100,7 @@ impl Connection {
             framing,
             accepted: Instant::now(),
             sent: 0,
+            closing_since: None,
         }
     }
 
@@ -193,6 +196,46 @@ impl Connection {
         self.over(client);
     }
 
+    /// Whether to wait for the client's part of the close can be left for later: it has had all that it asked for. The first
+    /// client is often the only one; then nobody comes meanwhile, and whoever accepts would have to be told of the end.
+    pub(crate) fn may_be_left(&self, next: &Next) -> bool {
+        matches!(next, Next::End(Ending::Close))
+            && self.wire.arrived.unread().is_empty()
+            && self.client.connection > 1
+    }
+
+    /// Begins the close. Gives the connection back if the client is still there.
+    pub(crate) fn begin_closing(mut self: Box<Self>) -> Option<Box<Self>> {
+        if let Some(end) = closing::begin(&mut self.wire) {
+            self.over(end);
+            return None;
+        }
+        self.wire.arrived = Arrived::default();
+        self.closing_since = Some(Instant::now());
+        Some(self)
+    }
+
+    /// How far its client is with the close, without waiting.
+    pub(crate) fn look(&self, linger: Duration) -> Leaving {
+        match closing::look(&self.wire) {
+            Leaving::Silent if self.closing_since().elapsed() >= linger => {
+                Leaving::Gone(ClientEnd::StillOpen)
+            }
+            leaving => leaving,
+        }
+    }
+
+    /// Ends the close that has begun.
+    pub(crate) fn end_closing(mut self, host: &dyn Host) {
+        let since = self.closing_since();
+        let client = closing::end(&mut self.wire, host, since);
+        self.over(client);
+    }
+
+    fn closing_since(&self) -> Instant {
+        self.closing_since.expect("its close has begun")
+    }
+
     /// The connection has ended by itself.
     pub(crate) fn over(mut self, client: ClientEnd) {
         self.wire.take_trailing();
@@ -245,6 +288,7 @@ impl Connection {
         framer: &mut Framer,
         capture: &mut Capture,
     ) -> (RequestEnd, Result<(), Failure>) {
+        let begun = Instant::now();
         let mut result = capture.open(host, &self.client);
         let mut over = self.framing.is_nothing();
         let mut held = 0;
@@ -257,6 +301,10 @@ impl Connection {
             }
             if self.wire.arrived.unread().len() == held {
                 self.wire.arrived.read_at_most(framer.left());
+                // Neither may a client that is never silent keep others waiting.
+                if begun.elapsed() >= PATIENCE {
+                    host.about_to_wait();
+                }
                 match self.receive_more(host) {
                     Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
                     Ok(0) => break RequestEnd::ClientClosed,

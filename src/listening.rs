@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::deadline::Deadline;
+use crate::sys;
 use crate::wire;
 
 #[derive(Debug)]
@@ -43,6 +44,11 @@ impl Listening {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits for as long as it takes until there is somebody to accept. Many may wait, and all are told.
+    pub(crate) fn wait(&self) {
+        sys::wait_for_connection(&self.listener);
     }
 
     /// Takes back the deadline of an earlier `accept`: it is the socket's, not the call's.

@@ -35,6 +35,9 @@ pub struct Response {
     pub(crate) after: Option<Framing>,
 }
 
+/// What a socket's buffer has room for.
+const SHORT: usize = 16 * 1024;
+
 /// How the bytes of a response leave.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pace {
@@ -244,6 +247,16 @@ impl Response {
     pub fn after(mut self, framing: Framing) -> Self {
         self.after = Some(framing);
         self
+    }
+
+    /// Whether the kernel takes all of it at once.
+    pub(crate) fn is_short(&self) -> bool {
+        let length = |step: &Step| match step {
+            Step::Send(bytes) => Some(bytes.len()),
+            _ => None,
+        };
+        let length: Option<usize> = self.steps.iter().map(length).sum();
+        length.is_some_and(|length| length <= SHORT)
     }
 
     fn step(mut self, step: Step) -> Self {

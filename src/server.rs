@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::exchange::Exchange;
 use crate::foreground;
 use crate::framing::Framing;
+use crate::host::PATIENCE;
 use crate::peer::Peer;
 use crate::plug::{Observer, Plug};
 use crate::response::Response;
@@ -318,15 +319,18 @@ impl TcpServerBuilder {
             observer: self.observer.map(|observer| Arc::new(Mutex::new(observer))),
         };
         let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
+        let patience = (options_are_set && role == Role::Peer).then_some(PATIENCE);
         let (addr, listener) = if let Some(listener) = self.listener {
             let addr = listener.local_addr().map_or(self.addr, |addr| addr.to_string());
             (addr, listener.set_nonblocking(false).map(|()| listener))
         } else {
-            let listener = address::listen(&self.addr, self.backlog);
+            let listener = address::listen(&self.addr, self.backlog, patience);
             (self.addr, listener)
         };
         listener
-            .and_then(|listener| Service::new(listener, self.settings, plug, role, options_are_set))
+            .and_then(|listener| {
+                Service::new(listener, self.settings, plug, role, options_are_set, patience)
+            })
             .map_err(|source| Error::Listen { addr, source })
     }
 }

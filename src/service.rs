@@ -22,6 +22,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::exchange::{ClientEnd, Exchange};
+use crate::host::PATIENCE;
 use crate::journal::{ConnectionRecord, Journal};
 use crate::listening::Listening;
 use crate::plug::{Payload, Plug, lock};
@@ -44,6 +45,8 @@ pub(crate) struct Service {
     /// Whether accepted sockets have their options from the listening one. Who connected to a listener made elsewhere
     /// before it was given to us has not.
     options_are_set: bool,
+    /// The read timeout of the listening socket. Accepted ones have it, too, where there is one.
+    patience: Option<Duration>,
     exchanges: AtomicU64,
     /// Since when there are no more connections than those there are.
     finishing: OnceLock<Instant>,
@@ -69,12 +72,20 @@ struct State {
     in_flight: u64,
     outcomes: VecDeque<Told>,
     connections: u64,
-    /// The connections that are being served.
+    /// How many connections are being served.
+    serving: usize,
+    /// Those of a foreground server, which may have to stop.
     open: HashMap<u64, Open>,
+    /// Connections whose close has begun, the oldest first. Nobody waits for their clients; whoever accepts looks at them.
+    leaving: VecDeque<Box<Connection>>,
+    /// When all of them were looked at.
+    looked: Option<Instant>,
     journal: Vec<ConnectionRecord>,
     workers: Vec<JoinHandle<()>>,
     /// Workers that wait for a connection, or are about to.
     idle: usize,
+    /// Those of them that wait for nothing else: they look at no connection that is leaving.
+    resting: usize,
     /// The connections with which workers are told that no more will come; open until they are gone.
     knocks: Vec<(SocketAddr, Socket)>,
     /// Threads that wait for `changed`.
@@ -103,6 +114,16 @@ pub(crate) enum Outcome {
     Panicked(Payload),
 }
 
+/// What a worker does when nobody comes.
+pub(crate) enum Idleness {
+    /// It looks at the connections that are leaving now and then.
+    GoOn,
+    /// There are none: it may wait for the next client as long as that takes.
+    Rest,
+    /// Others are there: it is not counted as idle any more.
+    Leave,
+}
+
 impl Outcome {
     pub(crate) fn result(self) -> Result<Exchange> {
         match self {
@@ -119,6 +140,7 @@ impl Service {
         plug: Plug,
         role: Role,
         options_are_set: bool,
+        patience: Option<Duration>,
     ) -> io::Result<Arc<Self>> {
         let service = Service {
             settings,
@@ -126,6 +148,7 @@ impl Service {
             plug,
             listening: Listening::new(listener)?,
             options_are_set,
+            patience,
             exchanges: AtomicU64::new(0),
             finishing: OnceLock::new(),
             stopping: AtomicBool::new(false),
@@ -345,7 +368,7 @@ impl Service {
         self.admit_with(stream, addr, |_| ()).map(|(connection, ())| connection)
     }
 
-    /// [`admit`](Self::admit) by a worker, which is not idle any more; whether it was the last one that was.
+    /// [`admit`](Self::admit) by a worker, which is not idle any more; whether somebody else may have to wait for it.
     pub(crate) fn admit_from_idle(
         &self,
         stream: TcpStream,
@@ -353,7 +376,11 @@ impl Service {
     ) -> io::Result<(Box<Connection>, bool)> {
         self.admit_with(stream, addr, |state| {
             state.idle -= 1;
-            state.idle == 0
+            // Prompt clients are served one after another in one thread. Where one was not prompt, and is being served by
+            // another thread, the next may not be prompt either.
+            let may_wait =
+                if self.serves_in_turn() { state.serving > 0 } else { state.connections > 0 };
+            state.idle == 0 && may_wait
         })
     }
 
@@ -371,7 +398,7 @@ impl Service {
         if !self.options_are_set {
             wire::set_options(&stream)?;
         }
-        let mut wire = Wire::new(Arc::clone(&stream), self.settings.retain);
+        let mut wire = Wire::new(Arc::clone(&stream), self.settings.retain, self.patience);
         let mut state = self.state();
         let changed = change(&mut state);
         state.connections += 1;
@@ -379,7 +406,11 @@ impl Service {
         wire.tap = self.plug.tap(client);
         // Boxed: it is handed on through frames of threads that should stay small.
         let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
-        state.open.insert(client.connection, Open { stream, live: Arc::clone(&connection.live) });
+        state.serving += 1;
+        if self.role == Role::Foreground {
+            let live = Arc::clone(&connection.live);
+            state.open.insert(client.connection, Open { stream, live });
+        }
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
@@ -406,8 +437,10 @@ impl Service {
         !self.state().workers.is_empty()
     }
 
+    /// Whether somebody accepts, and looks at the connections that are leaving.
     pub(crate) fn has_idle_worker(&self) -> bool {
-        self.state().idle > 0
+        let state = self.state();
+        state.idle > if state.leaving.is_empty() { 0 } else { state.resting }
     }
 
     /// Keeps the worker that `start` starts, which is going to wait for a connection if it `is_idle`.
@@ -439,26 +472,109 @@ impl Service {
 
     /// A worker goes, and tells the next one.
     pub(crate) fn leave_for_good(&self) {
-        let mut state = self.state();
-        state.idle -= 1;
-        if self.is_ending() {
-            self.end_accepting(&mut state);
-        }
-        self.notify(&mut state);
+        self.leave(&mut self.state());
     }
 
-    /// A worker is done with a connection; whether it is to wait for the next one.
-    pub(crate) fn enter_idle(&self, number: u64) -> bool {
+    fn leave(&self, state: &mut State) {
+        state.idle -= 1;
+        if self.is_ending() {
+            self.end_accepting(state);
+        }
+        self.notify(state);
+    }
+
+    /// A worker is done with a connection, but for what is left of its close; whether it is to wait for the next one.
+    pub(crate) fn enter_idle(&self, number: u64, leaving: Option<Box<Connection>>) -> bool {
         let mut state = self.state();
-        state.open.remove(&number);
+        self.end_serving(&mut state, number);
+        // Whoever leaves one behind comes back to look at it.
+        let stays = leaving.is_some() || state.idle < IDLE_WORKERS;
+        state.leaving.extend(leaving);
         self.notify(&mut state);
-        let stays = state.idle < IDLE_WORKERS;
         state.idle += usize::from(stays);
         stays
     }
 
     pub(crate) fn forget(&self, number: u64) {
-        self.state().open.remove(&number);
+        self.end_serving(&mut self.state(), number);
+    }
+
+    fn end_serving(&self, state: &mut State, number: u64) {
+        state.serving -= 1;
+        if self.role == Role::Foreground {
+            state.open.remove(&number);
+        }
+    }
+
+    /// Whether a worker that accepts wakes up now and then, so that it can look after others: then prompt clients are served
+    /// in turn by one worker, and what is left of their closes is left to whoever accepts.
+    pub(crate) fn serves_in_turn(&self) -> bool {
+        self.patience.is_some()
+    }
+
+    /// Whether a close that has begun may be left for later.
+    pub(crate) fn leaves_for_later(&self) -> bool {
+        self.patience.is_some_and(|patience| patience < self.settings.linger) && !self.is_ending()
+    }
+
+    /// The oldest of the connections that are leaving, but for the last one, which has only just begun to.
+    pub(crate) fn oldest_leaving(&self) -> Option<Box<Connection>> {
+        let mut state = self.state();
+        if state.leaving.len() > 1 { state.leaving.pop_front() } else { None }
+    }
+
+    /// All of them.
+    pub(crate) fn all_leaving(&self) -> VecDeque<Box<Connection>> {
+        let mut state = self.state();
+        state.looked = Some(Instant::now());
+        std::mem::take(&mut state.leaving)
+    }
+
+    /// Whether it is time to look at all of them.
+    pub(crate) fn has_unseen_leaving(&self) -> bool {
+        let state = self.state();
+        state.leaving.len() > 1 && state.looked.is_none_or(|looked| looked.elapsed() >= PATIENCE)
+    }
+
+    /// Their clients are still there.
+    pub(crate) fn still_leaving(&self, mut connections: VecDeque<Box<Connection>>) {
+        let mut state = self.state();
+        connections.append(&mut state.leaving);
+        state.leaving = connections;
+    }
+
+    /// A worker that was idle waits for the client of one of them after all.
+    pub(crate) fn leave_idle(&self) {
+        let mut state = self.state();
+        state.serving += 1;
+        state.idle -= 1;
+    }
+
+    /// It is idle again.
+    pub(crate) fn return_to_idle(&self) {
+        let mut state = self.state();
+        state.serving -= 1;
+        state.idle += 1;
+    }
+
+    /// What a worker does for whom nobody has come for a while.
+    pub(crate) fn rest(&self) -> Idleness {
+        let mut state = self.state();
+        let looking = state.idle - state.resting;
+        if looking > 1 || (state.leaving.is_empty() && state.idle > 1) {
+            self.leave(&mut state);
+            Idleness::Leave
+        } else if state.leaving.is_empty() {
+            state.resting += 1;
+            Idleness::Rest
+        } else {
+            Idleness::GoOn
+        }
+    }
+
+    /// A worker rests no more.
+    pub(crate) fn wake(&self) {
+        self.state().resting -= 1;
     }
 
     /// Waits until an exchange may begin; false says that none ever will.

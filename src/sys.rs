@@ -1,8 +1,8 @@
 //! What the kernel knows about a socket and no well-kept crate asks it for. The one place with unsafe code.
-#![allow(unsafe_code)] // an ioctl and a poll
+#![allow(unsafe_code)] // an ioctl and two polls
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use crate::exchange::ClientEnd;
@@ -25,6 +25,20 @@ pub(crate) fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
     }
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
+
+/// Waits until the listening socket has a connection to accept, or nothing more can come.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_for_connection(listener: &TcpListener) {
+    use std::os::fd::AsRawFd;
+
+    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: there is one `pollfd`, as the second argument says, and it outlives the call.
+    // Whatever the call returns with, the next thing is to accept.
+    unsafe { libc::poll(&raw mut poll, 1, -1) };
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wait_for_connection(_: &TcpListener) {}
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u64> {
@@ -62,7 +76,6 @@ pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<C
 mod tests {
     use super::*;
     use std::io::{Read, Write};
-    use std::net::TcpListener;
     use std::time::{Duration, Instant};
 
     #[test]

@@ -2,6 +2,8 @@
 //! It knows no requests and no responses.
 
 use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::mem::MaybeUninit;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,13 +42,17 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Keeps the first `retain` trailing bytes.
-    pub(crate) fn new(stream: Arc<TcpStream>, retain: usize) -> Self {
+    /// Keeps the first `retain` trailing bytes. The socket has this read timeout.
+    pub(crate) fn new(
+        stream: Arc<TcpStream>,
+        retain: usize,
+        read_timeout: Option<Duration>,
+    ) -> Self {
         Wire {
             stream,
             arrived: Arrived::default(),
             trailing: Kept::new(retain),
-            read_timeout: None,
+            read_timeout,
             ended: false,
             sending_is_shut: false,
             keep_unread: None,
@@ -131,6 +137,10 @@ impl Wire {
                     }
                     bytes = &bytes[taken..];
                     stuck_since = None;
+                    // The kernel takes all, unless it has waited for as long as it may.
+                    if !bytes.is_empty() {
+                        waiting();
+                    }
                 }
                 // A signal counts as stuck, or a stream of them would keep us from looking.
                 Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {
@@ -197,6 +207,24 @@ impl Wire {
         self.stream.shutdown(std::net::Shutdown::Write)?;
         self.sending_is_shut = true;
         Ok(())
+    }
+
+    /// What a read would meet, without reading it: 0 for the client's end, `None` for nothing so far.
+    #[cfg(unix)]
+    pub(crate) fn peek(&self) -> io::Result<Option<usize>> {
+        let mut byte = [MaybeUninit::uninit()];
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        match socket2::SockRef::from(&*self.stream).recv_with_flags(&mut byte, flags) {
+            Ok(length) => Ok(Some(length)),
+            Err(error) if is_timeout(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whoever asks is told to read.
+    #[cfg(not(unix))]
+    pub(crate) fn peek(&self) -> io::Result<Option<usize>> {
+        Ok(Some(1))
     }
 
     /// Receives, without waiting, what is there: trailing bytes, or the next requests. Whether something came.

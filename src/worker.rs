@@ -1,8 +1,12 @@
 //! The threads of a server. A worker accepts a connection, serves it to its end, and accepts the next. Before it waits
 //! for its client it sees to it that another one accepts, so that nobody who waits blocks anybody who doesn't: a
 //! peer that is never made to wait has one thread.
+//!
+//! A client that has its answer need not be waited for. Its connection is left for later, and whoever accepts looks at it now
+//! and then, until the client has closed or its time is over.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -10,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
+use crate::closing::Leaving;
 use crate::connection::{Beginning, Connection, Exchanged, Next};
 use crate::deadline::Deadline;
 use crate::ending::Ending;
@@ -20,7 +25,7 @@ use crate::host::{Host, PATIENCE};
 use crate::plug::Payload;
 use crate::request::Request;
 use crate::response::Response;
-use crate::service::{Outcome, Role, Service};
+use crate::service::{Idleness, Outcome, Role, Service};
 use crate::settings::Settings;
 
 /// How often a worker whose client is silent looks up, in the end: often enough for `finish`, rarely enough for thousands.
@@ -44,7 +49,7 @@ pub(crate) fn start_if_none_is_idle(service: &Arc<Service>) -> Result<(), Error>
 
 /// Serves `first`, if there is one, then what it accepts.
 fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
-    let worker = Worker { service, permit: Cell::new(false) };
+    let worker = Worker { service, permit: Cell::new(false), leaving: Cell::new(None) };
     let mut stays = match first {
         Some(first) => worker.take_on(first, |_| ()),
         None => true,
@@ -61,6 +66,8 @@ struct Worker {
     service: Arc<Service>,
     /// Whether a permit was taken for an exchange that has not been published yet.
     permit: Cell<bool>,
+    /// A connection that has been served, but for what is left of its close.
+    leaving: Cell<Option<Box<Connection>>>,
 }
 
 impl Worker {
@@ -76,17 +83,32 @@ impl Worker {
                 nobody_or_error => nobody_or_error.map(|_| None),
             };
             match result {
-                Ok(Some((connection, alone))) => {
-                    // The first one may turn out to keep nobody waiting; an observer may wait for anything.
-                    let is_first = connection.client.connection == 1;
-                    if alone && (!is_first || service.plug.observer.is_some()) {
+                Ok(Some((connection, others_wait))) => {
+                    // What a user plugged in may wait for anything.
+                    let is_prompt =
+                        service.plug.observer.is_none() && !service.settings.framing.is_custom();
+                    if others_wait || !is_prompt {
                         self.about_to_wait();
                     }
                     return Some(connection);
                 }
                 Ok(None) | Err(_) if service.is_ending() => {
                     service.leave_for_good();
+                    for connection in service.all_leaving() {
+                        connection.end_closing(self);
+                    }
                     return None;
+                }
+                Ok(None) if service.serves_in_turn() => {
+                    self.look_at_all_leaving();
+                    match service.rest() {
+                        Idleness::GoOn => {}
+                        Idleness::Rest => {
+                            service.listening.wait();
+                            service.wake();
+                        }
+                        Idleness::Leave => return None,
+                    }
                 }
                 Ok(None) => service.listening.forget_deadline(),
                 Err(source) => {
@@ -119,7 +141,55 @@ impl Worker {
             begin(&mut connection);
             self.serve(connection);
         });
-        self.service.enter_idle(number)
+        let stays = self.service.enter_idle(number, self.leaving.take());
+        if stays {
+            self.look_at_leaving();
+        }
+        stays
+    }
+
+    /// Looks at the oldest connections that are leaving: at up to two, so that they get fewer.
+    fn look_at_leaving(&self) {
+        let service = &self.service;
+        if service.has_unseen_leaving() {
+            return self.look_at_all_leaving();
+        }
+        for _ in 0..2 {
+            let Some(oldest) = service.oldest_leaving() else { return };
+            match oldest.look(service.settings.linger) {
+                Leaving::Gone(end) => oldest.over(end),
+                Leaving::Silent => return service.still_leaving([oldest].into()),
+                Leaving::Sends => return self.end_closing(oldest),
+            }
+        }
+    }
+
+    fn look_at_all_leaving(&self) {
+        let service = &self.service;
+        let mut silent = VecDeque::new();
+        let mut sending = None;
+        for connection in service.all_leaving() {
+            match connection.look(service.settings.linger) {
+                Leaving::Gone(end) => connection.over(end),
+                Leaving::Sends if sending.is_none() => sending = Some(connection),
+                // Another one that sends is for who is going to look while this worker is busy.
+                Leaving::Silent | Leaving::Sends => silent.push_back(connection),
+            }
+        }
+        if !silent.is_empty() {
+            service.still_leaving(silent);
+        }
+        if let Some(sending) = sending {
+            self.end_closing(sending);
+        }
+    }
+
+    /// Waits for a client that is still sending, though it has been answered.
+    fn end_closing(&self, connection: Box<Connection>) {
+        self.service.leave_idle();
+        self.about_to_wait();
+        connection.end_closing(self);
+        self.service.return_to_idle();
     }
 
     fn serve(&self, mut connection: Box<Connection>) {
@@ -158,8 +228,13 @@ impl Worker {
                     service.publish(&exchange, fault, self.permit.take());
                 }
                 Role::Peer => {
+                    let is_whole = fault.is_none() && exchange.request().is_complete();
                     service.publish(&exchange, fault, self.permit.take());
-                    connection.close(self, &next);
+                    if is_whole && connection.may_be_left(&next) && service.leaves_for_later() {
+                        self.leaving.set(connection.begin_closing());
+                    } else {
+                        connection.close(self, &next);
+                    }
                 }
             };
         }
@@ -220,7 +295,14 @@ impl Host for Worker {
         if !self.service.plug.is_prompt {
             self.about_to_wait();
         }
-        self.service.plug.respond(request)
+        let response = self.service.plug.respond(request);
+        // Others are served one after another only as long as nothing takes long.
+        if let Ok(Ok(response)) = &response
+            && !response.is_short()
+        {
+            self.about_to_wait();
+        }
+        response
     }
 
     fn about_to_wait(&self) {

@@ -170,6 +170,11 @@ impl Framing {
         Framing(Rule::Custom(Arc::new(rule)))
     }
 
+    /// Whether it calls what a user wrote.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.0, Rule::Custom(_))
+    }
+
     /// Whether a request is over before its first byte.
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self.0, Rule::Nothing)

@@ -48,7 +48,7 @@ impl Upstream {
             sent: AtomicUsize::new(0),
             response_over: OnceLock::new(),
         };
-        let wire = Wire::new(stream, 0);
+        let wire = Wire::new(stream, 0, None);
         let upstream =
             Upstream { name: Arc::clone(name), wire, upload: Arc::new(upload), received: 0 };
         upstream.send(background).map_err(|error| upstream.error(error))?;
