@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
@@ -13,7 +13,7 @@ use crate::closing::{self, Leaving};
 use crate::ending::Ending;
 use crate::error::Error;
 use crate::event::Event;
-use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, SharedEnd, Times};
+use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, Live, Times};
 use crate::framing::persistence::Persistence;
 use crate::framing::verdict::{TooMuch, Verdict};
 use crate::framing::{Framer, Framing};
@@ -22,13 +22,12 @@ use crate::kept::Kept;
 use crate::perform::{self, Performance};
 use crate::plug::{Payload, Plug};
 use crate::request::{Parts, Request, RequestEnd};
-use crate::wire::{self, Arrived, Wire};
+use crate::wire::{self, Buffer, Wire};
 
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) end: SharedEnd,
     pub(crate) live: Arc<Live>,
     wire: Wire,
     framing: Framing,
@@ -37,17 +36,6 @@ pub(crate) struct Connection {
     sent: u64,
     /// When its close began, if the client's part of that is left for later.
     closing_since: Option<Instant>,
-}
-
-/// What can be seen of a connection while it is being served.
-#[derive(Debug, Default)]
-pub(crate) struct Live {
-    /// How many bytes have arrived of a request that is not over yet.
-    pub(crate) received: AtomicU64,
-    /// It has had an exchange, and may have another.
-    pub(crate) is_kept: AtomicBool,
-    /// It has had its last exchange.
-    pub(crate) is_ending: AtomicBool,
 }
 
 /// Whether a request has begun on a connection.
@@ -94,7 +82,6 @@ impl Connection {
     pub(crate) fn new(client: Client, wire: Wire, framing: Framing) -> Self {
         Connection {
             client,
-            end: SharedEnd::default(),
             live: Arc::default(),
             wire,
             framing,
@@ -135,7 +122,7 @@ impl Connection {
         self.client.exchange = host.next_exchange();
         self.client.turn += 1;
         let first_byte = Instant::now();
-        let (request, received) = self.request(host);
+        let (request, received) = self.request(host, first_byte);
         self.live.received.store(0, Ordering::Relaxed);
         let request_end = Instant::now();
         let mut progress = Progress::default();
@@ -151,7 +138,7 @@ impl Connection {
             seeds: progress.seeds,
             times: Times { accepted: self.accepted, first_byte, request_end, response_end },
             failure: None,
-            end: Arc::clone(&self.end),
+            live: Arc::clone(&self.live),
         };
         let (ending, fault) = match answered {
             Ok(ending) => (ending, None),
@@ -204,13 +191,18 @@ impl Connection {
             && self.client.connection > 1
     }
 
-    /// Begins the close. Gives the connection back if the client is still there.
-    pub(crate) fn begin_closing(mut self: Box<Self>) -> Option<Box<Self>> {
+    /// Reads into this buffer, which another connection has left.
+    pub(crate) fn take_buffer(&mut self, buffer: Buffer) {
+        self.wire.arrived.take_buffer(buffer);
+    }
+
+    /// Begins the close. Gives the connection back if the client is still there, and its buffer.
+    pub(crate) fn begin_closing(mut self: Box<Self>, buffer: &mut Buffer) -> Option<Box<Self>> {
         if let Some(end) = closing::begin(&mut self.wire) {
             self.over(end);
             return None;
         }
-        self.wire.arrived = Arrived::default();
+        *buffer = self.wire.arrived.leave_buffer();
         self.closing_since = Some(Instant::now());
         Some(self)
     }
@@ -246,7 +238,7 @@ impl Connection {
     }
 
     fn set_end(&mut self, client: ClientEnd) {
-        self.end.get_or_init(|| ConnectionEnd {
+        self.live.end.get_or_init(|| ConnectionEnd {
             client,
             trailing: mem::replace(&mut self.wire.trailing, Kept::new(0)),
             at: Instant::now(),
@@ -256,12 +248,13 @@ impl Connection {
 
     /// Receives and records one request. What arrived before a failure is in the request, also before a panic of the sink or
     /// of the framing.
-    fn request(&mut self, host: &dyn Host) -> (Request, Result<(), Failure>) {
+    fn request(&mut self, host: &dyn Host, begun: Instant) -> (Request, Result<(), Failure>) {
         let settings = host.settings();
         let mut framer = self.framing.start(settings.buffer_limit);
         let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
-        let received =
-            panic::catch_unwind(AssertUnwindSafe(|| self.receive(host, &mut framer, &mut capture)));
+        let received = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.receive(host, begun, &mut framer, &mut capture)
+        }));
         let (end, result) = received.unwrap_or_else(|payload| {
             capture.kept.take(self.wire.arrived.unread());
             self.wire.arrived.consume(self.wire.arrived.unread().len());
@@ -285,10 +278,10 @@ impl Connection {
     fn receive(
         &mut self,
         host: &dyn Host,
+        begun: Instant,
         framer: &mut Framer,
         capture: &mut Capture,
     ) -> (RequestEnd, Result<(), Failure>) {
-        let begun = Instant::now();
         let mut result = capture.open(host, &self.client);
         let mut over = self.framing.is_nothing();
         let mut held = 0;

@@ -1,5 +1,6 @@
 //! The record of one exchange: what arrived, what left, how each direction ended, and when. Filled by `connection`.
 
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -21,11 +22,22 @@ pub(crate) struct Parts {
     pub(crate) seeds: Vec<u64>,
     pub(crate) times: Times,
     pub(crate) failure: Option<Arc<str>>,
-    pub(crate) end: SharedEnd,
+    pub(crate) live: Arc<Live>,
 }
 
-/// Filled when the connection has ended; the exchanges of a connection share it.
-pub(crate) type SharedEnd = Arc<OnceLock<ConnectionEnd>>;
+/// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
+/// afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    /// How many bytes have arrived of a request that is not over yet.
+    pub(crate) received: AtomicU64,
+    /// It has had an exchange, and may have another.
+    pub(crate) is_kept: AtomicBool,
+    /// It has had its last exchange.
+    pub(crate) is_ending: AtomicBool,
+    /// Filled when it has ended.
+    pub(crate) end: OnceLock<ConnectionEnd>,
+}
 
 #[derive(Debug)]
 pub(crate) struct ConnectionEnd {
@@ -100,7 +112,7 @@ impl Exchange {
     ///
     /// Platform notes: Linux tells.
     pub fn acknowledged(&self) -> Option<u64> {
-        let of_all = self.0.end.get()?.acknowledged?;
+        let of_all = self.0.live.end.get()?.acknowledged?;
         Some(of_all.saturating_sub(self.0.sent_before).min(self.0.sent))
     }
 
@@ -117,17 +129,17 @@ impl Exchange {
     /// What the client sent past the end of the connection's last request, until it closed: all of it, or the first
     /// [`retain`](crate::TcpServerBuilder::retain) bytes. Empty while the connection is open.
     pub fn trailing(&self) -> &[u8] {
-        self.0.end.get().map_or(&[], |end| &end.trailing.bytes)
+        self.0.live.end.get().map_or(&[], |end| &end.trailing.bytes)
     }
 
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
-        self.0.end.get().map_or(0, |end| end.trailing.len)
+        self.0.live.end.get().map_or(0, |end| end.trailing.len)
     }
 
     /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
     pub fn client_end(&self) -> ClientEnd {
-        self.0.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
+        self.0.live.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
     }
 
     /// When the parts of the exchange happened.
@@ -137,6 +149,6 @@ impl Exchange {
 
     /// When the connection ended; `None` while it is open.
     pub fn closed_at(&self) -> Option<Instant> {
-        self.0.end.get().map(|end| end.at)
+        self.0.live.end.get().map(|end| end.at)
     }
 }

@@ -81,6 +81,11 @@ impl<'a> Head<'a> {
         HeadEnd::default().find(bytes).map(|end| Head { bytes: &bytes[..end] })
     }
 
+    /// Exactly these bytes, whose end has been found.
+    pub(crate) fn whole(bytes: &'a [u8]) -> Self {
+        Head { bytes }
+    }
+
     pub(crate) fn len(self) -> usize {
         self.bytes.len()
     }

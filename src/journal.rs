@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::client::Client;
-use crate::connection::Live;
-use crate::exchange::{ClientEnd, Exchange, SharedEnd};
+use crate::exchange::{ClientEnd, Exchange, Live};
 use crate::request::{Request, RequestEnd};
 
 /// Every connection of a peer so far, in the order of acceptance.
@@ -41,7 +40,6 @@ pub struct ConnectionRecord {
     pub(crate) accepted: Instant,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) live: Arc<Live>,
-    pub(crate) end: SharedEnd,
 }
 
 impl Journal {
@@ -89,17 +87,17 @@ impl ConnectionRecord {
 
     /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
     pub fn client_end(&self) -> ClientEnd {
-        self.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
+        self.live.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
     }
 
     /// What the client sent past the end of its last request, as far as it was kept.
     pub fn trailing(&self) -> &[u8] {
-        self.end.get().map_or(&[], |end| &end.trailing.bytes)
+        self.live.end.get().map_or(&[], |end| &end.trailing.bytes)
     }
 
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
-        self.end.get().map_or(0, |end| end.trailing.len)
+        self.live.end.get().map_or(0, |end| end.trailing.len)
     }
 
     /// When the connection was accepted.
@@ -109,7 +107,7 @@ impl ConnectionRecord {
 
     /// When the connection ended; `None` while it is open.
     pub fn closed_at(&self) -> Option<Instant> {
-        self.end.get().map(|end| end.at)
+        self.live.end.get().map(|end| end.at)
     }
 }
 
@@ -125,7 +123,7 @@ impl fmt::Display for Journal {
 impl fmt::Display for ConnectionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "connection {} from {}, ", self.client.connection, self.client.addr)?;
-        match self.end.get() {
+        match self.live.end.get() {
             None => writeln!(f, "open")?,
             Some(end) => {
                 f.write_str(match end.client {

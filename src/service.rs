@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use crate::client::Client;
-use crate::connection::{Connection, Fault, Live};
+use crate::connection::{Connection, Fault};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::exchange::{ClientEnd, Exchange};
+use crate::exchange::{ClientEnd, Exchange, Live};
 use crate::host::PATIENCE;
 use crate::journal::{ConnectionRecord, Journal};
 use crate::listening::Listening;
@@ -417,7 +417,6 @@ impl Service {
                 accepted: connection.accepted(),
                 exchanges: Vec::new(),
                 live: Arc::clone(&connection.live),
-                end: Arc::clone(&connection.end),
             });
         }
         Ok((connection, changed))

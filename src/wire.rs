@@ -290,6 +290,10 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
 }
 
+/// Room for what arrives.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<u8>);
+
 /// Bytes that have arrived and have not been taken yet.
 #[derive(Debug, Default)]
 pub(crate) struct Arrived {
@@ -303,6 +307,19 @@ pub(crate) struct Arrived {
 }
 
 impl Arrived {
+    /// Has room in this buffer from now on, if it has none so far.
+    pub(crate) fn take_buffer(&mut self, Buffer(buffer): Buffer) {
+        if self.buffer.is_empty() {
+            self.buffer = buffer;
+        }
+    }
+
+    /// A buffer for another connection, once everything has been taken. A large one is not passed on.
+    pub(crate) fn leave_buffer(&mut self) -> Buffer {
+        let Arrived { buffer, .. } = std::mem::take(self);
+        Buffer(if buffer.len() == SMALL_BUFFER { buffer } else { Vec::new() })
+    }
+
     pub(crate) fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }

@@ -27,6 +27,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::service::{Idleness, Outcome, Role, Service};
 use crate::settings::Settings;
+use crate::wire::Buffer;
 
 /// How often a worker whose client is silent looks up, in the end: often enough for `finish`, rarely enough for thousands.
 const LONG_PATIENCE: Duration = Duration::from_millis(160);
@@ -49,7 +50,12 @@ pub(crate) fn start_if_none_is_idle(service: &Arc<Service>) -> Result<(), Error>
 
 /// Serves `first`, if there is one, then what it accepts.
 fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
-    let worker = Worker { service, permit: Cell::new(false), leaving: Cell::new(None) };
+    let worker = Worker {
+        service,
+        permit: Cell::new(false),
+        leaving: Cell::new(None),
+        buffer: Cell::default(),
+    };
     let mut stays = match first {
         Some(first) => worker.take_on(first, |_| ()),
         None => true,
@@ -68,6 +74,8 @@ struct Worker {
     permit: Cell<bool>,
     /// A connection that has been served, but for what is left of its close.
     leaving: Cell<Option<Box<Connection>>>,
+    /// The last one's buffer, for the next one.
+    buffer: Cell<Buffer>,
 }
 
 impl Worker {
@@ -194,6 +202,7 @@ impl Worker {
 
     fn serve(&self, mut connection: Box<Connection>) {
         let service = &*self.service;
+        connection.take_buffer(self.buffer.take());
         loop {
             if service.is_stopping() {
                 return self.stop(connection);
@@ -231,7 +240,9 @@ impl Worker {
                     let is_whole = fault.is_none() && exchange.request().is_complete();
                     service.publish(&exchange, fault, self.permit.take());
                     if is_whole && connection.may_be_left(&next) && service.leaves_for_later() {
-                        self.leaving.set(connection.begin_closing());
+                        let mut buffer = Buffer::default();
+                        self.leaving.set(connection.begin_closing(&mut buffer));
+                        self.buffer.set(buffer);
                     } else {
                         connection.close(self, &next);
                     }

@@ -14,7 +14,7 @@ pub(crate) struct Framer {
 }
 
 enum State {
-    /// Not yet known whether this is HTTP; the bytes so far.
+    /// Not yet known whether this is HTTP; the bytes so far, none before the first piece.
     Auto(Vec<u8>),
     Http(HttpFramer),
     ReadOnce {
@@ -48,11 +48,20 @@ impl Framer {
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
         match &mut self.state {
             State::Auto(bytes) => {
+                // What is decided by the first piece needs no copy.
                 let first = bytes.is_empty();
-                bytes.extend_from_slice(piece);
-                match head::starts_with_method(bytes) {
-                    None => Ok(Verdict::More),
-                    Some(false) if !(first && head::starts_with_request_line(bytes)) => {
+                if !first {
+                    bytes.extend_from_slice(piece);
+                }
+                let so_far = if first { piece } else { bytes.as_slice() };
+                match head::starts_with_method(so_far) {
+                    None => {
+                        if first {
+                            bytes.extend_from_slice(piece);
+                        }
+                        Ok(Verdict::More)
+                    }
+                    Some(false) if !(first && head::starts_with_request_line(so_far)) => {
                         Ok(Verdict::Done(piece.len()))
                     }
                     Some(_) => self.become_http(piece),
@@ -101,7 +110,7 @@ impl Framer {
         else {
             unreachable!("only `auto` is undecided");
         };
-        let before = bytes.len() - piece.len();
+        let before = bytes.len().saturating_sub(piece.len());
         if before > 0 {
             // Shorter than a method and its space: too short to be over or too long.
             self.feed(&bytes[..before])?;

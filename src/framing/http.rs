@@ -52,17 +52,26 @@ impl HttpFramer {
             return Ok(self.feed_body(piece));
         };
         let before = bytes.len();
-        bytes.extend_from_slice(piece);
-        let end = match end.find(bytes) {
+        if before > 0 {
+            bytes.extend_from_slice(piece);
+        }
+        // A head that arrives in one piece, as most do, is not copied.
+        let so_far = if before > 0 { bytes.as_slice() } else { piece };
+        let end = match end.find(so_far) {
             Some(end) if end <= limit => end,
-            None if bytes.len() <= limit => return Ok(Verdict::More),
+            None if so_far.len() <= limit => {
+                if before == 0 {
+                    bytes.extend_from_slice(piece);
+                }
+                return Ok(Verdict::More);
+            }
             _ => return Err(TooMuch { limit, within: limit - before }),
         };
         let in_head = end - before;
         if self.extent == Extent::Head {
             return Ok(Verdict::Done(in_head));
         }
-        let (length, problem) = BodyLength::of(Head::of(&bytes[..end]).expect("its end was found"));
+        let (length, problem) = BodyLength::of(Head::whole(&so_far[..end]));
         self.problem = problem;
         match length.framer() {
             Some(body) => self.state = State::Body(body),
