@@ -103,13 +103,13 @@ impl Connection {
     }
 
     /// Waits for the first byte of a request.
-    pub(crate) fn begin(&mut self, timeout: Option<Duration>) -> Beginning {
+    pub(crate) fn begin(&mut self, now: Instant, timeout: Option<Duration>) -> Beginning {
         if self.framing.is_nothing() || !self.wire.arrived.unread().is_empty() {
             return Beginning::Begun;
         }
         self.wire.arrived.make_room(self.framing.first_read());
         self.wire.arrived.read_at_most(self.framing.length());
-        match self.wire.receive(timeout) {
+        match self.wire.receive_since(now, timeout) {
             Ok(0) => Beginning::Over(ClientEnd::Closed),
             Ok(_) => Beginning::Begun,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Beginning::Silent,

@@ -147,7 +147,8 @@ impl Exchange {
         &self.0.times
     }
 
-    /// When the connection ended; `None` while it is open.
+    /// When the connection ended; `None` while it is open. A [peer](crate::Peer) that serves others, or nobody, meanwhile may
+    /// notice up to 20 ms later.
     pub fn closed_at(&self) -> Option<Instant> {
         self.0.live.end.get().map(|end| end.at)
     }

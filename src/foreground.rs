@@ -29,7 +29,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
             service.plug.tell(&Event::Accepted(&connection.client));
             connection.ask_framing(&service.plug);
             let number = connection.client.connection;
-            match connection.begin(Some(PATIENCE)) {
+            match connection.begin(Instant::now(), Some(PATIENCE)) {
                 Beginning::Begun => {
                     let caller = Caller { service };
                     let Exchanged { exchange, fault, next } = connection.exchange(&caller);

@@ -4,6 +4,7 @@
 //! Deliberately more tolerant than a strict parser: whatever was really sent is to be framed and shown, so a
 //! lone LF ends a line (RFC 9112 section 2.2), and one odd field does not hide the others.
 
+use std::io::BufRead;
 use std::str;
 
 /// The request methods of RFC 9110 section 9.3, and PATCH (RFC 5789).
@@ -47,7 +48,7 @@ impl HeadEnd {
     /// The length of the head at the start of `bytes`, its empty line included, if it is whole.
     /// `bytes` are those of the last call and what has arrived since.
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        while let Some(at) = bytes[self.scanned..].iter().position(|&byte| byte == b'\n') {
+        while let Some(at) = line_end(&bytes[self.scanned..]) {
             let line = without_cr(&bytes[self.line_start..self.scanned + at]);
             self.scanned += at + 1;
             self.line_start = self.scanned;
@@ -214,15 +215,23 @@ pub(crate) struct Line<'a> {
 
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
-    bytes.split_inclusive(|&byte| byte == b'\n').map(move |whole| {
-        let (text, ended) = match whole.strip_suffix(b"\n") {
-            Some(text) => (without_cr(text), true),
-            None => (whole, false),
+    std::iter::from_fn(move || {
+        let rest = &bytes[start..];
+        let (text, length, ended) = match line_end(rest) {
+            Some(at) => (without_cr(&rest[..at]), at + 1, true),
+            None => (rest, rest.len(), false),
         };
         let line = Line { start, text, ended };
-        start += whole.len();
-        line
+        start += length;
+        (length > 0).then_some(line)
     })
+}
+
+/// Where the first LF is. The one search for a byte that std has made fast is behind this name.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let length = rest.skip_until(b'\n').expect("memory can be read");
+    bytes[..length].ends_with(b"\n").then(|| length - 1)
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {

@@ -239,6 +239,9 @@ impl Sender<'_> {
 
     /// Waits until the next write is due.
     fn keep_pace(&mut self) {
+        if self.pace.pieces.is_none() && self.pace.bytes_per_second.is_none() {
+            return;
+        }
         let start = *self.start.get_or_insert_with(Instant::now);
         if *self.sent == 0 {
             return;

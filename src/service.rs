@@ -322,10 +322,14 @@ impl Service {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Tells a worker that waits for a connection that no more will come. When it goes, it tells the next one: if all were
-    /// told at once, a worker that comes back could hear what another one waits for.
     fn end_accepting(&self, state: &mut State) {
         self.listening.stop_waiting();
+        self.knock(state);
+    }
+
+    /// Tells a worker that waits for a connection that no more will come. When it goes, it tells the next one: if all were
+    /// told at once, a worker that comes back could hear what another one waits for.
+    fn knock(&self, state: &mut State) {
         if state.idle > 0 {
             match self.listening.knock() {
                 Ok(knock) => state.knocks.push(knock),
@@ -477,7 +481,7 @@ impl Service {
     fn leave(&self, state: &mut State) {
         state.idle -= 1;
         if self.is_ending() {
-            self.end_accepting(state);
+            self.knock(state);
         }
         self.notify(state);
     }

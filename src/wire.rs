@@ -66,7 +66,15 @@ impl Wire {
     ///
     /// `TimedOut` if nothing came for as long as `timeout`; `None` waits for ever.
     pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
-        let start = Instant::now();
+        self.receive_since(Instant::now(), timeout)
+    }
+
+    /// [`receive`](Self::receive), for who knows what time it is.
+    pub(crate) fn receive_since(
+        &mut self,
+        start: Instant,
+        timeout: Option<Duration>,
+    ) -> io::Result<usize> {
         self.set_read_timeout(timeout)?;
         loop {
             match self.read() {

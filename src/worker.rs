@@ -263,14 +263,16 @@ impl Worker {
     /// Waits for a request, looking up now and then: is the server to finish?
     fn begin(&self, connection: &mut Connection) -> Beginning {
         let start = Instant::now();
+        let mut now = start;
         let mut patience = PATIENCE;
         loop {
-            let left = self.idle_time(connection).map(|idle| idle.saturating_sub(start.elapsed()));
+            let left = self.idle_time(connection).map(|idle| idle.saturating_sub(now - start));
             let timeout = left.map_or(patience, |left| left.min(patience));
-            match connection.begin(Some(timeout)) {
+            match connection.begin(now, Some(timeout)) {
                 Beginning::Silent if left.is_none_or(|left| left > timeout) => self.about_to_wait(),
                 beginning => return beginning,
             }
+            now = Instant::now();
             patience = (patience * 2).min(LONG_PATIENCE);
         }
     }

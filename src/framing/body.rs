@@ -20,6 +20,12 @@ pub(crate) enum BodyLength {
 impl BodyLength {
     /// What the fields of `head` say, and what is wrong with it.
     pub(crate) fn of(head: Head<'_>) -> (Self, Option<Problem>) {
+        // Most requests have neither: one look at each field tells.
+        let names: [&[u8]; 2] = [b"transfer-encoding", b"content-length"];
+        let tells = |name: &[u8]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        if !head.fields().any(|(name, _)| tells(name)) {
+            return (BodyLength::Unsaid, None);
+        }
         let mut codings = head.values("transfer-encoding").flat_map(list).peekable();
         if codings.peek().is_some() {
             if !codings.last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) {
