@@ -10,10 +10,10 @@ mod pairs;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use fake_peer::{Peer, Response, TcpServer};
@@ -55,6 +55,7 @@ fn main() {
     for (load, clients) in [(&new, 1), (&new, 8), (&kept, 1), (&kept, 8)] {
         ratios.push(load.measure(&mut criterion, clients, quick));
     }
+    ratios.push(new.measure_fairness(8, if quick { 10 } else { 1000 }));
 
     criterion.final_summary();
     for ratio in ratios {
@@ -95,6 +96,46 @@ impl Load {
             "{name}: {throughput:.2} × the throughput of the {reference} (median of {pairs} pairs)"
         )
     }
+}
+
+impl Load {
+    /// The line that says how many requests the slowest of several clients had answered while all of them asked.
+    fn measure_fairness(&self, clients: usize, millis: u64) -> String {
+        let peer = listening(self.answer.clone());
+        let floor = Floor::start(self.reference.1);
+        let time = Duration::from_millis(millis);
+        // In turn, and the worst of it.
+        let rounds = (0..5).map(|_| {
+            (slowest_share(peer.addr(), clients, time), slowest_share(floor.addr, clients, time))
+        });
+        let (ours, theirs) = rounds
+            .reduce(|worst, round| (worst.0.min(round.0), worst.1.min(round.1)))
+            .expect("some rounds");
+        finish(peer);
+        format!(
+            "{}, clients: {clients}: the slowest one has {ours:.2} of the mean (at the {}: {theirs:.2})",
+            self.name, self.reference.0
+        )
+    }
+}
+
+/// The fewest requests of one client in this time, as a part of the mean: 1 is fair, 0 is starved.
+#[allow(clippy::cast_precision_loss)] // a few thousand
+fn slowest_share(addr: SocketAddr, clients: usize, time: Duration) -> f64 {
+    let counts = Mutex::new(Vec::new());
+    at_once(clients, || {
+        let start = Instant::now();
+        let mut count = 0_u32;
+        while start.elapsed() < time {
+            get(addr);
+            count += 1;
+        }
+        counts.lock().expect("no client panics").push(count);
+    });
+    let counts = counts.into_inner().expect("no client panics");
+    let sum: u32 = counts.iter().sum();
+    let fewest = counts.into_iter().min().expect("some clients");
+    f64::from(fewest) * clients as f64 / f64::from(sum)
 }
 
 fn listening(answer: Response) -> Peer {
