@@ -116,7 +116,7 @@ pub(crate) enum Outcome {
 
 /// What a worker does when nobody comes.
 pub(crate) enum Idleness {
-    /// It looks at the connections that are leaving now and then.
+    /// It looks now and then: at the connections that are leaving, and whether the server ends.
     GoOn,
     /// There are none: it may wait for the next client as long as that takes.
     Rest,
@@ -343,7 +343,8 @@ impl Service {
     fn join(&self) {
         let mut state = self.state();
         let (mut idle, mut since) = (state.idle, Instant::now());
-        while state.idle > 0 {
+        // One that does not rest looks up by itself.
+        while state.idle > 0 && (state.resting > 0 || !self.serves_in_turn()) {
             state = self.wait(state, Some(KNOCK_PATIENCE));
             if state.idle != idle {
                 (idle, since) = (state.idle, Instant::now());
@@ -567,7 +568,7 @@ impl Service {
         if looking > 1 || (state.leaving.is_empty() && state.idle > 1) {
             self.leave(&mut state);
             Idleness::Leave
-        } else if state.leaving.is_empty() {
+        } else if state.leaving.is_empty() && !self.is_ending() {
             state.resting += 1;
             Idleness::Rest
         } else {
