@@ -516,9 +516,11 @@ impl Service {
         self.patience.is_some()
     }
 
-    /// Whether a close that has begun may be left for later.
+    /// Whether a close that has begun may be left for later. Not where an observer is told of it: it may panic.
     pub(crate) fn leaves_for_later(&self) -> bool {
-        self.patience.is_some_and(|patience| patience < self.settings.linger) && !self.is_ending()
+        self.patience.is_some_and(|patience| patience < self.settings.linger)
+            && self.plug.observer.is_none()
+            && !self.is_ending()
     }
 
     /// The oldest of the connections that are leaving, but for the last one, which has only just begun to.
