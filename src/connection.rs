@@ -126,7 +126,12 @@ impl Connection {
         self.live.received.store(0, Ordering::Relaxed);
         let request_end = Instant::now();
         let mut progress = Progress::default();
-        let answered = received.and_then(|()| self.answer(host, &request, &mut progress));
+        let answered = received.and_then(|()| {
+            let answer = || self.answer(host, &request, &mut progress);
+            panic::catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|payload| {
+                Err(Failure::Panic("a reader of the response, or the observer", payload))
+            })
+        });
         let response_end = Instant::now();
         self.sent += progress.sent;
         let gone = progress.client_left || request.end() == RequestEnd::Reset;
@@ -242,7 +247,11 @@ impl Connection {
             client,
             trailing: mem::replace(&mut self.wire.trailing, Kept::new(0)),
             at: Instant::now(),
-            acknowledged: self.wire.unacknowledged().map(|bytes| self.sent.saturating_sub(bytes)),
+            acknowledged: self
+                .wire
+                .unacknowledged()
+                .filter(|&bytes| bytes == 0 || client != ClientEnd::StillOpen || self.wire.resets)
+                .map(|bytes| self.sent.saturating_sub(bytes)),
         });
     }
 
@@ -258,7 +267,10 @@ impl Connection {
         let (end, result) = received.unwrap_or_else(|payload| {
             capture.kept.take(self.wire.arrived.unread());
             self.wire.arrived.consume(self.wire.arrived.unread().len());
-            (RequestEnd::Failed, Err(Failure::Panic("the sink or the framing", payload)))
+            (
+                RequestEnd::Failed,
+                Err(Failure::Panic("the sink, the framing or the observer", payload)),
+            )
         });
         let request = Request::new(Parts {
             client: self.client,
@@ -425,6 +437,7 @@ impl Connection {
 /// A connection whose thread panics has ended, too.
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.wire.take_trailing();
         self.set_end(ClientEnd::StillOpen);
     }
 }

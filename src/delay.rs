@@ -99,8 +99,9 @@ impl Delay {
                 // Box and Muller (1958); 1 - x keeps the logarithm from 0.
                 let radius = (-2.0 * (1.0 - random.next_f64()).ln()).sqrt();
                 let normal = radius * (TAU * random.next_f64()).cos();
-                let seconds = median.as_secs_f64() * (sigma * normal).exp();
-                Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+                // Neither may be out of range by itself.
+                let factor = (sigma * normal).exp().min(f64::MAX);
+                Duration::try_from_secs_f64(median.as_secs_f64() * factor).unwrap_or(Duration::MAX)
             }
         }
     }

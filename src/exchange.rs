@@ -105,9 +105,11 @@ impl Exchange {
     }
 
     /// How many bytes of response the client has acknowledged, its kernel that is: whether the program has read them
-    /// nobody tells. `None` while the connection is open, and on platforms that don't tell.
+    /// nobody tells. `None` while the connection is open, where it was closed by us while bytes were on their way, and on
+    /// platforms that don't tell.
     ///
-    /// With a response that dribbles ([`Response::in_pieces`](crate::Response::in_pieces)) this is after which byte the
+    /// A client's kernel may acknowledge what it has a few milliseconds later: one that resets the connection at once has
+    /// acknowledged less than it read. With a response that dribbles ([`Response::in_pieces`](crate::Response::in_pieces)) this is after which byte the
     /// client left.
     ///
     /// Platform notes: Linux tells.

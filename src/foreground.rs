@@ -22,30 +22,33 @@ use crate::worker;
 
 /// Serves one exchange.
 pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
+    let _turn = service.turn();
     let deadline = Deadline::after(service.settings.accept_deadline);
     if !service.has_workers() {
         loop {
             let mut connection = accept(service, deadline)?;
+            let served = Served { service, number: connection.client.connection };
             service.plug.tell(&Event::Accepted(&connection.client));
             connection.ask_framing(&service.plug);
-            let number = connection.client.connection;
             match connection.begin(Instant::now(), Some(PATIENCE)) {
                 Beginning::Begun => {
                     let caller = Caller { service };
                     let Exchanged { exchange, fault, next } = connection.exchange(&caller);
                     if let Next::Request = next {
+                        served.goes_on();
                         worker::start(service, Some(connection))?;
                     } else {
                         connection.close(&caller, &next);
-                        service.forget(number);
+                        drop(served);
                     }
                     return service.outcome(&exchange, fault).result();
                 }
                 Beginning::Over(end) => {
-                    service.forget(number);
+                    drop(served);
                     service.silent(connection, end);
                 }
                 Beginning::Silent => {
+                    served.goes_on();
                     worker::start(service, Some(connection))?;
                     break;
                 }
@@ -56,8 +59,28 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
     service.wait_for_one(deadline)
 }
 
+/// A connection that is served here. The server forgets it in the end, also if something panics.
+struct Served<'s> {
+    service: &'s Service,
+    number: u64,
+}
+
+impl Served<'_> {
+    /// Somebody else serves it from now on.
+    fn goes_on(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.service.forget(self.number);
+    }
+}
+
 /// Serves exchanges until it is enough.
 pub(crate) fn serve_until(service: &Arc<Service>, stop: &Stop) -> Result<()> {
+    let _turn = service.turn();
     stop.tell(service);
     worker::start_if_none_is_idle(service)?;
     service.wait_until(stop)
@@ -104,5 +127,9 @@ impl Host for Caller<'_> {
 
     fn finishing_since(&self) -> Option<Instant> {
         None
+    }
+
+    fn is_abandoned(&self) -> bool {
+        false
     }
 }

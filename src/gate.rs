@@ -3,8 +3,6 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::deadline::Deadline;
-
 /// A gate at which a response waits until the test opens it. Clones are the same gate.
 ///
 /// ```
@@ -51,11 +49,11 @@ impl Gate {
 
     /// Waits until a response has come to the gate, for at most `timeout`; whether one has.
     pub fn wait_until_reached(&self, timeout: Duration) -> bool {
-        self.wait(Some(timeout), |state| state.is_reached)
+        self.wait(timeout, |state| state.is_reached)
     }
 
-    /// A response has come to the gate: waits until it is open; whether it is.
-    pub(crate) fn pass(&self, timeout: Option<Duration>) -> bool {
+    /// A response has come to the gate: waits until it is open, for at most `timeout`; whether it is.
+    pub(crate) fn pass(&self, timeout: Duration) -> bool {
         self.change(|state| state.is_reached = true);
         self.wait(timeout, |state| state.is_open)
     }
@@ -66,22 +64,12 @@ impl Gate {
         changed.notify_all();
     }
 
-    fn wait(&self, timeout: Option<Duration>, is_so: impl Fn(&State) -> bool) -> bool {
-        let deadline = Deadline::after(timeout);
+    fn wait(&self, timeout: Duration, is_so: impl Fn(&State) -> bool) -> bool {
         let (state, changed) = &*self.shared;
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !is_so(&state) {
-            let left = deadline.left();
-            if left.is_some_and(|left| left.is_zero()) {
-                return false;
-            }
-            state = match left {
-                Some(left) => {
-                    changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-        true
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = changed
+            .wait_timeout_while(state, timeout, |state| !is_so(state))
+            .unwrap_or_else(PoisonError::into_inner);
+        is_so(&state)
     }
 }

@@ -24,4 +24,6 @@ pub(crate) trait Host {
     fn about_to_wait(&self);
     /// When the server began to finish: who has had their answer and stays connected is not waited for any more.
     fn finishing_since(&self) -> Option<Instant>;
+    /// Whether nobody wants the rest of a response any more: its pauses need not be kept.
+    fn is_abandoned(&self) -> bool;
 }

@@ -141,8 +141,8 @@
 //!
 //! Each wait for a client has one: for the first byte ([`idle_deadline`](TcpServerBuilder::idle_deadline)), for the rest
 //! of a request and for the client to take its response ([`deadline`](TcpServerBuilder::deadline)), for its close
-//! ([`linger`](TcpServerBuilder::linger)). Only [`serve_once`](TcpServer::serve_once) waits for a client to come
-//! without one, unless [`accept_deadline`](TcpServerBuilder::accept_deadline) is set. Errors name the connection, the
+//! ([`linger`](TcpServerBuilder::linger)). Only a server in the foreground waits for a client to come without one,
+//! unless [`accept_deadline`](TcpServerBuilder::accept_deadline) is set. Errors name the connection, the
 //! step and the bytes seen. What is plugged in (a sink, a source, an observer) has no deadline.
 //!
 //! # Platform notes

@@ -132,7 +132,8 @@ impl Peer {
 
     /// Ends the peer: no new connections, everybody who is connected has their exchange, then everything is closed.
     ///
-    /// Returns at once if nobody is connected. A connection that has had its exchange and stays open is closed, one
+    /// Returns at once if nobody is connected. A response that [pauses](crate::Response::pause) or is
+    /// [throttled](crate::Response::throttle) comes to its end in its time first. A connection that has had its exchange and stays open is closed, one
     /// that has not said anything yet has the [linger](crate::TcpServerBuilder::linger) time to begin.
     ///
     /// # Errors
@@ -197,12 +198,15 @@ impl Peer {
     }
 }
 
-/// Finishes, and panics with what [`finish`](Peer::finish) would have returned; prints it where the thread is panicking
-/// already.
+/// Finishes, and panics with what [`finish`](Peer::finish) would have returned. Where the thread is panicking already it
+/// prints that, and does not wait for the pauses of a response.
 impl Drop for Peer {
     fn drop(&mut self) {
         if self.finished {
             return;
+        }
+        if thread::panicking() {
+            self.service.abandon();
         }
         let ended = self.end();
         if thread::panicking() {

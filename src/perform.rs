@@ -7,22 +7,22 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
 use crate::delay::Delay;
 use crate::error::on_path;
 use crate::framing::persistence::Persistence;
 use crate::gate::Gate;
-use crate::host::Host;
+use crate::host::{Host, PATIENCE};
 use crate::response::{Pace, Pieces, Response, Step};
 use crate::wire::{LARGE_BUFFER, Wire};
 
-/// How many bytes a response sends, its cut not counted; `None` if only sending it will tell.
+/// How many bytes a response sends; `None` if only sending it will tell.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
     // A reader would be used up by a look at it.
     if response.steps.iter().any(|step| matches!(step, Step::SendFrom(_))) {
         return Ok(None);
     }
-    let whole = Response { cut: None, ..response.clone() };
-    Ok(Performance::prepare(whole)?.offered)
+    Ok(Performance::prepare(response.clone())?.offered)
 }
 
 /// A response whose files are open.
@@ -96,21 +96,12 @@ impl Performance {
                 Part::Reader { reader, origin, length } => sender.copy(reader, &origin, length)?,
                 _ if sender.is_cut() => Sending::IsCut,
                 Part::Pause(delay) => {
-                    host.about_to_wait();
                     // Counted from the other end, so that no pause shares its place with a piece.
-                    thread::sleep(delay.at(exchange, u64::MAX - index as u64));
+                    wait(delay.at(exchange, u64::MAX - index as u64), host);
                     Sending::GoesOn
                 }
                 Part::Gate(gate) => {
-                    host.about_to_wait();
-                    let deadline = host.settings().deadline;
-                    if !gate.pass(deadline) {
-                        let text = format!(
-                            "the gate was not opened within {:?}",
-                            deadline.unwrap_or_default()
-                        );
-                        return Err(Failure::Source(io::Error::new(io::ErrorKind::TimedOut, text)));
-                    }
+                    pass(&gate, host).map_err(Failure::Source)?;
                     Sending::GoesOn
                 }
             };
@@ -120,6 +111,32 @@ impl Performance {
         }
         Ok(())
     }
+}
+
+/// Waits for this long, unless the response is abandoned.
+fn wait(duration: Duration, host: &dyn Host) {
+    host.about_to_wait();
+    let deadline = Deadline::after(Some(duration));
+    while !host.is_abandoned() {
+        match deadline.left() {
+            Some(Duration::ZERO) => return,
+            left => thread::sleep(left.map_or(PATIENCE, |left| left.min(PATIENCE))),
+        }
+    }
+}
+
+/// Waits until the gate is open, unless the response is abandoned.
+fn pass(gate: &Gate, host: &dyn Host) -> io::Result<()> {
+    host.about_to_wait();
+    let timeout = host.settings().deadline;
+    let deadline = Deadline::after(timeout);
+    while !gate.pass(deadline.left().map_or(PATIENCE, |left| left.min(PATIENCE))) {
+        if deadline.left() == Some(Duration::ZERO) || host.is_abandoned() {
+            let text = format!("the gate was not opened within {:?}", timeout.unwrap_or_default());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+    }
+    Ok(())
 }
 
 impl Part {
@@ -251,10 +268,9 @@ impl Sender<'_> {
             let nanos = u128::from(*self.sent) * 1_000_000_000 / u128::from(rate.get());
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
         });
-        let wait = pause.max(due.saturating_sub(start.elapsed()));
-        if !wait.is_zero() {
-            self.host.about_to_wait();
-            thread::sleep(wait);
+        let left = pause.max(due.saturating_sub(start.elapsed()));
+        if !left.is_zero() {
+            wait(left, self.host);
         }
     }
 

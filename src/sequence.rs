@@ -1,6 +1,6 @@
 //! Sources that are made of others: one answer after another, and one source per connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::client::Client;
@@ -12,8 +12,8 @@ use crate::source::ResponseSource;
 
 /// One answer after another, whichever connection asks.
 ///
-/// An answer that has a framing of its own ([`Response::after`]) is given to the next connection that is accepted, each
-/// other one to the next request.
+/// An answer that has a framing of its own ([`Response::after`]) is for the next connection that is accepted, each other one
+/// for the next request. If a connection that is there already asks first, it gets that answer, to the request that it made.
 ///
 /// A request beyond the last answer fails with an error that says so; so does a [peer](crate::Peer) that finishes with
 /// answers left. [`repeat_last`](Self::repeat_last) has no end.
@@ -132,7 +132,8 @@ impl ResponseSource for Sequence {
 }
 
 /// A source for each connection: the first connection to make a request has the first one, and so on. A source that
-/// says itself where a request ends ([`Response::after`]) is given to the next connection that is accepted.
+/// says itself where a request ends ([`Response::after`]) is given to the next connection that is accepted, unless one
+/// that is there already asks first.
 ///
 /// A connection beyond the last source fails with an error that says so, as does a [peer](crate::Peer) that finishes
 /// before every source had its connection.
@@ -162,13 +163,15 @@ pub struct PerConnection {
     sources: Vec<Box<dyn ResponseSource>>,
     /// Which source a connection has, by the number of the connection.
     given: HashMap<u64, usize>,
+    /// The connections that were given one when they were accepted, and have not asked yet.
+    promised: HashSet<u64>,
 }
 
 impl PerConnection {
     /// One source per connection, in this order.
     pub fn new(sources: impl IntoIterator<Item = impl ResponseSource + 'static>) -> Self {
         let sources = sources.into_iter().map(|source| Box::new(source) as _).collect();
-        PerConnection { sources, given: HashMap::new() }
+        PerConnection { sources, given: HashMap::new(), promised: HashSet::new() }
     }
 
     /// A source for one connection more, which may be of another type than the others.
@@ -190,6 +193,7 @@ impl PerConnection {
 impl ResponseSource for PerConnection {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
         let index = self.index(request.client());
+        self.promised.remove(&request.client().connection());
         let all = self.sources.len();
         let source = self.sources.get_mut(index).ok_or_else(|| {
             io::Error::other(format!(
@@ -200,8 +204,8 @@ impl ResponseSource for PerConnection {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        if self.given.len() < self.sources.len() {
-            let (came, all) = (self.given.len(), self.sources.len());
+        let (came, all) = (self.given.len() - self.promised.len(), self.sources.len());
+        if came < all {
             return Err(io::Error::other(format!(
                 "only {came} of {all} connections have made a request"
             )));
@@ -221,6 +225,7 @@ impl ResponseSource for PerConnection {
         let next = self.given.len();
         let framing = self.sources.get_mut(next)?.framing(client)?;
         self.given.insert(client.connection(), next);
+        self.promised.insert(client.connection());
         Some(framing)
     }
 
@@ -238,7 +243,7 @@ impl std::fmt::Debug for PerConnection {
         f.debug_struct("PerConnection")
             .field("sources", &self.sources.len())
             .field("given", &self.given)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

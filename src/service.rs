@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -52,6 +52,12 @@ pub(crate) struct Service {
     finishing: OnceLock<Instant>,
     /// No more anything.
     stopping: AtomicBool,
+    /// Nobody wants to know any more.
+    abandoned: AtomicBool,
+    /// Held by who serves in the foreground: one call at a time, or they would take each other's outcomes.
+    serving: Mutex<()>,
+    /// Held while the observer is told of the outcome of an exchange.
+    telling: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -152,6 +158,9 @@ impl Service {
             exchanges: AtomicU64::new(0),
             finishing: OnceLock::new(),
             stopping: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            serving: Mutex::default(),
+            telling: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
         };
@@ -161,6 +170,11 @@ impl Service {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.listening.addr
+    }
+
+    /// Waits for the turn of a call that serves in the foreground.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.serving)
     }
 
     /// Lets one more exchange begin, and waits for its outcome. The deadline is one for its beginning.
@@ -192,7 +206,8 @@ impl Service {
         let idle_since_now = || Deadline::after(self.settings.accept_deadline);
         let mut deadline = idle_since_now();
         let mut state = self.state();
-        state.permits = stop.exchanges().unwrap_or(u64::MAX);
+        // One that was requested before this lock has seen no permit to take away.
+        state.permits = if stop.is_requested() { 0 } else { stop.exchanges().unwrap_or(u64::MAX) };
         self.notify(&mut state);
         loop {
             while let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
@@ -204,7 +219,8 @@ impl Service {
                     Outcome::Panicked(payload) => panicked = panicked.or(Some(payload)),
                 }
             }
-            let is_enough = stop.is_requested() || stop.exchanges() == Some(ended);
+            let is_enough =
+                stop.is_requested() || stop.exchanges().is_some_and(|exchanges| ended >= exchanges);
             if is_enough || panicked.is_some() {
                 state.permits = 0;
             }
@@ -227,9 +243,11 @@ impl Service {
         }
     }
 
-    /// Makes who waits see what has changed elsewhere.
-    pub(crate) fn look_up(&self) {
-        self.notify(&mut self.state());
+    /// No other exchange may begin: who waits for them looks whether all are over.
+    pub(crate) fn begin_no_more(&self) {
+        let mut state = self.state();
+        state.permits = 0;
+        self.notify(&mut state);
     }
 
     /// The next exchange of a peer that is over, or `None` after `timeout`.
@@ -316,6 +334,15 @@ impl Service {
     /// Whether nothing more is to be accepted than what waits already.
     pub(crate) fn is_ending(&self) -> bool {
         self.finishing.get().is_some() || self.is_stopping()
+    }
+
+    /// Makes responses that pause or wait at a gate go on at once.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::SeqCst) || self.is_stopping()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -629,7 +656,10 @@ impl Service {
         // Behind the entry: an observer that panics does not take it out of the journal. Nor is it told under a lock.
         if self.plug.observer.is_some() {
             drop(state);
-            let outcome = self.outcome(exchange, fault);
+            // Who is told first is the first in the queue, too.
+            let _turn = lock(&self.telling);
+            let told = AssertUnwindSafe(|| self.outcome(exchange, fault));
+            let outcome = panic::catch_unwind(told).unwrap_or_else(Outcome::Panicked);
             return self.publish_outcome(outcome, permit);
         }
         let outcome = self.outcome(exchange, fault);
@@ -642,7 +672,13 @@ impl Service {
     }
 
     fn tell(&self, state: &mut State, outcome: Outcome, permit: bool) {
-        state.in_flight -= u64::from(permit && self.role == Role::Foreground);
+        if self.role == Role::Foreground {
+            state.in_flight -= u64::from(permit);
+            if matches!(outcome, Outcome::Panicked(_)) {
+                // Whoever waits has to know of it before anything else begins.
+                state.permits = 0;
+            }
+        }
         state.outcomes.push_back(Told { outcome, permit });
         self.notify(state);
     }

@@ -50,18 +50,19 @@ impl Stop {
         Self::default()
     }
 
-    /// After this many exchanges, or with [`stop`](Self::stop) if that comes earlier.
+    /// After this many exchanges of one call, or with [`stop`](Self::stop) if that comes earlier.
     pub fn after(exchanges: u64) -> Self {
         let shared = Shared { exchanges: Some(exchanges), ..Shared::default() };
         Stop { shared: Arc::new(shared) }
     }
 
-    /// Lets exchanges that have begun come to their end, and no other one begin.
+    /// Lets exchanges that have begun come to their end; none begins after this has returned. A call of
+    /// [`serve_until`](crate::TcpServer::serve_until) that comes later returns at once.
     pub fn stop(&self) {
         self.shared.is_requested.store(true, Ordering::SeqCst);
         for service in lock(&self.shared.serving).drain(..) {
             if let Some(service) = service.upgrade() {
-                service.look_up();
+                service.begin_no_more();
             }
         }
     }

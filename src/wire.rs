@@ -34,6 +34,8 @@ pub(crate) struct Wire {
     /// Whether the client has shut down its sending side.
     ended: bool,
     sending_is_shut: bool,
+    /// Whether the close will throw away what has not left.
+    pub(crate) resets: bool,
     /// How much of the connection's next requests may be kept unread while a response leaves; `None` if there is to be no
     /// other request.
     keep_unread: Option<usize>,
@@ -55,6 +57,7 @@ impl Wire {
             read_timeout,
             ended: false,
             sending_is_shut: false,
+            resets: false,
             keep_unread: None,
             tap: None,
         }
@@ -206,8 +209,10 @@ impl Wire {
     }
 
     /// Makes the kernel answer the close with a reset, and throw away what has not left.
-    pub(crate) fn reset_on_close(&self) -> io::Result<()> {
-        socket2::SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO))
+    pub(crate) fn reset_on_close(&mut self) -> io::Result<()> {
+        socket2::SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO))?;
+        self.resets = true;
+        Ok(())
     }
 
     /// Tells the client that no more will come.
@@ -241,27 +246,37 @@ impl Wire {
         if self.ended {
             return Ok(some);
         }
-        self.stream.set_nonblocking(true)?;
-        let result = loop {
+        let stream = Arc::clone(&self.stream);
+        stream.set_nonblocking(true)?;
+        let _blocks_again = BlocksAgain(&stream);
+        loop {
             match self.keep_unread {
                 None => self.take_trailing(),
                 // The client waits until it has taken more of its response.
-                Some(limit) if self.arrived.unread().len() >= limit => break Ok(some),
+                Some(limit) if self.arrived.unread().len() >= limit => return Ok(some),
                 Some(_) => {}
             }
             match self.read() {
                 Ok(0) => {
                     self.ended = true;
-                    break Ok(some);
+                    return Ok(some);
                 }
                 Ok(_) => some = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(some),
-                Err(error) => break Err(error),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(some),
+                Err(error) => return Err(error),
             }
-        };
-        self.stream.set_nonblocking(false)?;
-        result
+        }
+    }
+}
+
+/// Also if who is told of the bytes panics.
+struct BlocksAgain<'s>(&'s TcpStream);
+
+impl Drop for BlocksAgain<'_> {
+    fn drop(&mut self) {
+        // Fails for no socket that could be set to non-blocking.
+        let _ = self.0.set_nonblocking(false);
     }
 }
 

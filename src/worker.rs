@@ -328,4 +328,8 @@ impl Host for Worker {
     fn finishing_since(&self) -> Option<Instant> {
         self.service.finishing_since()
     }
+
+    fn is_abandoned(&self) -> bool {
+        self.service.is_abandoned()
+    }
 }

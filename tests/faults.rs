@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -26,9 +27,12 @@ fn read_to_its_end(client: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
 
 fn ask_to_its_end(addr: SocketAddr, request: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
     let mut client = connect(addr);
-    // Who is reset at once may not get as far.
-    let _ = client.write_all(request);
-    read_to_its_end(&mut client)
+    // Who is reset at once may not get as far, and hears of it just once.
+    let refused = client.write_all(request).err().map(|error| error.kind());
+    let (answer, error) = read_to_its_end(&mut client);
+    let refused = refused
+        .map(|kind| if kind == ErrorKind::BrokenPipe { ErrorKind::ConnectionReset } else { kind });
+    (answer, error.or(refused))
 }
 
 /// Whether nothing comes for a while, not even an end.
@@ -236,6 +240,17 @@ fn an_answer_that_was_promised_and_not_fetched_is_left_over() {
     });
     let error = peer.finish().expect_err("an answer left").report().to_string();
     assert!(error.ends_with("only 0 of the sequence's 1 answers were fetched"), "{error}");
+}
+
+#[test]
+fn an_answer_that_was_promised_to_a_connection_and_not_fetched_is_left_over() {
+    let peer = Peer::answer(PerConnection::new([faults::early(http::ok("a"))]));
+    drop(connect(peer.addr()));
+    eventually("the silent one has gone", || {
+        peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
+    });
+    let error = peer.finish().expect_err("an answer left").report().to_string();
+    assert!(error.ends_with("only 0 of 1 connections have made a request"), "{error}");
 }
 
 #[test]
@@ -465,6 +480,63 @@ fn acknowledged_bytes_are_told_for_each_exchange_of_a_kept_connection() {
     finished(peer);
     assert_eq!((first.sent(), first.acknowledged()), (5, Some(5)));
     assert_eq!((second.sent(), second.acknowledged()), (6, Some(3)));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_on_its_way_when_we_closed_is_not_told_as_lost() {
+    let response = Response::new().repeat("a", 1_000_000).ending(Ending::CloseAtOnce);
+    let peer = Peer::answer(response);
+    let mut client = support::connect_with_little_room(peer.addr());
+    client.write_all(GET).expect("room");
+    let exchange = taken(&peer);
+    let journal = finished(peer);
+    assert_eq!(exchange.acknowledged().filter(|&bytes| bytes < 1_000_000), None, "{journal}");
+    assert_eq!(read_all(&mut client).len(), 1_000_000);
+}
+
+#[test]
+fn a_panic_of_a_reader_leaves_its_exchange_in_the_journal() {
+    struct Panicking;
+    impl Read for Panicking {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("no such reader")
+        }
+    }
+    let peer = Peer::answer(Response::from("abc").send_from(Panicking));
+    assert_eq!(ask(peer.addr(), GET), b"abc");
+    let panic = catch_unwind(AssertUnwindSafe(|| peer.take(PATIENCE))).expect_err("a panic");
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"no such reader"));
+    let journal = finished(peer);
+    let exchange = journal.exchanges().next().expect("an exchange");
+    assert_eq!((exchange.request().bytes(), exchange.sent()), (GET, 3));
+    let failure = "a reader of the response, or the observer panicked";
+    assert_eq!(exchange.failure(), Some(failure));
+}
+
+#[test]
+fn a_panicking_test_does_not_wait_for_pauses_and_gates() {
+    let gate = Gate::new();
+    let long = Duration::from_secs(600);
+    for response in [
+        Response::new().pause(long),
+        Response::from("abc").in_pieces(1, long),
+        Response::from("abc").throttle(1).repeat("d", 600),
+        Response::new().gate(&gate),
+    ] {
+        let start = std::time::Instant::now();
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            let peer = support::patient().source(response).spawn().expect("a peer");
+            let mut client = connect(peer.addr());
+            client.write_all(GET).expect("room");
+            eventually("the request is there", || {
+                peer.journal().connections().first().is_some_and(|it| it.unfinished() == 0)
+            });
+            panic!("the test's own");
+        }));
+        assert_eq!(panic.expect_err("a panic").downcast_ref(), Some(&"the test's own"));
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ use crate::response::Response;
 ///
 /// # Panics
 ///
-/// If the response's length is not known beforehand, because it comes from a reader, or a file of it is not there.
+/// If the response's length is not known beforehand, because it comes from a reader or an empty file, or a file of it is
+/// not there.
 #[track_caller]
 pub fn truncations(response: impl Into<Response>) -> Truncations {
     let response = response.into();
@@ -83,7 +84,9 @@ pub fn byte_by_byte(response: impl Into<Response>, pause: Duration) -> Case {
 fn length(response: &Response) -> u64 {
     match perform::length(response) {
         Ok(Some(length)) => length,
-        Ok(None) => panic!("a response from a reader has no length to take parts of"),
+        Ok(None) => panic!(
+            "how long the response is nobody knows before it is sent: it comes from a reader, a device, or an empty file"
+        ),
         Err(error) => panic!("the response has no length to take parts of: {error}"),
     }
 }
