@@ -22,7 +22,7 @@ use crate::worker;
 
 /// Serves one exchange.
 pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
-    let _turn = service.turn();
+    let _turn = service.turn_for_one();
     let deadline = Deadline::after(service.settings.accept_deadline);
     if !service.has_workers() {
         loop {
@@ -80,10 +80,11 @@ impl Drop for Served<'_> {
 
 /// Serves exchanges until it is enough.
 pub(crate) fn serve_until(service: &Arc<Service>, stop: &Stop) -> Result<()> {
-    let _turn = service.turn();
-    stop.tell(service);
-    worker::start_if_none_is_idle(service)?;
-    service.wait_until(stop)
+    let _turn = service.turn_for_many();
+    stop.tell(service, || {
+        worker::start_if_none_is_idle(service)?;
+        service.wait_until(stop)
+    })
 }
 
 fn accept(service: &Service, deadline: Deadline) -> Result<Box<Connection>> {

@@ -9,7 +9,10 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard,
+    RwLockWriteGuard,
+};
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -54,8 +57,8 @@ pub(crate) struct Service {
     stopping: AtomicBool,
     /// Nobody wants to know any more.
     abandoned: AtomicBool,
-    /// Held by who serves in the foreground: one call at a time, or they would take each other's outcomes.
-    serving: Mutex<()>,
+    /// Held by who serves in the foreground. Calls for one exchange may share it; one for many would take their outcomes.
+    calls: RwLock<()>,
     /// Held while the observer is told of the outcome of an exchange.
     telling: Mutex<()>,
     state: Mutex<State>,
@@ -76,6 +79,8 @@ struct State {
     permits: u64,
     /// How many have begun and are not over.
     in_flight: u64,
+    /// Whether one call has all the permits.
+    serves_many: bool,
     outcomes: VecDeque<Told>,
     connections: u64,
     /// How many connections are being served.
@@ -159,7 +164,7 @@ impl Service {
             finishing: OnceLock::new(),
             stopping: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
-            serving: Mutex::default(),
+            calls: RwLock::default(),
             telling: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -172,9 +177,14 @@ impl Service {
         self.listening.addr
     }
 
-    /// Waits for the turn of a call that serves in the foreground.
-    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
-        lock(&self.serving)
+    /// Waits for the turn of a call that serves one exchange in the foreground.
+    pub(crate) fn turn_for_one(&self) -> RwLockReadGuard<'_, ()> {
+        self.calls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn of a call that serves many.
+    pub(crate) fn turn_for_many(&self) -> RwLockWriteGuard<'_, ()> {
+        self.calls.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets one more exchange begin, and waits for its outcome. The deadline is one for its beginning.
@@ -208,6 +218,7 @@ impl Service {
         let mut state = self.state();
         // One that was requested before this lock has seen no permit to take away.
         state.permits = if stop.is_requested() { 0 } else { stop.exchanges().unwrap_or(u64::MAX) };
+        state.serves_many = true;
         self.notify(&mut state);
         loop {
             while let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
@@ -231,10 +242,12 @@ impl Service {
             let left = deadline.left().filter(|_| idle);
             if left.is_some_and(|left| left.is_zero()) {
                 state.permits = 0;
-                return Err(first_error.unwrap_or_else(|| self.no_request()));
+                first_error = first_error.or_else(|| Some(self.no_request()));
+                break;
             }
             state = self.wait(state, left);
         }
+        state.serves_many = false;
         drop(state);
         match (panicked, first_error) {
             (Some(payload), _) => panic::resume_unwind(payload),
@@ -674,7 +687,7 @@ impl Service {
     fn tell(&self, state: &mut State, outcome: Outcome, permit: bool) {
         if self.role == Role::Foreground {
             state.in_flight -= u64::from(permit);
-            if matches!(outcome, Outcome::Panicked(_)) {
+            if state.serves_many && matches!(outcome, Outcome::Panicked(_)) {
                 // Whoever waits has to know of it before anything else begins.
                 state.permits = 0;
             }

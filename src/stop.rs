@@ -60,10 +60,8 @@ impl Stop {
     /// [`serve_until`](crate::TcpServer::serve_until) that comes later returns at once.
     pub fn stop(&self) {
         self.shared.is_requested.store(true, Ordering::SeqCst);
-        for service in lock(&self.shared.serving).drain(..) {
-            if let Some(service) = service.upgrade() {
-                service.begin_no_more();
-            }
+        for service in lock(&self.shared.serving).iter().filter_map(Weak::upgrade) {
+            service.begin_no_more();
         }
     }
 
@@ -75,9 +73,25 @@ impl Stop {
         self.shared.exchanges
     }
 
-    /// Makes this service look up when the time has come.
-    pub(crate) fn tell(&self, service: &Arc<Service>) {
-        lock(&self.shared.serving).push(Arc::downgrade(service));
+    /// Has this service told when the time has come, while `serve` runs.
+    pub(crate) fn tell<T>(&self, service: &Arc<Service>, serve: impl FnOnce() -> T) -> T {
+        let told = Arc::downgrade(service);
+        lock(&self.shared.serving).push(Weak::clone(&told));
+        let _told = Told { stop: self, service: told };
+        serve()
+    }
+}
+
+/// Also if what is served panics.
+struct Told<'s> {
+    stop: &'s Stop,
+    service: Weak<Service>,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        let mut serving = lock(&self.stop.shared.serving);
+        serving.retain(|service| !Weak::ptr_eq(service, &self.service));
     }
 }
 
