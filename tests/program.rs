@@ -274,8 +274,61 @@ fn wrong_usage_is_one_line_on_stderr_and_nothing_on_stdout() {
     }
     assert_wrong_usage(&["--lang", "fr"], "`fr` is not one of ja, en");
     assert_wrong_usage(&["--lang", ""], "`` is not one of ja, en");
-    for option in ["--send", "--recv"] {
+    for option in ["--send", "--recv", "--check"] {
         assert_wrong_usage(&[option, ""], &format!("{option} wants the name of a file"));
+    }
+}
+
+#[test]
+fn wrong_values_are_told_with_right_ones() {
+    for cut in ["x", "", "-1", "1:", "1:now", "x:reset", "1:reset:1", "1kB", "99999999999G"] {
+        let right = "is not N, N:close, N:reset, N:half-close or N:hold, with a number of bytes such as 1500 or 64k";
+        assert_wrong_usage(&["--cut", cut], &format!("--cut: `{cut}` {right}"));
+    }
+    for pieces in ["1", "1:", ":1ms", "0:1ms", "1:1", "1:1h"] {
+        let right = "is not SIZE:PAUSE, such as 1:10ms or 4k:1s";
+        assert_wrong_usage(&["--pieces", pieces], &format!("--pieces: `{pieces}` {right}"));
+    }
+    for rate in ["0", "fast", "1k/s", "1.5k"] {
+        let right = "is not a number of bytes per second, such as 1500, 64k or 10M";
+        assert_wrong_usage(&["--throttle", rate], &format!("--throttle: `{rate}` {right}"));
+    }
+    for time in ["5", "1.s.", "ms", "-1s", "1h", "1e9s"] {
+        let right = "is not a time, such as 250ms, 1.5s or 2m";
+        assert_wrong_usage(&["--delay", time], &format!("--delay: `{time}` {right}"));
+    }
+    for count in ["0", "-1", "+1", "many", ""] {
+        let right = "is not a number of exchanges, 1 or more";
+        assert_wrong_usage(&["--count", count], &format!("--count: `{count}` {right}"));
+    }
+    for upstream in ["localhost", ":80", "localhost:", "localhost:0", "localhost:http"] {
+        let right = "is not HOST:PORT, such as localhost:80";
+        assert_wrong_usage(&["--record", upstream], &format!("--record: `{upstream}` {right}"));
+    }
+    assert_wrong_usage(&["--completions", "tcsh"], "`tcsh` is not one of bash, zsh, fish");
+}
+
+#[test]
+fn options_that_contradict_each_other_are_wrong_usage() {
+    let one_ending = "--cut, --hold, --reset and --keep-alive each say how a response ends: give one \
+                      (--cut N:hold and --cut N:reset are there)";
+    let one_file = "--record keeps the response in one file: give --send FILE once, and not -";
+    let only_quiet = "--check serves nothing: only --quiet may stand beside it";
+    for (arguments, reason) in [
+        (
+            &["--keep-alive"][..],
+            "--keep-alive wants --count N or --forever: behind a single exchange nothing is kept",
+        ),
+        (&["--forever", "--count", "2"], "--count N and --forever contradict each other: give one"),
+        (&["--hold", "--reset"], one_ending),
+        (&["--cut", "1", "--reset"], one_ending),
+        (&["--forever", "--keep-alive", "--cut", "1"], one_ending),
+        (&["--record", "a:1", "--send", "a", "--send", "b"], one_file),
+        (&["--record", "a:1", "--send", "-"], one_file),
+        (&["--check", "a", "--forever"], only_quiet),
+        (&["--check", "a", "--listen", "localhost:0"], only_quiet),
+    ] {
+        assert_wrong_usage(arguments, reason);
     }
 }
 

@@ -1,0 +1,131 @@
+//! The man page and the completions in `share/` are what the program prints, and name every option of the help.
+#![cfg(feature = "cli")]
+
+mod programs;
+
+use std::process::Command;
+
+use programs::is_installed;
+
+const SHIPPED: [(&str, &[&str], &str); 4] = [
+    (
+        "share/completions/tcpserver.bash",
+        &["--completions", "bash"],
+        include_str!("../share/completions/tcpserver.bash"),
+    ),
+    (
+        "share/completions/_tcpserver",
+        &["--completions", "zsh"],
+        include_str!("../share/completions/_tcpserver"),
+    ),
+    (
+        "share/completions/tcpserver.fish",
+        &["--completions", "fish"],
+        include_str!("../share/completions/tcpserver.fish"),
+    ),
+    ("share/man/tcpserver.1", &["--man"], include_str!("../share/man/tcpserver.1")),
+];
+
+#[track_caller]
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tcpserver"))
+        .args(arguments)
+        .output()
+        .expect("the program can be started");
+    assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The long options of the help.
+fn options() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let long = |line: &str| {
+        let line = line.trim_start();
+        let option = line.split(' ').find(|word| word.starts_with("--"))?;
+        (line.starts_with('-') && line.len() > 2).then(|| option.to_owned())
+    };
+    help.lines().filter_map(long).collect()
+}
+
+#[test]
+fn what_is_shipped_is_what_the_program_prints() {
+    for (file, arguments, shipped) in SHIPPED {
+        assert_eq!(
+            shipped,
+            printed(arguments),
+            "{file} is stale: cargo run -- {} > {file}",
+            arguments.join(" ")
+        );
+    }
+}
+
+#[test]
+fn every_option_of_the_help_is_in_all_of_them() {
+    let options = options();
+    assert_eq!(options.len(), 21, "{options:?}");
+    for (file, _, shipped) in SHIPPED {
+        for option in &options {
+            let (escaped, name) = (option.replace('-', "\\-"), option.trim_start_matches('-'));
+            let is_there = [option.clone(), escaped, format!("-l {name} ")]
+                .iter()
+                .any(|form| shipped.contains(form));
+            assert!(is_there, "{option} in {file}");
+        }
+        assert!(!shipped.contains("--completions"), "hidden in {file}");
+    }
+}
+
+#[test]
+fn no_line_of_the_help_is_longer_than_a_wide_terminal() {
+    for line in printed(&["--help"]).lines() {
+        assert!(line.chars().count() <= 110 && !line.ends_with(' '), "{line:?}");
+    }
+}
+
+#[test]
+fn the_shells_and_man_understand_them() {
+    for (program, arguments) in [
+        ("bash", &["-n", "share/completions/tcpserver.bash"][..]),
+        ("zsh", &["-n", "share/completions/_tcpserver"]),
+        ("fish", &["-n", "share/completions/tcpserver.fish"]),
+        ("groff", &["-man", "-Tutf8", "-ww", "-z", "share/man/tcpserver.1"]),
+    ] {
+        if !is_installed(program, "--version", arguments[arguments.len() - 1]) {
+            continue;
+        }
+        let output = Command::new(program)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(arguments)
+            .output()
+            .expect("it can be started");
+        assert!(output.status.success() && output.stderr.is_empty(), "{program}: {output:?}");
+    }
+}
+
+#[test]
+fn bash_completes_options_values_and_files_with_spaces() {
+    if !is_installed("bash", "--version", "completions") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::write(folder.path().join("a page.http"), "").expect("a file can be written");
+    let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/share/completions/tcpserver.bash");
+    for (words, expected) in [
+        ("--fo", "--forever\n"),
+        ("--lang e", "en\n"),
+        ("--framing re", "read-once\n"),
+        ("--send a", "a page.http\n"),
+        ("--count 1", ""),
+    ] {
+        let script = format!(
+            "source '{completions}'; COMP_WORDS=(tcpserver {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _tcpserver; [[ -z ${{COMPREPLY[*]}} ]] || printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash")
+            .current_dir(folder.path())
+            .args(["-c", &script])
+            .output()
+            .expect("bash can be started");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{words}: {output:?}");
+    }
+}
