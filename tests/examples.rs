@@ -34,6 +34,17 @@ fn a_recorded_page_is_replayed_as_it_was() {
 }
 
 #[test]
+fn the_fault_sweep_ends_and_finds_no_part_that_is_taken_for_a_whole() {
+    let told = run("fault_sweep", &[]);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["http::ok: 86 truncations, all refused", "chunked: 134 truncations, all refused"]
+    );
+    assert!(lines[2].starts_with("garbage: "), "{told}");
+}
+
+#[test]
 fn clients_and_faults_makes_a_table_in_which_no_rust_client_takes_a_part_for_a_whole() {
     let table = run("clients_and_faults", &["http::ok(\"hello\")`", "cut(41, Ending::Close)"]);
     let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).collect();
