@@ -1,0 +1,344 @@
+//! A server at work: its state, the connections that it admits, what became of each exchange. What its threads do is
+//! `worker`'s and `foreground`'s, what happens on one connection is `connection`'s.
+
+mod ending;
+mod permits;
+mod workers;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
+
+pub(crate) use self::workers::Idleness;
+use crate::client::Client;
+use crate::connection::{Connection, Fault};
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::event::Event;
+use crate::exchange::{ClientEnd, Exchange, Live};
+use crate::journal::{ConnectionRecord, Journal};
+use crate::listening::Listening;
+use crate::plug::{Payload, Plug, lock};
+use crate::settings::Settings;
+use crate::wire::{self, Wire};
+
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) settings: Settings,
+    pub(crate) role: Role,
+    pub(crate) plug: Plug,
+    pub(crate) listening: Listening,
+    /// Whether accepted sockets have their options from the listening one. Who connected to a listener made elsewhere
+    /// before it was given to us has not.
+    options_are_set: bool,
+    /// The read timeout of the listening socket. Accepted ones have it, too, where there is one.
+    patience: Option<Duration>,
+    exchanges: AtomicU64,
+    /// Since when there are no more connections than those there are.
+    finishing: OnceLock<Instant>,
+    /// No more anything.
+    stopping: AtomicBool,
+    /// Nobody wants to know any more.
+    abandoned: AtomicBool,
+    /// Held by who serves in the foreground. Calls for one exchange may share it; one for many would take their outcomes.
+    calls: RwLock<()>,
+    /// Held while the observer is told of the outcome of an exchange.
+    telling: Mutex<()>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Serves when asked to; an exchange is told when its connection has ended.
+    Foreground,
+    /// Serves by itself and keeps a journal; an exchange is told as soon as its response has left.
+    Peer,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many more exchanges of a foreground server may begin.
+    permits: u64,
+    /// How many have begun and are not over.
+    in_flight: u64,
+    /// Whether one call has all the permits.
+    serves_many: bool,
+    outcomes: VecDeque<Told>,
+    connections: u64,
+    /// How many connections are being served.
+    serving: usize,
+    /// Those of a foreground server, which may have to stop.
+    open: HashMap<u64, Open>,
+    /// Connections whose close has begun, the oldest first. Nobody waits for their clients; whoever accepts looks at them.
+    leaving: VecDeque<Box<Connection>>,
+    /// When all of them were looked at.
+    looked: Option<Instant>,
+    journal: Vec<ConnectionRecord>,
+    workers: Vec<JoinHandle<()>>,
+    /// Workers that wait for a connection, or are about to.
+    idle: usize,
+    /// Those of them that wait for nothing else: they look at no connection that is leaving.
+    resting: usize,
+    /// The connections with which workers are told that no more will come; open until they are gone.
+    knocks: Vec<(SocketAddr, Socket)>,
+    /// Threads that wait for `changed`.
+    waiting: usize,
+    /// Futures that wait for it.
+    wakers: Vec<Waker>,
+}
+
+/// A connection that is being served.
+#[derive(Debug)]
+struct Open {
+    stream: Arc<TcpStream>,
+    live: Arc<Live>,
+}
+
+/// An outcome, and whether a permit was taken for it.
+#[derive(Debug)]
+struct Told {
+    outcome: Outcome,
+    permit: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Over(Result<Exchange>),
+    Panicked(Payload),
+}
+
+impl Outcome {
+    pub(crate) fn result(self) -> Result<Exchange> {
+        match self {
+            Outcome::Over(result) => result,
+            Outcome::Panicked(payload) => panic::resume_unwind(payload),
+        }
+    }
+}
+
+impl Service {
+    pub(crate) fn new(
+        listener: TcpListener,
+        settings: Settings,
+        plug: Plug,
+        role: Role,
+        options_are_set: bool,
+        patience: Option<Duration>,
+    ) -> io::Result<Arc<Self>> {
+        let service = Service {
+            settings,
+            role,
+            plug,
+            listening: Listening::new(listener)?,
+            options_are_set,
+            patience,
+            exchanges: AtomicU64::new(0),
+            finishing: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            calls: RwLock::default(),
+            telling: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        service.plug.tell(&Event::Listening(service.addr()));
+        Ok(Arc::new(service))
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.listening.addr
+    }
+
+    /// The next exchange of a peer that is over, or `None` after `timeout`.
+    pub(crate) fn take(&self, timeout: Duration) -> Option<Result<Exchange>> {
+        let deadline = Deadline::after(Some(timeout));
+        let mut state = self.state();
+        loop {
+            if let Some(told) = state.outcomes.pop_front() {
+                drop(state);
+                return Some(told.outcome.result());
+            }
+            let left = deadline.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                return None;
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    /// The next exchange of a peer, if one is over; otherwise `waker` is woken when that may have changed.
+    pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Result<Exchange>> {
+        let mut state = self.state();
+        let told = state.outcomes.pop_front();
+        if told.is_none() {
+            state.wakers.push(waker.clone());
+        }
+        drop(state);
+        told.map(|told| told.outcome.result())
+    }
+
+    pub(crate) fn journal(&self) -> Journal {
+        Journal { connections: self.state().journal.clone() }
+    }
+
+    /// Gives an accepted connection its number, and its place in the journal.
+    pub(crate) fn admit(&self, stream: TcpStream, addr: SocketAddr) -> io::Result<Box<Connection>> {
+        self.admit_with(stream, addr, |_| ()).map(|(connection, ())| connection)
+    }
+
+    /// [`admit`](Self::admit) by a worker, which is not idle any more; whether somebody else may have to wait for it.
+    pub(crate) fn admit_from_idle(
+        &self,
+        stream: TcpStream,
+        addr: SocketAddr,
+    ) -> io::Result<(Box<Connection>, bool)> {
+        self.admit_with(stream, addr, |state| {
+            state.idle -= 1;
+            // Prompt clients are served one after another in one thread. Where one was not prompt, and is being served by
+            // another thread, the next may not be prompt either.
+            let may_wait =
+                if self.serves_in_turn() { state.serving > 0 } else { state.connections > 0 };
+            state.idle == 0 && may_wait
+        })
+    }
+
+    /// Each lock of the state counts here, when many connect at once.
+    fn admit_with<T>(
+        &self,
+        stream: TcpStream,
+        addr: SocketAddr,
+        change: impl FnOnce(&mut State) -> T,
+    ) -> io::Result<(Box<Connection>, T)> {
+        let stream = Arc::new(stream);
+        // Where the listener had been made non-blocking, some platforms hand that down.
+        #[cfg(not(target_os = "linux"))]
+        stream.set_nonblocking(false)?;
+        if !self.options_are_set {
+            wire::set_options(&stream)?;
+        }
+        let mut wire = Wire::new(Arc::clone(&stream), self.settings.retain, self.patience);
+        let mut state = self.state();
+        let changed = change(&mut state);
+        state.connections += 1;
+        let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
+        wire.tap = self.plug.tap(client);
+        // Boxed: it is handed on through frames of threads that should stay small.
+        let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
+        state.serving += 1;
+        if self.role == Role::Foreground {
+            let live = Arc::clone(&connection.live);
+            state.open.insert(client.connection, Open { stream, live });
+        }
+        if self.role == Role::Peer {
+            state.journal.push(ConnectionRecord {
+                client,
+                accepted: connection.accepted(),
+                exchanges: Vec::new(),
+                live: Arc::clone(&connection.live),
+            });
+        }
+        Ok((connection, changed))
+    }
+
+    pub(crate) fn next_exchange(&self) -> u64 {
+        self.exchanges.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A connection has ended before its first byte.
+    pub(crate) fn silent(&self, connection: Box<Connection>, end: ClientEnd) {
+        self.plug.tell(&Event::Silent(&connection.client, end));
+        connection.over(end);
+    }
+
+    /// What became of an exchange, for who waits for it. The observer is told.
+    pub(crate) fn outcome(&self, exchange: &Exchange, fault: Option<Fault>) -> Outcome {
+        match fault {
+            None => {
+                self.plug.tell(&Event::Served(exchange));
+                Outcome::Over(Ok(exchange.clone()))
+            }
+            Some(Fault::Error(error)) => {
+                self.plug.tell(&Event::Failed(&error));
+                Outcome::Over(Err(error))
+            }
+            Some(Fault::Panic(payload)) => Outcome::Panicked(payload),
+        }
+    }
+
+    /// Writes down what became of an exchange, and tells who waits for it.
+    pub(crate) fn publish(&self, exchange: &Exchange, fault: Option<Fault>, permit: bool) {
+        let mut state = self.state();
+        if self.role == Role::Peer {
+            let number = exchange.client().connection;
+            let index = usize::try_from(number - 1).expect("the journal has as many entries");
+            state.journal[index].exchanges.push(exchange.clone());
+        }
+        // Behind the entry: an observer that panics does not take it out of the journal. Nor is it told under a lock.
+        if self.plug.observer.is_some() {
+            drop(state);
+            // Who is told first is the first in the queue, too.
+            let _turn = lock(&self.telling);
+            let told = AssertUnwindSafe(|| self.outcome(exchange, fault));
+            let outcome = panic::catch_unwind(told).unwrap_or_else(Outcome::Panicked);
+            return self.publish_outcome(outcome, permit);
+        }
+        let outcome = self.outcome(exchange, fault);
+        self.tell(&mut state, outcome, permit);
+    }
+
+    /// Tells who waits for an exchange of something else.
+    pub(crate) fn publish_outcome(&self, outcome: Outcome, permit: bool) {
+        self.tell(&mut self.state(), outcome, permit);
+    }
+
+    fn tell(&self, state: &mut State, outcome: Outcome, permit: bool) {
+        if self.role == Role::Foreground {
+            state.in_flight -= u64::from(permit);
+            if state.serves_many && matches!(outcome, Outcome::Panicked(_)) {
+                // Whoever waits has to know of it before anything else begins.
+                state.permits = 0;
+            }
+        }
+        state.outcomes.push_back(Told { outcome, permit });
+        self.notify(state);
+    }
+
+    /// A system call, so not for nobody.
+    fn notify(&self, state: &mut State) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+        for waker in state.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        timeout: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = match timeout {
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.waiting -= 1;
+        state
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
