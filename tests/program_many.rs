@@ -267,7 +267,8 @@ fn a_real_servers_response_is_recorded_as_it_is_and_replayed() {
     let program = Tcpserver::start(&folder, [&record, "--send", "record"]);
     let page = folder.read("page");
     let upload =
-        [b"POST /x HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n", &[b'u'; 3_000_000][..]].concat();
+        [&b"POST /x HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n"[..], &vec![b'u'; 3_000_000]]
+            .concat();
     assert_bytes(&ask(&program, &upload), &page, "relayed");
     assert_eq!(program.end().code, Some(0));
     assert_eq!(upstream.end().code, Some(0));
