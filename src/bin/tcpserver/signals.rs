@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+#[cfg(unix)]
 use std::time::Duration;
 
 use fake_peer::Stop;
 
-use crate::console::{Console, Line};
+use crate::console::Console;
+#[cfg(unix)]
+use crate::console::Line;
 
 /// What the first signal does.
+#[cfg_attr(not(unix), allow(dead_code))] // there a signal ends the program by itself
 pub(crate) enum OnSignal {
     /// Ends the program.
     End,
