@@ -61,7 +61,7 @@ impl Iterator for Truncations {
 ///
 /// # Panics
 ///
-/// As [`truncations`].
+/// If the response's length is not known beforehand, as [`truncations`].
 #[track_caller]
 pub fn splits(
     response: impl Into<Response>,

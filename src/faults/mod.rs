@@ -25,6 +25,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A fault that comes before the request is over is an exchange like any other, with as much of the request as was read: none
+//! of it after [`reset_on_accept`], and [`Peer::request`](crate::Peer::request) gives that empty one first. Where a test looks
+//! at the request that was repeated, [`no_answer`]`(Ending::Reset)` reads it both times.
+//!
 //! # Which fault is which
 //!
 //! | when | what the client sees | how |
@@ -52,7 +56,20 @@
 //! | | the peer goes on reading, and says no more | [`Ending::HalfClose`] |
 //! | the next request | the kept connection closes when it comes | [`Response::then`]`(`[`Framing::exactly`]`(1))`, then [`no_answer`] |
 //!
-//! What came of it is in the [journal](crate::Peer::journal): bytes offered, taken by the kernel and acknowledged, and what
+//! # Which silence
+//!
+//! "The server accepts the connection and never answers" is [`no_answer`] with [`Ending::Hold`]: the request is read, so that
+//! the test can look at it. A client whose request fits into the buffers of the kernels sees the same of [`never_read`], where a
+//! larger one is stuck while sending, and of [`Unserved::never_accepted`], for which there is no peer and no
+//! journal. A client that does not even connect, and is not refused, is that of [`Unserved::full_backlog`].
+//!
+//! The silence of a peer ends with its [deadline](crate::TcpServerBuilder::deadline), 10 seconds where nothing else is said: a
+//! client that waits longer sees a close then, or a reset if something was left unread. That is no error of the exchange.
+//! `None` is for a silence as long as the client's patience. [`Peer::finish`](crate::Peer::finish) does not wait for its end.
+//!
+//! # What came of it
+//!
+//! What came of a fault is in the [journal](crate::Peer::journal): bytes offered, taken by the kernel and acknowledged, and what
 //! the client did when.
 //!
 //! # Many cases in one test
@@ -79,6 +96,34 @@
 //! })?;
 //! # Ok(()) }
 //! ```
+//!
+//! A sweep has one case for all attempts. For a client that tries again and then gets its answer, each case is put before a good
+//! answer, in a peer of its own:
+//!
+//! ```
+//! use fake_peer::{Ending, Peer, Sequence, faults, http};
+//! # use std::io::{Read, Write};
+//! # fn get(peer: &Peer) -> Result<String, Box<dyn std::error::Error>> {
+//! #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+//! #     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+//! #     let mut answer = String::new();
+//! #     client.read_to_string(&mut answer)?;
+//! #     let (_, body) = answer.split_once("\r\n\r\n").ok_or("no whole head")?;
+//! #     (body.len() == 5).then(|| body.into()).ok_or("incomplete".into())
+//! # }
+//! # fn get_again(peer: &Peer) -> Result<String, Box<dyn std::error::Error>> { get(peer).or_else(|_| get(peer)) }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! for case in faults::truncations(http::ok("hello")).endings([Ending::Reset]) {
+//!     let name = case.to_string();
+//!     let peer = Peer::answer(Sequence::new([case.into(), http::ok("hello")]));
+//!     // `get_again` is the client under test.
+//!     assert_eq!(get_again(&peer)?, "hello", "{name}");
+//!     // Fails if the client asked once only, or three times.
+//!     peer.finish().expect(&name);
+//! }
+//! # Ok(()) }
+//! ```
 #![doc = ""]
 #![doc = include_str!("clients.md")]
 
@@ -97,11 +142,16 @@ use crate::framing::Framing;
 use crate::response::Response;
 
 /// Accepts, and closes at once: an orderly end of the connection before a byte of it was read.
+///
+/// It is an exchange with an empty request, the first that [`Peer::request`](crate::Peer::request) and
+/// [`Peer::take`](crate::Peer::take) give.
 pub fn close_on_accept() -> Response {
     Response::new().after(Framing::nothing())
 }
 
-/// Accepts, and resets at once.
+/// Accepts, and resets at once. The client may be told while it connects, when it sends, or when it reads.
+///
+/// It is an exchange with an empty request, as that of [`close_on_accept`].
 pub fn reset_on_accept() -> Response {
     close_on_accept().ending(Ending::Reset)
 }
@@ -114,6 +164,8 @@ pub fn never_read() -> Response {
 
 /// Reads the first `bytes` bytes of a connection, not one more, and comes to `ending`: [`Ending::Close`],
 /// [`Ending::Reset`], or [`Ending::StopReading`] for a peer that just stops.
+///
+/// It is an exchange whose request is those bytes. With 0 of them nothing is waited for: [`close_on_accept`] and its like.
 ///
 /// With [`Ending::CloseAtOnce`] a request that is longer ends in a reset, a shorter one in a close.
 pub fn stop_reading_after(bytes: u64, ending: Ending) -> Response {
@@ -136,6 +188,25 @@ pub fn never_continue() -> Response {
 
 /// Reads the whole request and sends no byte: silence with [`Ending::Hold`], an orderly end with [`Ending::Close`], or
 /// [`Ending::Reset`].
+///
+/// With [`Ending::Hold`] this is the server that accepts and never answers, for at most the
+/// [deadline](crate::TcpServerBuilder::deadline), which has to be longer than the client's:
+///
+/// ```
+/// use fake_peer::{Ending, Peer, faults};
+/// use std::io::{ErrorKind, Read, Write};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let peer = Peer::answer(faults::no_answer(Ending::Hold));
+/// let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// client.set_read_timeout(Some(Duration::from_millis(50)))?;
+/// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// let error = client.read(&mut [0]).unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+/// peer.request().assert_head("GET / HTTP/1.1");
+/// # Ok(()) }
+/// ```
 pub fn no_answer(ending: Ending) -> Response {
     Response::new().ending(ending)
 }

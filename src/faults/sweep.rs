@@ -15,7 +15,11 @@ use crate::server::TcpServer;
 use crate::source::ResponseSource;
 
 /// Calls `test` with each case, and with a peer that answers with it, as often as the client asks: one that tries again after
-/// a failure gets the same case again. All cases are served by one peer, which is much faster than one each.
+/// a failure gets the same case again ([another way](crate::faults#many-cases-in-one-test) where it is to get a good answer
+/// then). All cases are served by one peer, which is much faster than one each.
+///
+/// [`Case`]s of your own can be among them: [`Case::new`]`("a name", response)`. The settings are the defaults of
+/// [`TcpServer::builder`].
 ///
 /// A panic in `test` goes through, and the name of the case is printed behind its message. So is it if an exchange failed.
 ///
