@@ -56,7 +56,8 @@ pub struct Peer {
 
 impl Peer {
     /// A peer on a free port of 127.0.0.1 that gives the same answer, or the answers of this source, to all that come.
-    /// [`TcpServer::builder`] has more settings.
+    /// Its settings are the defaults of [`TcpServer::builder`], which has all of them, and
+    /// [`spawn`](crate::TcpServerBuilder::spawn) for a peer with others.
     ///
     /// # Panics
     ///
@@ -84,7 +85,8 @@ impl Peer {
         self.addr().port()
     }
 
-    /// The `http` URL of a path on this peer: `peer.url("/a?b")`.
+    /// The `http` URL of a path on this peer: `peer.url("/a?b")`. The path is appended as it is, with the `/` that it begins
+    /// with.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
     }
@@ -112,7 +114,13 @@ impl Peer {
         self.service.take(Duration::ZERO)
     }
 
-    /// The request of the next exchange: [`take`](Self::take) with 10 seconds, for assertions.
+    /// The request of the next exchange: [`take`](Self::take) with 10 seconds, for assertions. Each call takes one exchange
+    /// more: keep what it returns, a second call waits for a second exchange. In async code, use
+    /// [`take_async`](Self::take_async).
+    ///
+    /// It waits until the response has left. Where the peer speaks first ([`Framing::nothing`](crate::Framing::nothing),
+    /// [`faults::reset_on_accept`](crate::faults::reset_on_accept)) the first request is an empty one. For a look at all
+    /// requests that takes none: [`Journal::requests`].
     ///
     /// # Panics
     ///
