@@ -29,7 +29,8 @@ pub enum Ending {
     /// [deadline](crate::TcpServerBuilder::deadline).
     HalfClose,
     /// Send no more and do not close until the client closes or shuts down its sending side, for at most the
-    /// [deadline](crate::TcpServerBuilder::deadline).
+    /// [deadline](crate::TcpServerBuilder::deadline); then close. A peer that is [finished](crate::Peer::finish) does not
+    /// wait so long.
     Hold,
     /// Send no more, read no more, and keep the connection open until the client closes its side, for at most the
     /// [deadline](crate::TcpServerBuilder::deadline): a client that goes on sending fills the buffers of both kernels
@@ -38,7 +39,8 @@ pub enum Ending {
     /// Platform notes: only Linux tells of a client's close behind bytes that nobody reads, and only while there is room for
     /// more of them: the close of a client that is stuck does not arrive. Otherwise the deadline ends it.
     StopReading,
-    /// Read the next request on this connection with the same framing.
+    /// Read the next request on this connection with the same framing, whatever the bytes of request and response say:
+    /// [`Response::keep_alive`](crate::Response::keep_alive).
     KeepAlive,
     /// Read the next request on this connection with the same framing if HTTP lets the connection persist (RFC 9112 section
     /// 9.3), otherwise [`Close`](Self::Close): as web servers do.
@@ -48,6 +50,6 @@ pub enum Ending {
     /// neither asks for `Connection: close`. A response of HTTP/1.0 has to say `Connection: keep-alive`; with a request of
     /// HTTP/1.0 both have to.
     Persist,
-    /// Read the next request on this connection with another framing.
+    /// Read the next request on this connection with another framing: [`Response::then`](crate::Response::then).
     Then(Framing),
 }

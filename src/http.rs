@@ -24,6 +24,9 @@ pub fn ok(body: impl AsRef<[u8]>) -> Response {
 
 /// A response with this status, these header fields, a Content-Length, and this body.
 ///
+/// The status is the code and its reason, `404 Not Found`. It and the fields are sent as they are given. The Content-Length comes
+/// behind them; one among the fields makes two.
+///
 /// The body is there whatever the status: a `204 No Content`, which has none (RFC 9110 section 15.3.5), is a matter of
 /// bytes of your own.
 ///

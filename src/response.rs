@@ -72,7 +72,8 @@ impl Response {
         Self::default()
     }
 
-    /// The bytes of a file: [`send_file`](Self::send_file) and nothing else.
+    /// The bytes of a file: [`send_file`](Self::send_file) and nothing else. A recorded response that breaks off is
+    /// `Response::file("page.http").cut(137, Ending::Reset)`.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Response::new().send_file(path)
     }
@@ -163,14 +164,16 @@ impl Response {
     }
 
     /// Sends the first `byte` bytes of the response, pauses, and sends the rest: a client whose first read returns a part.
-    /// Instead of [`in_pieces`](Self::in_pieces). A client that is slower than the pause may read both at once.
+    /// Instead of [`in_pieces`](Self::in_pieces); the one that is called last counts. With 0, or from the response's last byte on,
+    /// there is one part and no pause. A client that is slower than the pause may read both at once.
     #[must_use]
     pub fn split_at(mut self, byte: u64, pause: impl Into<Delay>) -> Self {
         self.pace.pieces = Some(Pieces::SplitAt { byte, pause: pause.into() });
         self
     }
 
-    /// Sends no faster than this, on average since the response's first byte.
+    /// Sends no faster than this, on average since the response's first byte, in up to 20 writes a second. It goes with
+    /// [`in_pieces`](Self::in_pieces): the longer wait counts.
     ///
     /// # Panics
     ///
@@ -192,7 +195,8 @@ impl Response {
     }
 
     /// Sends only the first `bytes` bytes of the response, then comes to `ending`: what a client does with an answer
-    /// that breaks off. Steps behind the cut are not carried out.
+    /// that breaks off. Steps behind the cut are not carried out. A response that is not that long is sent whole, and comes to
+    /// `ending` as well.
     ///
     /// ```
     /// use fake_peer::{Ending, Peer, http};
@@ -214,7 +218,9 @@ impl Response {
         self.ending(ending)
     }
 
-    /// Leaves the connection open, and reads its next request with the same framing.
+    /// Leaves the connection open, and reads its next request with the same framing, whatever the bytes say: after a response
+    /// with `Connection: close`, too, and after one whose end a client cannot tell. [`Ending::Persist`] goes by what HTTP says,
+    /// as does the program's `--keep-alive`.
     ///
     /// What has arrived of it already is not lost: requests may be pipelined.
     #[must_use]
@@ -222,7 +228,8 @@ impl Response {
         self.ending(Ending::KeepAlive)
     }
 
-    /// Leaves the connection open, and reads its next request with another framing: the turns of a conversation.
+    /// Leaves the connection open, and reads its next request with another framing: the turns of a conversation. The framing
+    /// stays for [`keep_alive`](Self::keep_alive) after that.
     ///
     /// ```
     /// use fake_peer::{Framing, Response};
@@ -231,6 +238,8 @@ impl Response {
     /// let go_ahead = Response::from("354 go ahead\r\n").then(Framing::until("\r\n.\r\n"));
     /// # drop(go_ahead);
     /// ```
+    ///
+    /// An empty message is that line alone, which this delimiter does not find: see [`Framing::from_fn`].
     #[must_use]
     pub fn then(self, framing: Framing) -> Self {
         self.ending(Ending::Then(framing))

@@ -198,7 +198,8 @@ fixed_answer! {
     Vec<u8>;
 }
 
-/// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between.
+/// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between. The same as
+/// [`Response::file`], which can have an [ending](Response::ending) and [faults](crate::faults) of its own.
 #[derive(Debug, Clone)]
 pub struct FileSource {
     path: PathBuf,
