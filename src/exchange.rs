@@ -56,8 +56,9 @@ pub enum ClientEnd {
     Closed,
     /// It reset the connection: it was gone before it had everything, or closed with unread bytes.
     Reset,
-    /// It was still there when we closed, after the [linger](crate::TcpServerBuilder::linger) time or
-    /// a deadline; or it still is.
+    /// It was still there when we closed or reset the connection: after the [linger](crate::TcpServerBuilder::linger) time or
+    /// a deadline, or at once ([`Ending::Reset`](crate::Ending::Reset),
+    /// [`Ending::CloseAtOnce`](crate::Ending::CloseAtOnce)). Or it still is.
     StillOpen,
 }
 

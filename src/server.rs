@@ -64,7 +64,7 @@ impl TcpServer {
         self.service.addr()
     }
 
-    /// The `http` URL of a path on this server.
+    /// The `http` URL of a path on this server. The path is appended as it is, with the `/` that it begins with.
     ///
     /// ```
     /// let server = fake_peer::TcpServer::builder().bind()?;
@@ -171,6 +171,8 @@ impl TcpServerBuilder {
 
     /// Serves on a listener made elsewhere, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set
     /// to blocking.
+    ///
+    /// Defaults to none.
     #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listener = Some(listener);
@@ -215,7 +217,8 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How long serving waits for a request to begin. `None` waits for ever.
+    /// How long serving in the foreground waits for a request to begin. `None` waits for ever. A [peer](Peer) does not go
+    /// by it: there [`Peer::take`] has a timeout.
     ///
     /// Defaults to `None`.
     ///
@@ -237,7 +240,12 @@ impl TcpServerBuilder {
     }
 
     /// How long a client may keep an exchange waiting: send nothing of a request that has begun, or take nothing of
-    /// its response. Each byte that moves begins it anew. `None` waits for ever.
+    /// its response. Each byte that moves begins it anew. `None` waits for ever. When it is over the exchange fails.
+    ///
+    /// It is also the longest that a response waits at a [gate](Response::gate), which fails the exchange, too, and that
+    /// [`Ending::Hold`](crate::Ending::Hold), [`HalfClose`](crate::Ending::HalfClose) and
+    /// [`StopReading`](crate::Ending::StopReading) keep a connection, which does not: it is closed. Pauses count for nothing
+    /// here.
     ///
     /// Defaults to 10 seconds.
     #[must_use]
@@ -275,7 +283,8 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How many exchanges a [peer](Peer) is to serve: [`Peer::finish`] fails if there were more or fewer.
+    /// How many exchanges a [peer](Peer) is to serve: [`Peer::finish`] fails if there were more or fewer. Those with an empty
+    /// request count. In the foreground it means nothing.
     ///
     /// Defaults to any number.
     #[must_use]
@@ -286,6 +295,8 @@ impl TcpServerBuilder {
 
     /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
     /// The server itself prints nothing.
+    ///
+    /// Defaults to no observer.
     #[must_use]
     pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
