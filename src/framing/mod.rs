@@ -149,6 +149,9 @@ impl Framing {
     }
 
     /// The request is empty and over at once: the peer speaks first, as SMTP, FTP and SSH servers do.
+    ///
+    /// The greeting is then the response to an empty request, which is the connection's first exchange. What comes after it
+    /// has to have a framing of its own: [`Response::then`](crate::Response::then).
     pub fn nothing() -> Self {
         Framing(Rule::Nothing)
     }
@@ -165,7 +168,30 @@ impl Framing {
     /// // One length byte, then that many bytes.
     /// let framing = Framing::from_fn(|bytes| Some(1 + usize::from(*bytes.first()?)));
     /// # drop(framing);
+    ///
+    /// // A message of SMTP, the empty one included: up to a line of one dot.
+    /// let message = Framing::from_fn(|bytes| match bytes {
+    ///     [b'.', b'\r', b'\n', ..] => Some(3),
+    ///     _ => bytes.windows(5).position(|five| five == b"\r\n.\r\n").map(|at| at + 5),
+    /// });
+    /// # use fake_peer::{Response, Sequence, TcpServer};
+    /// # use std::io::{Read, Write};
+    /// # let peer = TcpServer::builder()
+    /// #     .framing(message)
+    /// #     .source(Sequence::new([Response::from("250 "), Response::from("250 ")]).keep_alive())
+    /// #     .spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b".\r\nhello\r\n.\r\n")?;
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// # drop(client);
+    /// # let journal = peer.finish()?;
+    /// # let requests: Vec<_> = journal.requests().map(|request| request.bytes()).collect();
+    /// # assert_eq!(requests, [&b".\r\n"[..], b"hello\r\n.\r\n"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// A panic of the closure comes out where one of a source does: of [`Peer::take`](crate::Peer::take), or of
+    /// [`Peer::finish`](crate::Peer::finish).
     pub fn from_fn(rule: impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static) -> Self {
         Framing(Rule::Custom(Arc::new(rule)))
     }
