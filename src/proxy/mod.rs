@@ -31,8 +31,8 @@ use crate::source::ResponseSource;
 /// top with [`map_response`](ResponseSource::map_response).
 ///
 /// ```
-/// use fake_peer::{Ending, FileSource, Peer, Proxy, ResponseSource, http};
-/// use std::io::{Read, Write};
+/// use fake_peer::{Ending, FileSource, Peer, Proxy, Response, ResponseSource, http};
+/// use std::io::{ErrorKind, Read, Write};
 /// use std::net::{SocketAddr, TcpStream};
 ///
 /// fn ask(peer: SocketAddr) -> std::io::Result<Vec<u8>> {
@@ -56,8 +56,15 @@ use crate::source::ResponseSource;
 ///
 /// let replay = Peer::answer(FileSource::new(&page));
 /// assert_eq!(ask(replay.addr())?, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+///
+/// // The record, with a fault on top.
+/// let broken = Peer::answer(Response::file(&page).cut(37, Ending::Reset));
+/// assert_eq!(ask(broken.addr()).unwrap_err().kind(), ErrorKind::ConnectionReset);
 /// # Ok(()) }
 /// ```
+///
+/// To record once and replay from then on, finish the peer with the proxy before the file is read, and keep the file with
+/// the tests. There is no TLS: an upstream that speaks `https` only cannot be recorded.
 ///
 /// # Where a response ends
 ///
@@ -100,7 +107,8 @@ impl Proxy {
     }
 
     /// Writes the bytes of each response to the file at `path`, from which a [`FileSource`](crate::FileSource) can replay
-    /// them: it is emptied when an exchange comes to its response, and holds the last one.
+    /// them: it is emptied when an exchange comes to its response, and holds the last one. An exchange that fails leaves
+    /// what had arrived, which may be nothing: an upstream that cannot be reached costs an older record.
     ///
     /// Bytes reach the file as they arrive, before the client gets them. A response that begins while another one is
     /// still being written gets a new file at the path, so that the two don't mix.
