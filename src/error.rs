@@ -18,6 +18,29 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Each text says which step failed, of which connection, and after which bytes; the cause is the
 /// [`source`](std::error::Error::source). What had been exchanged by then is in [`exchange`](Self::exchange).
+/// [`report`](Self::report) prints both.
+///
+/// ```
+/// use fake_peer::{Error, Framing, TcpServer};
+/// use std::io::Write;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let peer = TcpServer::builder()
+///     .framing(Framing::until("\r\n"))
+///     .deadline(Duration::from_millis(50))
+///     .spawn()?;
+/// let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// client.write_all(b"PING")?;
+///
+/// let error = peer.finish().unwrap_err();
+/// assert!(matches!(error, Error::Receive { .. }));
+/// assert_eq!(error.exchange().unwrap().request().bytes(), b"PING");
+/// assert!(error.report().to_string().ends_with(
+///     r#"after 4 bytes "PING": nothing arrived for 50ms, and framing `until:\r\n` asks for more"#
+/// ));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -9,6 +9,25 @@ use crate::kept::Kept;
 use crate::request::Request;
 
 /// One request and the response to it, as they went over the wire. Cheap to clone.
+///
+/// ```
+/// use fake_peer::{Ending, Peer, http};
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let peer = Peer::answer(http::ok("hello").cut(40, Ending::Close));
+/// let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// client.read_to_end(&mut Vec::new())?;
+///
+/// let exchange = peer.take(Duration::from_secs(10))?;
+/// assert_eq!(exchange.request().target(), Some("/"));
+/// assert_eq!(exchange.offered(), Some(40));
+/// assert_eq!(exchange.sent(), 40);
+/// assert_eq!(exchange.client().connection(), 1);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Exchange(Arc<Parts>);
 
@@ -91,7 +110,7 @@ impl Exchange {
         &self.0.request
     }
 
-    /// How many bytes of response there were to send; `None` if part of it came from a reader whose end
+    /// How many bytes of response there were to send, what a [cut](crate::Response::cut) leaves out not counted; `None` if part of it came from a reader whose end
     /// was not reached, or there was no response.
     pub fn offered(&self) -> Option<u64> {
         self.0.offered

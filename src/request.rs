@@ -152,6 +152,19 @@ impl Request {
 
     /// The body without its chunked coding (RFC 9112 section 7.1), trailers dropped. Content codings such as gzip stay.
     ///
+    /// ```
+    /// # use std::io::Write;
+    /// # let peer = fake_peer::Peer::answer("hi");
+    /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
+    /// client.write_all(
+    ///     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+    /// )?;
+    /// let request = peer.request();
+    /// assert_eq!(request.body(), Some(&b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"[..]));
+    /// assert_eq!(request.decoded_body().unwrap(), b"hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// If there is no HTTP body to give: see [`BodyError`].

@@ -296,6 +296,29 @@ impl TcpServerBuilder {
     /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
     /// The server itself prints nothing.
     ///
+    /// ```
+    /// use fake_peer::{Event, TcpServer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (lines, told) = std::sync::mpsc::channel();
+    /// let peer = TcpServer::builder()
+    ///     .source("pong")
+    ///     .on_event(move |event| match event {
+    ///         Event::Received(_, bytes) => lines.send(format!("> {}", bytes.escape_ascii())).unwrap(),
+    ///         Event::Sent(_, bytes) => lines.send(format!("< {}", bytes.escape_ascii())).unwrap(),
+    ///         _ => {}
+    ///     })
+    ///     .spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"ping")?;
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// # drop(client);
+    /// peer.finish()?;
+    /// assert_eq!(told.iter().collect::<Vec<_>>(), ["> ping", "< pong"]);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// Defaults to no observer.
     #[must_use]
     pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {

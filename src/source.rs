@@ -200,6 +200,21 @@ fixed_answer! {
 
 /// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between. The same as
 /// [`Response::file`], which can have an [ending](Response::ending) and [faults](crate::faults) of its own.
+///
+/// ```
+/// use fake_peer::{FileSource, Peer};
+/// # use std::io::{Read, Write};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let peer = Peer::answer(FileSource::new("study/server_send.txt"));
+/// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// # let mut answer = Vec::new();
+/// # client.read_to_end(&mut answer)?;
+/// // A client gets the bytes of the file.
+/// assert_eq!(answer, std::fs::read("study/server_send.txt")?);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct FileSource {
     path: PathBuf,

@@ -10,6 +10,16 @@ use crate::response::Response;
 /// The response cut after each of its bytes but the last, with each ending: after 0 bytes first, and at each length
 /// [`Ending::Close`], then [`Ending::Reset`]. [`Truncations::endings`] chooses others.
 ///
+/// ```
+/// use fake_peer::{Ending, faults};
+///
+/// let names: Vec<_> = faults::truncations("hi").map(|case| case.to_string()).collect();
+/// assert_eq!(names, [
+///     "cut(0, Ending::Close)", "cut(0, Ending::Reset)", "cut(1, Ending::Close)", "cut(1, Ending::Reset)",
+/// ]);
+/// assert_eq!(faults::truncations("hi").endings([Ending::HalfClose]).count(), 2);
+/// ```
+///
 /// # Panics
 ///
 /// If the response's length is not known beforehand, because it comes from a reader or an empty file, or a file of it is
