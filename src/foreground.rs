@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::connection::{Beginning, Connection, Exchanged, Next};
@@ -20,38 +20,39 @@ use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::worker;
 
+/// How long a caller accepts before it looks whether another one has started workers: those accept, too, and keep what they
+/// accept for a call that waits with the others.
+const ALONE: Duration = Duration::from_millis(160);
+
 /// Serves one exchange.
 pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
     let _turn = service.turn_for_one();
     let deadline = Deadline::after(service.settings.accept_deadline);
-    if !service.has_workers() {
-        loop {
-            let mut connection = accept(service, deadline)?;
-            let served = Served { service, number: connection.client.connection };
-            service.plug.tell(&Event::Accepted(&connection.client));
-            connection.ask_framing(&service.plug);
-            match connection.begin(Instant::now(), Some(PATIENCE)) {
-                Beginning::Begun => {
-                    let caller = Caller { service };
-                    let Exchanged { exchange, fault, next } = connection.exchange(&caller);
-                    if let Next::Request = next {
-                        served.goes_on();
-                        worker::start(service, Some(connection))?;
-                    } else {
-                        connection.close(&caller, &next);
-                        drop(served);
-                    }
-                    return service.outcome(&exchange, fault).result();
-                }
-                Beginning::Over(end) => {
-                    drop(served);
-                    service.silent(connection, end);
-                }
-                Beginning::Silent => {
-                    served.goes_on();
+    while !service.has_workers() {
+        let Some(mut connection) = accept(service, deadline)? else { continue };
+        let served = Served { service, number: connection.client.connection };
+        service.plug.tell(&Event::Accepted(&connection.client));
+        connection.ask_framing(&service.plug);
+        match connection.begin(Instant::now(), Some(PATIENCE)) {
+            Beginning::Begun => {
+                let caller = Caller { service };
+                let Exchanged { exchange, fault, next } = connection.exchange(&caller);
+                if let Next::Request = next {
                     worker::start(service, Some(connection))?;
-                    break;
+                    served.goes_on();
+                } else {
+                    connection.close(&caller, &next);
+                    drop(served);
                 }
+                return service.outcome(&exchange, fault).result();
+            }
+            Beginning::Over(end) => {
+                drop(served);
+                service.silent(connection, end);
+            }
+            Beginning::Silent => {
+                worker::start(service, Some(connection))?;
+                served.goes_on();
             }
         }
     }
@@ -87,13 +88,16 @@ pub(crate) fn serve_until(service: &Arc<Service>, stop: &Stop) -> Result<()> {
     })
 }
 
-fn accept(service: &Service, deadline: Deadline) -> Result<Box<Connection>> {
-    let accepted = service.listening.accept(deadline).and_then(|accepted| {
+/// Accepts a connection, unless nobody comes for a while: somebody else may have begun to serve then.
+fn accept(service: &Service, deadline: Deadline) -> Result<Option<Box<Connection>>> {
+    let left = deadline.left();
+    let while_alone = Deadline::after(Some(left.map_or(ALONE, |left| left.min(ALONE))));
+    let accepted = service.listening.accept(while_alone).and_then(|accepted| {
         accepted.map(|(stream, addr)| service.admit(stream, addr)).transpose()
     });
     match accepted {
-        Ok(Some(accepted)) => Ok(accepted),
-        Ok(None) => Err(service.no_request()),
+        Ok(None) if deadline.left() == Some(Duration::ZERO) => Err(service.no_request()),
+        Ok(accepted) => Ok(accepted),
         Err(source) => {
             let error = Error::Accept { addr: service.addr(), source };
             service.plug.tell(&Event::Failed(&error));

@@ -90,11 +90,14 @@ impl Performance {
     ) -> Result<(), Failure> {
         let Performance { pace, cut, .. } = self;
         let mut sender = Sender { wire, sent, host, exchange, pace, cut, persistence, start: None };
+        let mut begun = false;
         for (index, part) in self.parts.into_iter().enumerate() {
+            begun |= matches!(part, Part::Bytes(_) | Part::Reader { .. });
             let sending = match part {
                 Part::Bytes(bytes) => sender.send(&bytes)?,
                 Part::Reader { reader, origin, length } => sender.copy(reader, &origin, length)?,
-                _ if sender.is_cut() => Sending::IsCut,
+                // What waits before the first byte is not behind it, though there be none.
+                _ if begun && sender.is_cut() => Sending::IsCut,
                 Part::Pause(delay) => {
                     // Counted from the other end, so that no pause shares its place with a piece.
                     wait(delay.at(exchange, u64::MAX - index as u64), host);
@@ -243,7 +246,10 @@ impl Sender<'_> {
         while !left.is_empty() {
             self.keep_pace();
             let (piece, rest) = left.split_at(left.len().min(self.pace.largest_write(*self.sent)));
-            let waiting = &|| self.host.about_to_wait();
+            let waiting = &|| {
+                self.host.about_to_wait();
+                self.host.finishing_since().is_none()
+            };
             let deadline = self.host.settings().deadline;
             self.wire.send(piece, self.sent, deadline, waiting).map_err(Failure::Send)?;
             if let Some(persistence) = &mut self.persistence {

@@ -195,7 +195,8 @@ impl Response {
     }
 
     /// Sends only the first `bytes` bytes of the response, then comes to `ending`: what a client does with an answer
-    /// that breaks off. Steps behind the cut are not carried out. A response that is not that long is sent whole, and comes to
+    /// that breaks off. Steps behind the cut are not carried out; pauses and gates before the first byte are, also where no
+    /// byte is sent. A response that is not that long is sent whole, and comes to
     /// `ending` as well.
     ///
     /// ```

@@ -170,7 +170,7 @@ impl TcpServerBuilder {
     }
 
     /// Serves on a listener made elsewhere, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set
-    /// to blocking.
+    /// to blocking. Nobody else may accept on it or on a clone of it: it is shut down in the end.
     ///
     /// Defaults to none.
     #[must_use]

@@ -125,17 +125,17 @@ impl Wire {
     /// Sends all of `bytes`, and counts in `sent` what the kernel took. While the client takes nothing, what it sends
     /// is received as trailing bytes: it may be unable to read before it has been read from.
     ///
-    /// `waiting` is called when the client makes us wait.
+    /// `waiting` is called when the client makes us wait; it says whether what the client sends counts as progress.
     ///
     /// # Errors
     ///
-    /// `TimedOut` if the client took nothing, and sent nothing, for as long as `timeout`.
+    /// `TimedOut` if the client took nothing, and sent nothing that counts, for as long as `timeout`.
     pub(crate) fn send(
         &mut self,
         mut bytes: &[u8],
         sent: &mut u64,
         timeout: Option<Duration>,
-        waiting: &dyn Fn(),
+        waiting: &dyn Fn() -> bool,
     ) -> io::Result<()> {
         let mut stuck_since: Option<Instant> = None;
         while !bytes.is_empty() {
@@ -155,9 +155,9 @@ impl Wire {
                 }
                 // A signal counts as stuck, or a stream of them would keep us from looking.
                 Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {
-                    waiting();
+                    let counts = waiting();
                     let since = *stuck_since.get_or_insert_with(Instant::now);
-                    if self.receive_what_is_there()? {
+                    if self.receive_what_is_there()? && counts {
                         stuck_since = None;
                     } else if timeout.is_some_and(|timeout| since.elapsed() >= timeout) {
                         return Err(io::Error::new(

@@ -96,7 +96,7 @@ impl Worker {
                     let is_prompt =
                         service.plug.observer.is_none() && !service.settings.framing.is_custom();
                     if others_wait || !is_prompt {
-                        self.about_to_wait();
+                        self.catch(|| self.about_to_wait());
                     }
                     return Some(connection);
                 }
@@ -125,6 +125,8 @@ impl Worker {
                         self.catch(|| service.plug.tell(&Event::Failed(&error)));
                         service.publish_outcome(Outcome::Over(Err(error)), false);
                     }
+                    // They may be what holds the descriptors that are missing.
+                    self.look_at_all_leaving();
                     thread::sleep(ACCEPT_PAUSE);
                 }
             }

@@ -5,11 +5,12 @@ mod support;
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{ClientEnd, Framing, Peer, Response};
+use fake_peer::{ClientEnd, Framing, Peer, Response, TcpServer};
 use support::{
-    ask, connect, eventually, expect_bytes, finished, patient, read_all, reset, spawned,
+    PATIENCE, ask, connect, eventually, expect_bytes, finished, patient, read_all, reset, spawned,
 };
 
 /// What takes no waiting takes less, however busy the machine.
@@ -163,4 +164,29 @@ fn a_long_answer_that_is_taken_slowly_does_not_keep_others_waiting() {
     }
     drop(clients);
     finished(peer);
+}
+
+#[test]
+fn finish_does_not_wait_for_a_client_that_trickles_and_never_reads() {
+    let response = Response::new().repeat("x", 50_000_000);
+    let peer = TcpServer::builder()
+        .deadline(Duration::from_millis(200))
+        .linger(Duration::from_millis(200))
+        .source(response)
+        .spawn()
+        .expect("a peer");
+    let mut client = connect(peer.addr());
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
+    let (finished, is_finished) = std::sync::mpsc::channel::<()>();
+    let trickling = thread::spawn(move || {
+        // Bytes that would count while the peer is not being finished.
+        while is_finished.try_recv().is_err() && client.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let start = Instant::now();
+    peer.finish().expect_err("a client that took nothing");
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    let _ = finished.send(());
+    trickling.join().expect("no panic");
 }

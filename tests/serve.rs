@@ -265,6 +265,24 @@ fn calls_from_two_threads_take_turns() {
 }
 
 #[test]
+fn calls_for_one_exchange_side_by_side_leave_no_client_waiting() {
+    for _ in 0..10 {
+        let server = bound(echo());
+        let addr = server.local_addr();
+        let outcomes = thread::scope(|scope| {
+            let calls = [(); 2].map(|()| scope.spawn(|| server.serve_once().is_ok()));
+            let _silent = connect(addr);
+            drop(connect(addr));
+            assert_eq!(ask(addr, b"1\n"), b"1\n");
+            drop(connect(addr));
+            assert_eq!(ask(addr, b"2\n"), b"2\n");
+            calls.map(|call| call.join().expect("no panic"))
+        });
+        assert_eq!(outcomes, [true, true]);
+    }
+}
+
+#[test]
 fn the_observer_sees_every_byte_and_every_end() {
     let (tell, told) = mpsc::channel();
     let observer = move |event: &Event<'_>| {

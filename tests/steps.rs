@@ -87,6 +87,20 @@ fn hold_keeps_the_connection_open_until_the_client_leaves() {
 }
 
 #[test]
+fn a_cut_at_0_comes_after_the_pauses_before_the_first_byte() {
+    let gate = Gate::new();
+    let response = Response::new().gate(&gate).send("never sent").cut(0, Ending::Reset);
+    let peer = Peer::answer(response.delay(Duration::from_millis(20)));
+    let start = Instant::now();
+    let mut client = connect_and_send(peer.addr(), b"hello");
+    assert!(gate.wait_until_reached(PATIENCE));
+    assert!(start.elapsed() >= Duration::from_millis(20));
+    gate.open();
+    assert_eq!(read_to_its_end(&mut client), (Vec::new(), Some(ErrorKind::ConnectionReset)));
+    peer.finish().expect("finished");
+}
+
+#[test]
 fn half_close_goes_on_receiving() {
     let peer = Peer::answer(Response::from("answer").ending(Ending::HalfClose));
     let mut client = connect_and_send(peer.addr(), b"hello");

@@ -179,7 +179,8 @@ impl Service {
     pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Result<Exchange>> {
         let mut state = self.state();
         let told = state.outcomes.pop_front();
-        if told.is_none() {
+        let is_known = state.wakers.iter().any(|known| known.will_wake(waker));
+        if told.is_none() && !is_known {
             state.wakers.push(waker.clone());
         }
         drop(state);

@@ -50,6 +50,7 @@ pub(crate) fn watch(console: &Arc<Console>, on_signal: OnSignal) -> Signalled {
     let (console, first) = (Arc::clone(console), signalled.clone());
     std::thread::spawn(move || {
         let mut signals = signals.forever();
+        let is_second = matches!(on_signal, OnSignal::Stop(_));
         if let OnSignal::Stop(stop) = on_signal
             && let Some(signal) = signals.next()
         {
@@ -63,19 +64,23 @@ pub(crate) fn watch(console: &Arc<Console>, on_signal: OnSignal) -> Signalled {
             });
         }
         for (count, signal) in signals.enumerate() {
-            let console = Arc::clone(&console);
-            let end = move || {
-                if count == 0 {
+            // What was captured is in the file already.
+            #[allow(clippy::exit)]
+            let end = move || std::process::exit(128 + signal);
+            if count == 0 {
+                let console = Arc::clone(&console);
+                std::thread::spawn(move || {
                     console.say(Line::Stopping);
-                } else {
+                    end()
+                });
+            }
+            if count > 0 || is_second {
+                // The line may have nobody who reads it: the second signal does not wait for that for ever.
+                std::thread::spawn(move || {
                     std::thread::sleep(Duration::from_secs(1));
-                }
-                // What was captured is in the file already.
-                #[allow(clippy::exit)]
-                std::process::exit(128 + signal)
-            };
-            // The line may have nobody who reads it: the second signal does not wait for that for ever.
-            std::thread::spawn(end);
+                    end()
+                });
+            }
         }
     });
     signalled
