@@ -245,6 +245,7 @@ impl Connection {
     fn set_end(&mut self, client: ClientEnd) {
         self.live.end.get_or_init(|| ConnectionEnd {
             client,
+            is_reset: self.wire.resets,
             trailing: mem::replace(&mut self.wire.trailing, Kept::new(0)),
             at: Instant::now(),
             acknowledged: self

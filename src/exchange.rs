@@ -61,6 +61,8 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct ConnectionEnd {
     pub(crate) client: ClientEnd,
+    /// Whether we have reset it.
+    pub(crate) is_reset: bool,
     pub(crate) trailing: Kept,
     pub(crate) at: Instant,
     /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.

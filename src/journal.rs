@@ -129,6 +129,7 @@ impl fmt::Display for ConnectionRecord {
                 f.write_str(match end.client {
                     ClientEnd::Closed => "closed by the client",
                     ClientEnd::Reset => "reset by the client",
+                    ClientEnd::StillOpen if end.is_reset => "reset by us",
                     ClientEnd::StillOpen => "closed by us while the client was still there",
                 })?;
                 self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;

@@ -302,7 +302,7 @@ fn a_drop_without_finish_panics_with_the_cause_too() {
     assert_eq!(
         panic_of(|| drop(peer)),
         format!(
-            "failed to use all answers of the peer on {addr}: only 1 of the sequence's 2 answers were fetched"
+            "failed to finish the source of the peer on {addr}: only 1 of the sequence's 2 answers were fetched"
         )
     );
 }

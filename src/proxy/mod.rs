@@ -107,8 +107,8 @@ impl Proxy {
     }
 
     /// Writes the bytes of each response to the file at `path`, from which a [`FileSource`](crate::FileSource) can replay
-    /// them: it is emptied when an exchange comes to its response, and holds the last one. An exchange that fails leaves
-    /// what had arrived, which may be nothing: an upstream that cannot be reached costs an older record.
+    /// them: it is emptied when the upstream of an exchange has been reached, and holds the last one. An exchange that fails
+    /// after that leaves what had arrived; an upstream that cannot be reached leaves the older record.
     ///
     /// Bytes reach the file as they arrive, before the client gets them. A response that begins while another one is
     /// still being written gets a new file at the path, so that the two don't mix.

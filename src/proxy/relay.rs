@@ -90,11 +90,11 @@ impl Drop for Relay {
 
 impl Answer {
     fn to(question: Question, background: &Arc<Background>) -> io::Result<Self> {
-        // First of all: what is in the file is never the response to an earlier request.
-        let record = question.record.as_ref().map(|record| lock(record).open()).transpose()?;
         let request = question.request.clone();
         let framer = ResponseFramer::new(Asked::by(request.method()));
+        // First of all: an upstream that cannot be reached costs no older record.
         let upstream = Upstream::ask(&question.upstream, request, question.timeout, background)?;
+        let record = question.record.as_ref().map(|record| lock(record).open()).transpose()?;
         Ok(Answer { upstream, framer, record, ready: 0, is_whole: false, question })
     }
 
