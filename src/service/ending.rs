@@ -64,7 +64,7 @@ impl Service {
 
     /// Whether nothing more is to be accepted than what waits already.
     pub(crate) fn is_ending(&self) -> bool {
-        self.finishing.get().is_some() || self.is_stopping()
+        self.finishing.get().is_some()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -84,7 +84,7 @@ impl Service {
         self.finishing.get().copied()
     }
 
-    pub(super) fn end_accepting(&self, state: &mut State) {
+    fn end_accepting(&self, state: &mut State) {
         self.listening.stop_waiting();
         self.knock(state);
     }
@@ -107,7 +107,7 @@ impl Service {
     }
 
     /// Waits for all workers, those too that are started meanwhile.
-    pub(super) fn join(&self) {
+    fn join(&self) {
         let mut state = self.state();
         let (mut idle, mut since) = (state.idle, Instant::now());
         // One that does not rest looks up by itself.

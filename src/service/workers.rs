@@ -70,7 +70,7 @@ impl Service {
         self.end_serving(&mut self.state(), number);
     }
 
-    pub(super) fn end_serving(&self, state: &mut State, number: u64) {
+    fn end_serving(&self, state: &mut State, number: u64) {
         state.serving -= 1;
         if self.role == Role::Foreground {
             state.open.remove(&number);
@@ -82,7 +82,7 @@ impl Service {
         self.leave(&mut self.state());
     }
 
-    pub(super) fn leave(&self, state: &mut State) {
+    fn leave(&self, state: &mut State) {
         state.idle -= 1;
         if self.is_ending() {
             self.knock(state);
