@@ -13,17 +13,11 @@ use fake_peer::{
     ClientEnd, Delay, Ending, Framing, Gate, Peer, PerConnection, Request, Response, Sequence, http,
 };
 use support::{
-    PATIENCE, ask, connect, eventually, finished, numbered, read_all, same_bytes, taken,
+    PATIENCE, ask, connect, eventually, finished, numbered, read_all, read_to_its_end, same_bytes,
+    taken,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\n\r\n";
-
-/// What a client reads, and how the reading ended.
-fn read_to_its_end(client: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
-    let mut bytes = Vec::new();
-    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
-    (bytes, error)
-}
 
 fn ask_to_its_end(addr: SocketAddr, request: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
     let mut client = connect(addr);

@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use fake_peer::{ClientEnd, Ending, Error, Gate, Peer, Response, TcpServer};
-use support::{connect, patient, read_all};
+use support::{connect, patient, read_all, read_to_its_end};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -16,13 +16,6 @@ fn connect_and_send(addr: SocketAddr, request: &[u8]) -> TcpStream {
     let mut client = connect(addr);
     client.write_all(request).expect("an open socket");
     client
-}
-
-/// What a client reads, and how the reading ended.
-fn read_to_its_end(client: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
-    let mut bytes = Vec::new();
-    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
-    (bytes, error)
 }
 
 #[test]

@@ -125,6 +125,13 @@ pub(crate) fn read_all(client: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
+/// What a client reads, and how the reading ended.
+pub(crate) fn read_to_its_end(client: &mut TcpStream) -> (Vec<u8>, Option<io::ErrorKind>) {
+    let mut bytes = Vec::new();
+    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
+    (bytes, error)
+}
+
 /// Makes the client's end go with a reset.
 #[track_caller]
 pub(crate) fn reset(client: TcpStream) {
