@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::mpsc;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -1089,6 +1089,33 @@ fn a_future_that_is_polled_in_several_threads_wakes_the_last_one() {
     let exchange = waiting.join().expect("it was woken");
     assert_eq!(exchange.request().bytes(), b"request");
     finished(peer);
+}
+
+/// Looks at a peer, and lets go of the last handle to it.
+struct LetGo(Mutex<Option<(Peer, mpsc::Sender<Journal>)>>);
+
+impl Wake for LetGo {
+    fn wake(self: Arc<Self>) {
+        if let Some((peer, told)) = self.0.lock().expect("woken once").take() {
+            told.send(peer.journal()).expect("somebody waits");
+            drop(peer);
+        }
+    }
+}
+
+#[test]
+fn a_waker_may_look_at_the_peer_and_drop_it() {
+    let peer = spawned(patient().source("answer"));
+    let addr = peer.addr();
+    let mut next = Box::pin(peer.take_async(PATIENCE));
+    let (told, journal) = mpsc::channel();
+    let let_go = Arc::new(LetGo(Mutex::new(Some((peer, told)))));
+    let waker = Waker::from(Arc::clone(&let_go));
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "nobody came yet");
+    assert_eq!(ask(addr, b"request"), b"answer");
+    let journal = journal.recv_timeout(PATIENCE).expect("the waker was called under no lock");
+    assert_eq!(requests(&journal), ["request"]);
+    eventually("nobody listens any more", || TcpStream::connect(addr).is_err());
 }
 
 #[test]

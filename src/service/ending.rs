@@ -22,7 +22,9 @@ impl Service {
         drop(state);
         self.join();
         // Whoever waits for an exchange need not wait any more.
-        self.notify(&mut self.state());
+        let state = self.state();
+        self.notify(&state);
+        self.wake_futures(state);
 
         let mut first_error = None;
         let outcomes = std::mem::take(&mut self.state().outcomes);
@@ -57,7 +59,7 @@ impl Service {
             }
         }
         self.end_accepting(&mut state);
-        self.notify(&mut state);
+        self.notify(&state);
         drop(state);
         self.join();
     }

@@ -293,15 +293,15 @@ impl Service {
             return self.publish_outcome(outcome, permit);
         }
         let outcome = self.outcome(exchange, fault);
-        self.tell(&mut state, outcome, permit);
+        self.tell(state, outcome, permit);
     }
 
     /// Tells who waits for an exchange of something else.
     pub(crate) fn publish_outcome(&self, outcome: Outcome, permit: bool) {
-        self.tell(&mut self.state(), outcome, permit);
+        self.tell(self.state(), outcome, permit);
     }
 
-    fn tell(&self, state: &mut State, outcome: Outcome, permit: bool) {
+    fn tell(&self, mut state: MutexGuard<'_, State>, outcome: Outcome, permit: bool) {
         if self.role == Role::Foreground {
             state.in_flight -= u64::from(permit);
             if state.serves_many && matches!(outcome, Outcome::Panicked(_)) {
@@ -310,17 +310,22 @@ impl Service {
             }
         }
         state.outcomes.push_back(Told { outcome, permit });
-        self.notify(state);
+        self.notify(&state);
+        self.wake_futures(state);
     }
 
-    /// A system call, so not for nobody.
-    fn notify(&self, state: &mut State) {
+    /// Tells the threads that wait. A system call, so not for nobody.
+    fn notify(&self, state: &State) {
         if state.waiting > 0 {
             self.changed.notify_all();
         }
-        for waker in state.wakers.drain(..) {
-            waker.wake();
-        }
+    }
+
+    /// Wakes the futures that wait, under no lock: a waker may do anything, also drop the last handle of this peer.
+    fn wake_futures(&self, mut state: MutexGuard<'_, State>) {
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     fn wait<'a>(

@@ -27,7 +27,7 @@ impl Service {
     pub(crate) fn wait_for_one(&self, deadline: Deadline) -> Result<Exchange> {
         let mut state = self.state();
         state.permits += 1;
-        self.notify(&mut state);
+        self.notify(&state);
         loop {
             if let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
                 // What failed without a permit ends this call all the same, and leaves nothing to be served uncalled.
@@ -55,7 +55,7 @@ impl Service {
         // One that was requested before this lock has seen no permit to take away.
         state.permits = if stop.is_requested() { 0 } else { stop.exchanges().unwrap_or(u64::MAX) };
         state.serves_many = true;
-        self.notify(&mut state);
+        self.notify(&state);
         loop {
             while let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
                 ended += u64::from(permit);
@@ -96,7 +96,7 @@ impl Service {
     pub(crate) fn begin_no_more(&self) {
         let mut state = self.state();
         state.permits = 0;
-        self.notify(&mut state);
+        self.notify(&state);
     }
 
     /// Waits until an exchange may begin; false says that none ever will.

@@ -61,7 +61,7 @@ impl Service {
         // Whoever leaves one behind comes back to look at it.
         let stays = leaving.is_some() || state.idle < IDLE_WORKERS;
         state.leaving.extend(leaving);
-        self.notify(&mut state);
+        self.notify(&state);
         state.idle += usize::from(stays);
         stays
     }
