@@ -28,10 +28,8 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut ratios = Vec::new();
 
-    let mut group = criterion.benchmark_group("start, one exchange, stop");
-    group.bench_function("peer", |bencher| bencher.iter(peer_once));
-    group.bench_function("floor", |bencher| bencher.iter(floor_once));
-    group.finish();
+    // Ratios come first: criterion's samples leave as many connections in TIME_WAIT as the kernel keeps, and then each
+    // connection costs something else.
     let (pairs, each) = if quick { (1, 1) } else { (101, 50) };
     let start = ratio(&mut peer_once, &mut floor_once, pairs, each);
     ratios.push(format!(
@@ -52,11 +50,19 @@ fn main() {
         requests: 20_000,
         run: kept_connections,
     };
-    for (load, clients) in [(&new, 1), (&new, 8), (&kept, 1), (&kept, 8)] {
-        ratios.push(load.measure(&mut criterion, clients, quick));
+    let loads = [(&new, 1), (&new, 8), (&kept, 1), (&kept, 8)];
+    for (load, clients) in loads {
+        ratios.push(load.measure_ratio(clients, quick));
     }
     ratios.push(new.measure_fairness(8, if quick { 10 } else { 1000 }));
 
+    let mut group = criterion.benchmark_group("start, one exchange, stop");
+    group.bench_function("peer", |bencher| bencher.iter(peer_once));
+    group.bench_function("floor", |bencher| bencher.iter(floor_once));
+    group.finish();
+    for (load, clients) in loads {
+        load.sample(&mut criterion, clients, quick);
+    }
     criterion.final_summary();
     for ratio in ratios {
         println!("{ratio}");
@@ -75,30 +81,49 @@ struct Load {
 
 impl Load {
     /// The line to print in the end.
-    fn measure(&self, criterion: &mut Criterion, clients: usize, quick: bool) -> String {
-        let requests = if quick { 2 } else { self.requests / clients };
-        let name = format!("{}, clients: {clients}", self.name);
-        let (reference, serving) = self.reference;
-        let peer = listening(self.answer.clone());
-        let floor = Floor::start(serving);
-        let mut ours = || (self.run)(peer.addr(), clients, requests);
-        let mut theirs = || (self.run)(floor.addr, clients, requests);
-
-        let mut group = criterion.benchmark_group(&name);
-        group.throughput(Throughput::Elements((clients * requests) as u64)).sample_size(10);
-        group.bench_function("peer", |bencher| bencher.iter(&mut ours));
-        group.bench_function(reference, |bencher| bencher.iter(&mut theirs));
-        group.finish();
+    fn measure_ratio(&self, clients: usize, quick: bool) -> String {
         let pairs = if quick { 1 } else { 21 };
-        let throughput = 1.0 / ratio(&mut ours, &mut theirs, pairs, 1);
-        finish(peer);
+        let throughput = self
+            .beside_reference(clients, quick, |ours, theirs| 1.0 / ratio(ours, theirs, pairs, 1));
         format!(
-            "{name}: {throughput:.2} × the throughput of the {reference} (median of {pairs} pairs)"
+            "{}, clients: {clients}: {throughput:.2} × the throughput of the {} (median of {pairs} pairs)",
+            self.name, self.reference.0
         )
     }
-}
 
-impl Load {
+    /// What criterion says of it.
+    fn sample(&self, criterion: &mut Criterion, clients: usize, quick: bool) {
+        let requests = (clients * self.requests_of_each(clients, quick)) as u64;
+        let mut group = criterion.benchmark_group(format!("{}, clients: {clients}", self.name));
+        group.throughput(Throughput::Elements(requests)).sample_size(10);
+        self.beside_reference(clients, quick, |ours, theirs| {
+            group.bench_function("peer", |bencher| bencher.iter(&mut *ours));
+            group.bench_function(self.reference.0, |bencher| bencher.iter(&mut *theirs));
+        });
+        group.finish();
+    }
+
+    fn requests_of_each(&self, clients: usize, quick: bool) -> usize {
+        if quick { 2 } else { self.requests / clients }
+    }
+
+    /// Gives `measure` this load on a peer, and on the reference.
+    fn beside_reference<T>(
+        &self,
+        clients: usize,
+        quick: bool,
+        measure: impl FnOnce(&mut dyn FnMut(), &mut dyn FnMut()) -> T,
+    ) -> T {
+        let requests = self.requests_of_each(clients, quick);
+        let peer = listening(self.answer.clone());
+        let floor = Floor::start(self.reference.1);
+        let mut ours = || (self.run)(peer.addr(), clients, requests);
+        let mut theirs = || (self.run)(floor.addr, clients, requests);
+        let measured = measure(&mut ours, &mut theirs);
+        finish(peer);
+        measured
+    }
+
     /// The line that says how many requests the slowest of several clients had answered while all of them asked.
     fn measure_fairness(&self, clients: usize, millis: u64) -> String {
         let peer = listening(self.answer.clone());

@@ -24,7 +24,7 @@ impl Service {
         // Whoever waits for an exchange need not wait any more.
         let state = self.state();
         self.notify(&state);
-        self.wake_futures(state);
+        Self::wake_futures(state);
 
         let mut first_error = None;
         let outcomes = std::mem::take(&mut self.state().outcomes);

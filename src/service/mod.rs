@@ -311,7 +311,7 @@ impl Service {
         }
         state.outcomes.push_back(Told { outcome, permit });
         self.notify(&state);
-        self.wake_futures(state);
+        Self::wake_futures(state);
     }
 
     /// Tells the threads that wait. A system call, so not for nobody.
@@ -322,7 +322,7 @@ impl Service {
     }
 
     /// Wakes the futures that wait, under no lock: a waker may do anything, also drop the last handle of this peer.
-    fn wake_futures(&self, mut state: MutexGuard<'_, State>) {
+    fn wake_futures(mut state: MutexGuard<'_, State>) {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
