@@ -141,10 +141,12 @@ impl fmt::Display for ConnectionRecord {
         }
         self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
         if self.unfinished() > 0 {
-            writeln!(f, "  {} bytes so far of a request that is not over", self.unfinished())?;
+            let so_far = Bytes(self.unfinished());
+            writeln!(f, "  {so_far} so far of a request that is not over")?;
         }
         if self.trailing_len() > 0 {
-            writeln!(f, "  {} bytes past the end of the last request", self.trailing_len())?;
+            let trailing = Bytes(self.trailing_len());
+            writeln!(f, "  {trailing} past the end of the last request")?;
             write_lines(f, self.trailing(), self.trailing_len())?;
         }
         Ok(())
@@ -163,15 +165,12 @@ impl fmt::Display for Exchange {
             RequestEnd::Failed => "cut short by a failure",
         };
         let number = self.client().exchange();
-        write!(
-            f,
-            "  exchange {number}: {} bytes of request, {whole}; {} ",
-            request.len(),
-            self.sent()
-        )?;
+        write!(f, "  exchange {number}: {} of request, {whole}; ", Bytes(request.len()))?;
         match self.offered() {
-            Some(offered) => writeln!(f, "of {offered} bytes of response")?,
-            None => writeln!(f, "bytes of response")?,
+            Some(offered) => {
+                writeln!(f, "{} of {} of response", self.sent(), Bytes(offered))?;
+            }
+            None => writeln!(f, "{} of response", Bytes(self.sent()))?,
         }
         write_lines(f, request.bytes(), request.len())?;
         for seed in self.seeds() {
@@ -184,6 +183,15 @@ impl fmt::Display for Exchange {
             writeln!(f, "    failed: {failure}")?;
         }
         Ok(())
+    }
+}
+
+/// So many bytes, in words.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, if self.0 == 1 { "byte" } else { "bytes" })
     }
 }
 
@@ -203,7 +211,8 @@ fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Resul
     }
     let more = len - bytes.len() as u64;
     if more > 0 {
-        writeln!(f, "    … and {more} bytes more, which were not kept")?;
+        let more = Bytes(more);
+        writeln!(f, "    … and {more} more, which were not kept")?;
     }
     Ok(())
 }

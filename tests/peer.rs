@@ -1010,6 +1010,15 @@ connection 3 from {}, closed by the client at …
 }
 
 #[test]
+fn one_byte_is_not_called_bytes() {
+    let peer = spawned(patient().source("1").framing(Framing::exactly(1)));
+    assert_eq!(ask(peer.addr(), b"q"), b"1");
+    let journal = peer.journal().to_string();
+    assert!(journal.contains("1 byte of request, whole; 1 of 1 byte of response\n"), "{journal}");
+    finished(peer);
+}
+
+#[test]
 fn the_journal_prints_who_is_still_connected_and_who_has_reset() {
     let peer = spawned(patient().source("answer").framing(Framing::until("\n")));
     let mut resetting = connect(peer.addr());
