@@ -128,6 +128,8 @@ impl Host for Caller<'_> {
         self.service.plug.respond(request)
     }
 
+    fn about_to_end(&self, _: u64) {}
+
     fn about_to_wait(&self) {}
 
     fn finishing_since(&self) -> Option<Instant> {

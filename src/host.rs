@@ -20,6 +20,9 @@ pub(crate) trait Host {
     fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>>;
     /// The source's answer, or its panic.
     fn respond(&self, request: &Request) -> Result<io::Result<Response>, Payload>;
+    /// The last bytes of this exchange's response are about to leave: its client may know of the end before we do anything
+    /// else.
+    fn about_to_end(&self, exchange: u64);
     /// This thread is about to wait for its client, or for what a user plugged in: others may need serving.
     fn about_to_wait(&self);
     /// When the server began to finish: who has had their answer and stays connected is not waited for any more.

@@ -91,8 +91,9 @@ impl Peer {
         format!("http://{}{path}", self.addr())
     }
 
-    /// The next exchange, in the order in which they end. Waits for it until its response has left, for at most
-    /// `timeout`. Several threads may take; each exchange goes to one.
+    /// The next exchange, in the order in which their responses end: who asks again after an answer is taken again after it,
+    /// on whichever connection. Waits for it until its response has left, for at most `timeout`. Several threads may take;
+    /// each exchange goes to one.
     ///
     /// # Errors
     ///
@@ -133,7 +134,9 @@ impl Peer {
         }
     }
 
-    /// What has happened so far.
+    /// What has happened so far. What a client has the last byte of has happened; only while an
+    /// [observer](crate::TcpServerBuilder::on_event) holds that up, or a reader given to
+    /// [`send_from`](crate::Response::send_from) has not said yet that it was the last one, it may come later.
     pub fn journal(&self) -> Journal {
         self.service.journal()
     }

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::delay::Delay;
+use crate::ending::Ending;
 use crate::error::on_path;
 use crate::framing::persistence::Persistence;
 use crate::gate::Gate;
 use crate::host::{Host, PATIENCE};
 use crate::response::{Pace, Pieces, Response, Step};
-use crate::wire::{LARGE_BUFFER, Wire};
+use crate::wire::{Behind, LARGE_BUFFER, Wire};
 
 /// How many bytes a response sends; `None` if only sending it will tell.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
@@ -30,10 +31,21 @@ pub(crate) struct Performance {
     parts: Vec<Part>,
     pace: Pace,
     cut: Option<u64>,
+    /// What comes behind its last byte.
+    behind: Behind,
     /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
     pub(crate) offered: Option<u64>,
     /// What its delays are drawn from.
     pub(crate) seeds: Vec<u64>,
+}
+
+/// Where bytes are in their response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Inner,
+    /// Most likely there are no more, but only a look will tell.
+    SeemsLast,
+    Last,
 }
 
 enum Part {
@@ -75,7 +87,11 @@ impl Performance {
         let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
         let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
         let seeds = delays.filter_map(Delay::drawn_from).collect();
-        Ok(Performance { parts, pace: response.pace, cut: response.cut, offered, seeds })
+        let behind = match response.ending {
+            Ending::Close | Ending::HalfClose => Behind::End,
+            _ => Behind::Other,
+        };
+        Ok(Performance { parts, pace: response.pace, cut: response.cut, behind, offered, seeds })
     }
 
     /// Carries out all steps up to the cut, as the server's exchange of this number; counts in `sent` the bytes that the
@@ -88,14 +104,20 @@ impl Performance {
         host: &dyn Host,
         persistence: Option<&mut Persistence>,
     ) -> Result<(), Failure> {
-        let Performance { pace, cut, .. } = self;
-        let mut sender = Sender { wire, sent, host, exchange, pace, cut, persistence, start: None };
+        let Performance { pace, cut, behind, .. } = self;
+        let mut sender =
+            Sender { wire, sent, host, exchange, pace, cut, behind, persistence, start: None };
         let mut begun = false;
+        let is_something = |part: &Part| !matches!(part, Part::Bytes(bytes) if bytes.is_empty());
+        let last = self.parts.iter().rposition(is_something);
         for (index, part) in self.parts.into_iter().enumerate() {
+            let position = if Some(index) == last { Position::Last } else { Position::Inner };
             begun |= matches!(part, Part::Bytes(_) | Part::Reader { .. });
             let sending = match part {
-                Part::Bytes(bytes) => sender.send(&bytes)?,
-                Part::Reader { reader, origin, length } => sender.copy(reader, &origin, length)?,
+                Part::Bytes(bytes) => sender.send(&bytes, position)?,
+                Part::Reader { reader, origin, length } => {
+                    sender.copy(reader, &origin, length, position)?
+                }
                 // What waits before the first byte is not behind it, though there be none.
                 _ if begun && sender.is_cut() => Sending::IsCut,
                 Part::Pause(delay) => {
@@ -228,6 +250,7 @@ struct Sender<'a> {
     exchange: u64,
     pace: Pace,
     cut: Option<u64>,
+    behind: Behind,
     persistence: Option<&'a mut Persistence>,
     /// When the first byte left.
     start: Option<Instant>,
@@ -238,20 +261,33 @@ impl Sender<'_> {
         self.cut.is_some_and(|cut| *self.sent >= cut)
     }
 
-    /// Sends these bytes, as many of them as the cut allows.
-    fn send(&mut self, bytes: &[u8]) -> Result<Sending, Failure> {
+    /// Sends these bytes of the response, as many of them as the cut allows.
+    fn send(&mut self, bytes: &[u8], position: Position) -> Result<Sending, Failure> {
         let left = self.cut.map_or(u64::MAX, |cut| cut - *self.sent);
         let within = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let position = match self.cut {
+            Some(_) if left == within as u64 => Position::Last,
+            _ => position,
+        };
         let mut left = &bytes[..within];
         while !left.is_empty() {
             self.keep_pace();
             let (piece, rest) = left.split_at(left.len().min(self.pace.largest_write(*self.sent)));
+            let position = if rest.is_empty() { position } else { Position::Inner };
+            let about_to_write = || {
+                if position != Position::Inner {
+                    self.host.about_to_end(self.exchange);
+                }
+            };
             let waiting = &|| {
                 self.host.about_to_wait();
+                about_to_write();
                 self.host.finishing_since().is_none()
             };
+            let behind = if position == Position::Last { self.behind } else { Behind::Other };
             let deadline = self.host.settings().deadline;
-            self.wire.send(piece, self.sent, deadline, waiting).map_err(Failure::Send)?;
+            about_to_write();
+            self.wire.send(piece, behind, self.sent, deadline, waiting).map_err(Failure::Send)?;
             if let Some(persistence) = &mut self.persistence {
                 persistence.feed(piece);
             }
@@ -288,29 +324,59 @@ impl Sender<'_> {
         mut reader: Box<dyn Read + Send>,
         origin: &Origin,
         length: Option<u64>,
+        position: Position,
     ) -> Result<Sending, Failure> {
         // One more than the length, so that the first read of a small file meets its end.
         let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
         let mut buffer = vec![0; size.saturating_add(1).min(LARGE_BUFFER)];
+        let mut sent = 0;
         loop {
             if let Origin::User = origin {
                 self.host.about_to_wait();
             }
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(Sending::GoesOn),
-                Ok(length) => {
-                    if self.send(&buffer[..length])? == Sending::IsCut {
-                        return Ok(Sending::IsCut);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(Failure::Source(match origin {
-                        Origin::File(path) => on_path("read response file", path)(error),
-                        Origin::Pattern | Origin::User => error,
-                    }));
-                }
+            let (filled, is_end) = read(&mut *reader, &mut buffer, length.is_some())
+                .map_err(|error| Failure::Source(origin.tell(error)))?;
+            sent += filled as u64;
+            let position = match position {
+                Position::Inner => Position::Inner,
+                _ if is_end => Position::Last,
+                _ if length.is_some_and(|length| sent >= length) => Position::SeemsLast,
+                _ => Position::Inner,
+            };
+            if self.send(&buffer[..filled], position)? == Sending::IsCut {
+                return Ok(Sending::IsCut);
             }
+            if is_end {
+                return Ok(Sending::GoesOn);
+            }
+        }
+    }
+}
+
+/// Reads once, or until the buffer is full if that `is_prompt`. How much, and whether this is the end.
+fn read(reader: &mut dyn Read, buffer: &mut [u8], is_prompt: bool) -> io::Result<(usize, bool)> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => return Ok((filled, true)),
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // What was read before it is sent; the next read fails again.
+            Err(_) if filled > 0 => break,
+            Err(error) => return Err(error),
+        }
+        if !is_prompt {
+            break;
+        }
+    }
+    Ok((filled, false))
+}
+
+impl Origin {
+    fn tell(&self, error: io::Error) -> io::Error {
+        match self {
+            Origin::File(path) => on_path("read response file", path)(error),
+            Origin::Pattern | Origin::User => error,
         }
     }
 }

@@ -53,6 +53,7 @@ fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
     let worker = Worker {
         service,
         permit: Cell::new(false),
+        ending: Cell::new(None),
         leaving: Cell::new(None),
         buffer: Cell::default(),
     };
@@ -72,6 +73,8 @@ struct Worker {
     service: Arc<Service>,
     /// Whether a permit was taken for an exchange that has not been published yet.
     permit: Cell<bool>,
+    /// The exchange that is about to end.
+    ending: Cell<Option<u64>>,
     /// A connection that has been served, but for what is left of its close.
     leaving: Cell<Option<Box<Connection>>>,
     /// The last one's buffer, for the next one.
@@ -123,7 +126,7 @@ impl Worker {
                     if told.replace(source.kind()) != Some(source.kind()) {
                         let error = Error::Accept { addr: service.addr(), source };
                         self.catch(|| service.plug.tell(&Event::Failed(&error)));
-                        service.publish_outcome(Outcome::Over(Err(error)), false);
+                        service.publish_outcome(Outcome::Failed(Box::new(error)), false);
                     }
                     // They may be what holds the descriptors that are missing.
                     self.look_at_all_leaving();
@@ -133,10 +136,18 @@ impl Worker {
         }
     }
 
+    /// Whoever waits for an exchange need not wait for the one that seemed about to end.
+    fn not_yet_ending(&self) {
+        if let Some(exchange) = self.ending.take() {
+            self.service.not_yet_ending(exchange);
+        }
+    }
+
     /// Whatever a user plugged in panics with is told to who waits.
     fn catch(&self, call: impl FnOnce()) {
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(call)) {
-            self.service.publish_outcome(Outcome::Panicked(payload), self.permit.take());
+            self.not_yet_ending();
+            self.service.publish_outcome(Outcome::panicked(payload), self.permit.take());
         }
     }
 
@@ -224,6 +235,7 @@ impl Worker {
             }
             self.permit.set(true);
             let Exchanged { exchange, fault, next } = connection.exchange(self);
+            self.ending.set(None);
             if let Next::Request = next {
                 service.publish(&exchange, fault, self.permit.take());
                 // A client that is never silent must not keep others waiting either.
@@ -320,7 +332,14 @@ impl Host for Worker {
         response
     }
 
+    fn about_to_end(&self, exchange: u64) {
+        if self.service.role == Role::Peer && self.ending.replace(Some(exchange)).is_none() {
+            self.service.about_to_end(exchange);
+        }
+    }
+
     fn about_to_wait(&self) {
+        self.not_yet_ending();
         // Without a thread others wait until this connection is done: slower, and nobody is lost.
         if let Err(error) = start_if_none_is_idle(&self.service) {
             self.service.plug.tell(&Event::Failed(&error));

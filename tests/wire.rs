@@ -12,11 +12,13 @@ use std::thread;
 use std::time::Duration;
 
 use fake_peer::{
-    ClientEnd, Error, FileSink, FileSource, Framing, MemorySink, Request, RequestEnd, Response,
+    ClientEnd, Ending, Error, FileSink, FileSource, Framing, MemorySink, Request, RequestEnd,
+    Response,
 };
 use support::{
-    Tee, all_bytes, bound, connect, connect_and_send, connect_with_little_room, next_piece,
-    numbered, patient, read_all, reporting, reset, same_bytes, serve_with,
+    Tee, all_bytes, bound, connect, connect_and_send, connect_with_little_room, expect_bytes,
+    finished, next_piece, numbered, patient, read_all, reporting, reset, same_bytes, serve_with,
+    spawned,
 };
 use tempfile::TempDir;
 
@@ -531,4 +533,31 @@ fn folder() -> TempDir {
 #[track_caller]
 fn read_file(path: &Path) -> Vec<u8> {
     fs::read(path).expect("a record")
+}
+
+/// A segment less, and the client is woken once for both.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_end_arrives_with_the_last_byte() {
+    let file = tempfile::NamedTempFile::new().expect("a folder for it");
+    std::fs::write(file.path(), "answer").expect("written");
+    let responses = [
+        ("bytes", Response::from("answer")),
+        ("several steps", Response::from("ans").send("wer").send("")),
+        ("a file", Response::file(file.path())),
+        ("a pattern", Response::new().repeat("answer", 6)),
+        ("a cut", Response::from("answer and more").send("unsent").cut(6, Ending::Close)),
+        ("a cut file", Response::file(file.path()).send("unsent").cut(6, Ending::HalfClose)),
+        ("a half-close", Response::from("answer").ending(Ending::HalfClose)),
+    ];
+    for (case, response) in responses {
+        let peer = spawned(patient().source(response));
+        let mut client = connect(peer.addr());
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
+        expect_bytes(&mut client, b"answer", case);
+        client.set_nonblocking(true).expect("an open socket");
+        assert_eq!(client.read(&mut [0]).expect(case), 0, "{case}");
+        drop(client);
+        finished(peer);
+    }
 }

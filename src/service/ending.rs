@@ -27,12 +27,12 @@ impl Service {
         Self::wake_futures(state);
 
         let mut first_error = None;
-        let outcomes = std::mem::take(&mut self.state().outcomes);
-        for told in outcomes {
+        let mut outcomes = std::mem::take(&mut self.state().outcomes);
+        while let Some(told) = outcomes.next_told() {
             match told.outcome {
-                Outcome::Over(Ok(_)) => {}
-                Outcome::Over(Err(error)) => first_error = first_error.or(Some(error)),
-                Outcome::Panicked(payload) => return Err(Fault::Panic(payload)),
+                Outcome::Served(_) => {}
+                Outcome::Failed(error) => first_error = first_error.or(Some(*error)),
+                Outcome::Panicked(payload) => return Err(Fault::Panic(*payload)),
             }
         }
         let addr = self.addr();

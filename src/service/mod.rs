@@ -2,6 +2,7 @@
 //! `worker`'s and `foreground`'s, what happens on one connection is `connection`'s.
 
 mod ending;
+mod outcomes;
 mod permits;
 mod workers;
 
@@ -17,11 +18,12 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use self::outcomes::{Next, Outcomes, Told};
 pub(crate) use self::workers::Idleness;
 use crate::client::Client;
 use crate::connection::{Connection, Fault};
 use crate::deadline::Deadline;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::exchange::{ClientEnd, Exchange, Live};
 use crate::journal::{ConnectionRecord, Journal};
@@ -72,7 +74,7 @@ struct State {
     in_flight: u64,
     /// Whether one call has all the permits.
     serves_many: bool,
-    outcomes: VecDeque<Told>,
+    outcomes: Outcomes,
     connections: u64,
     /// How many connections are being served.
     serving: usize,
@@ -103,24 +105,24 @@ struct Open {
     live: Arc<Live>,
 }
 
-/// An outcome, and whether a permit was taken for it.
-#[derive(Debug)]
-struct Told {
-    outcome: Outcome,
-    permit: bool,
-}
-
+/// Small: a peer keeps one for each exchange that nobody takes.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Over(Result<Exchange>),
-    Panicked(Payload),
+    Served(Exchange),
+    Failed(Box<Error>),
+    Panicked(Box<Payload>),
 }
 
 impl Outcome {
+    pub(crate) fn panicked(payload: Payload) -> Self {
+        Outcome::Panicked(Box::new(payload))
+    }
+
     pub(crate) fn result(self) -> Result<Exchange> {
         match self {
-            Outcome::Over(result) => result,
-            Outcome::Panicked(payload) => panic::resume_unwind(payload),
+            Outcome::Served(exchange) => Ok(exchange),
+            Outcome::Failed(error) => Err(*error),
+            Outcome::Panicked(payload) => panic::resume_unwind(*payload),
         }
     }
 }
@@ -163,11 +165,14 @@ impl Service {
         let deadline = Deadline::after(Some(timeout));
         let mut state = self.state();
         loop {
-            if let Some(told) = state.outcomes.pop_front() {
-                drop(state);
-                return Some(told.outcome.result());
-            }
-            let left = deadline.left();
+            let left = match state.outcomes.next() {
+                Next::Outcome(outcome) => {
+                    drop(state);
+                    return Some(outcome.result());
+                }
+                Next::Soon(left) => Some(left),
+                Next::Nothing => deadline.left(),
+            };
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }
@@ -178,17 +183,24 @@ impl Service {
     /// The next exchange of a peer, if one is over; otherwise `waker` is woken when that may have changed.
     pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Result<Exchange>> {
         let mut state = self.state();
-        let told = state.outcomes.pop_front();
-        let is_known = state.wakers.iter().any(|known| known.will_wake(waker));
-        if told.is_none() && !is_known {
+        if let Next::Outcome(outcome) = state.outcomes.next() {
+            drop(state);
+            return Some(outcome.result());
+        }
+        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
             state.wakers.push(waker.clone());
         }
-        drop(state);
-        told.map(|told| told.outcome.result())
+        None
     }
 
+    /// What a client has had the end of is in it.
     pub(crate) fn journal(&self) -> Journal {
-        Journal { connections: self.state().journal.clone() }
+        let mut state = self.state();
+        let now = Instant::now();
+        while let Some(left) = state.outcomes.left_of_imminent(now) {
+            state = self.wait(state, Some(left));
+        }
+        Journal { connections: state.journal.clone() }
     }
 
     /// Gives an accepted connection its number, and its place in the journal.
@@ -265,14 +277,27 @@ impl Service {
         match fault {
             None => {
                 self.plug.tell(&Event::Served(exchange));
-                Outcome::Over(Ok(exchange.clone()))
+                Outcome::Served(exchange.clone())
             }
             Some(Fault::Error(error)) => {
                 self.plug.tell(&Event::Failed(&error));
-                Outcome::Over(Err(error))
+                Outcome::Failed(Box::new(error))
             }
-            Some(Fault::Panic(payload)) => Outcome::Panicked(payload),
+            Some(Fault::Panic(payload)) => Outcome::panicked(payload),
         }
+    }
+
+    /// The last bytes of a response are about to leave: the exchange has its turn from now on, though it is told of later.
+    pub(crate) fn about_to_end(&self, exchange: u64) {
+        self.state().outcomes.reserve(exchange);
+    }
+
+    /// They do not leave yet.
+    pub(crate) fn not_yet_ending(&self, exchange: u64) {
+        let mut state = self.state();
+        state.outcomes.give_back(exchange);
+        self.notify(&state);
+        Self::wake_futures(state);
     }
 
     /// Writes down what became of an exchange, and tells who waits for it.
@@ -289,19 +314,25 @@ impl Service {
             // Who is told first is the first in the queue, too.
             let _turn = lock(&self.telling);
             let told = AssertUnwindSafe(|| self.outcome(exchange, fault));
-            let outcome = panic::catch_unwind(told).unwrap_or_else(Outcome::Panicked);
-            return self.publish_outcome(outcome, permit);
+            let outcome = panic::catch_unwind(told).unwrap_or_else(Outcome::panicked);
+            return self.tell(self.state(), Some(exchange), outcome, permit);
         }
         let outcome = self.outcome(exchange, fault);
-        self.tell(state, outcome, permit);
+        self.tell(state, Some(exchange), outcome, permit);
     }
 
     /// Tells who waits for an exchange of something else.
     pub(crate) fn publish_outcome(&self, outcome: Outcome, permit: bool) {
-        self.tell(self.state(), outcome, permit);
+        self.tell(self.state(), None, outcome, permit);
     }
 
-    fn tell(&self, mut state: MutexGuard<'_, State>, outcome: Outcome, permit: bool) {
+    fn tell(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        exchange: Option<&Exchange>,
+        outcome: Outcome,
+        permit: bool,
+    ) {
         if self.role == Role::Foreground {
             state.in_flight -= u64::from(permit);
             if state.serves_many && matches!(outcome, Outcome::Panicked(_)) {
@@ -309,7 +340,11 @@ impl Service {
                 state.permits = 0;
             }
         }
-        state.outcomes.push_back(Told { outcome, permit });
+        let told = Told { outcome, permit };
+        match exchange {
+            Some(exchange) => state.outcomes.fill(exchange.client().exchange, told),
+            None => state.outcomes.push(told),
+        }
         self.notify(&state);
         Self::wake_futures(state);
     }

@@ -6,7 +6,8 @@
 use std::panic;
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Outcome, Service, Told};
+use super::outcomes::Told;
+use super::{Outcome, Service};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
@@ -29,7 +30,7 @@ impl Service {
         state.permits += 1;
         self.notify(&state);
         loop {
-            if let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
+            if let Some(Told { outcome, permit }) = state.outcomes.next_told() {
                 // What failed without a permit ends this call all the same, and leaves nothing to be served uncalled.
                 state.permits = state.permits.saturating_sub(u64::from(!permit));
                 drop(state);
@@ -57,13 +58,13 @@ impl Service {
         state.serves_many = true;
         self.notify(&state);
         loop {
-            while let Some(Told { outcome, permit }) = state.outcomes.pop_front() {
+            while let Some(Told { outcome, permit }) = state.outcomes.next_told() {
                 ended += u64::from(permit);
                 deadline = idle_since_now();
                 match outcome {
-                    Outcome::Over(Ok(_)) => {}
-                    Outcome::Over(Err(error)) => first_error = first_error.or(Some(error)),
-                    Outcome::Panicked(payload) => panicked = panicked.or(Some(payload)),
+                    Outcome::Served(_) => {}
+                    Outcome::Failed(error) => first_error = first_error.or(Some(*error)),
+                    Outcome::Panicked(payload) => panicked = panicked.or(Some(*payload)),
                 }
             }
             let is_enough =
