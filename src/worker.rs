@@ -52,6 +52,7 @@ pub(crate) fn start_if_none_is_idle(service: &Arc<Service>) -> Result<(), Error>
 fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
     let worker = Worker {
         service,
+        in_a_row: Cell::new(0),
         permit: Cell::new(false),
         ending: Cell::new(None),
         leaving: Cell::new(None),
@@ -71,6 +72,8 @@ fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
 
 struct Worker {
     service: Arc<Service>,
+    /// How many clients have come without a pause.
+    in_a_row: Cell<u32>,
     /// Whether a permit was taken for an exchange that has not been published yet.
     permit: Cell<bool>,
     /// The exchange that is about to end.
@@ -90,15 +93,18 @@ impl Worker {
         loop {
             let result = match service.listening.accept(Deadline::Never) {
                 Ok(Some((_, addr))) if service.is_knock(addr) => Ok(None),
-                Ok(Some((stream, addr))) => service.admit_from_idle(stream, addr).map(Some),
+                Ok(Some((stream, addr))) => {
+                    self.in_a_row.set(self.in_a_row.get().wrapping_add(1));
+                    service.admit_from_idle(stream, addr, self.in_a_row.get()).map(Some)
+                }
                 nobody_or_error => nobody_or_error.map(|_| None),
             };
             match result {
-                Ok(Some((connection, others_wait))) => {
+                Ok(Some((connection, needs_another))) => {
                     // What a user plugged in may wait for anything.
                     let is_prompt =
                         service.plug.observer.is_none() && !service.settings.framing.is_custom();
-                    if others_wait || !is_prompt {
+                    if needs_another || !is_prompt {
                         self.catch(|| self.about_to_wait());
                     }
                     return Some(connection);
@@ -111,6 +117,7 @@ impl Worker {
                     return None;
                 }
                 Ok(None) if service.serves_in_turn() => {
+                    self.in_a_row.set(0);
                     self.look_at_all_leaving();
                     match service.rest() {
                         Idleness::GoOn => {}

@@ -90,6 +90,8 @@ struct State {
     idle: usize,
     /// Those of them that wait for nothing else: they look at no connection that is leaving.
     resting: usize,
+    /// How many workers there are for prompt clients, beside the first one.
+    helpers: usize,
     /// The connections with which workers are told that no more will come; open until they are gone.
     knocks: Vec<(SocketAddr, Socket)>,
     /// Threads that wait for `changed`.
@@ -208,19 +210,17 @@ impl Service {
         self.admit_with(stream, addr, |_| ()).map(|(connection, ())| connection)
     }
 
-    /// [`admit`](Self::admit) by a worker, which is not idle any more; whether somebody else may have to wait for it.
+    /// [`admit`](Self::admit) by a worker, which is not idle any more, and has had this many clients without a pause;
+    /// whether another worker is to accept meanwhile.
     pub(crate) fn admit_from_idle(
         &self,
         stream: TcpStream,
         addr: SocketAddr,
+        in_a_row: u32,
     ) -> io::Result<(Box<Connection>, bool)> {
         self.admit_with(stream, addr, |state| {
             state.idle -= 1;
-            // Prompt clients are served one after another in one thread. Where one was not prompt, and is being served by
-            // another thread, the next may not be prompt either.
-            let may_wait =
-                if self.serves_in_turn() { state.serving > 0 } else { state.connections > 0 };
-            state.idle == 0 && may_wait
+            state.idle == 0 && self.needs_another(state, in_a_row)
         })
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::thread::JoinHandle;
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::{Role, Service, State};
@@ -13,6 +15,10 @@ use crate::host::PATIENCE;
 
 /// More workers than this do not stay for later.
 const IDLE_WORKERS: usize = 16;
+
+/// A worker that has had this many clients without a pause is given help: fewer are served before a thread is there, and
+/// most peers see fewer.
+const MANY: u32 = 64;
 
 /// What a worker does when nobody comes.
 pub(crate) enum Idleness {
@@ -24,6 +30,12 @@ pub(crate) enum Idleness {
     Leave,
 }
 
+/// How many threads can run at once. Asked once: it is a look into files.
+fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZeroUsize::get))
+}
+
 impl Service {
     pub(crate) fn has_workers(&self) -> bool {
         !self.state().workers.is_empty()
@@ -33,6 +45,21 @@ impl Service {
     pub(crate) fn has_idle_worker(&self) -> bool {
         let state = self.state();
         state.idle > if state.leaving.is_empty() { 0 } else { state.resting }
+    }
+
+    /// Whether another worker is to accept while one serves the client that it has just accepted.
+    ///
+    /// Prompt clients are served one after another in one thread, or in as many as there are processors if they don't cease
+    /// to come. Where one was not prompt, and is being served by yet another thread, the next may not be prompt either.
+    pub(super) fn needs_another(&self, state: &mut State, in_a_row: u32) -> bool {
+        if !self.serves_in_turn() {
+            return state.connections > 0;
+        }
+        if in_a_row > 0 && in_a_row.is_multiple_of(MANY) && state.helpers + 1 < processors() {
+            state.helpers += 1;
+            return true;
+        }
+        state.serving > state.helpers
     }
 
     /// Keeps the worker that `start` starts, which is going to wait for a connection if it `is_idle`.
@@ -149,6 +176,7 @@ impl Service {
         let looking = state.idle - state.resting;
         if looking > 1 || (state.leaving.is_empty() && state.idle > 1) {
             self.leave(&mut state);
+            state.helpers = state.helpers.saturating_sub(1);
             Idleness::Leave
         } else if state.leaving.is_empty() && !self.is_ending() {
             state.resting += 1;
