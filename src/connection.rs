@@ -13,7 +13,7 @@ use crate::closing::{self, Leaving};
 use crate::ending::Ending;
 use crate::error::Error;
 use crate::event::Event;
-use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, Live, Times};
+use crate::exchange::{self, ClientEnd, ConnectionEnd, Exchange, Live, Moments, Times};
 use crate::framing::persistence::Persistence;
 use crate::framing::verdict::{TooMuch, Verdict};
 use crate::framing::{Framer, Framing};
@@ -31,7 +31,6 @@ pub(crate) struct Connection {
     pub(crate) live: Arc<Live>,
     wire: Wire,
     framing: Framing,
-    accepted: Instant,
     /// How many response bytes the kernel took, of all exchanges.
     sent: u64,
     /// When its close began, if the client's part of that is left for later.
@@ -82,17 +81,12 @@ impl Connection {
     pub(crate) fn new(client: Client, wire: Wire, framing: Framing) -> Self {
         Connection {
             client,
-            live: Arc::default(),
+            live: Arc::new(Live::new(Instant::now())),
             wire,
             framing,
-            accepted: Instant::now(),
             sent: 0,
             closing_since: None,
         }
-    }
-
-    pub(crate) fn accepted(&self) -> Instant {
-        self.accepted
     }
 
     /// Asks where its first request ends, if not where the server says.
@@ -140,11 +134,18 @@ impl Connection {
             offered: progress.offered,
             sent: progress.sent,
             sent_before: self.sent - progress.sent,
-            seeds: progress.seeds,
-            times: Times { accepted: self.accepted, first_byte, request_end, response_end },
-            failure: None,
+            moments: Moments::of(Times {
+                accepted: self.live.accepted,
+                first_byte,
+                request_end,
+                response_end,
+            }),
+            rare: None,
             live: Arc::clone(&self.live),
         };
+        if !progress.seeds.is_empty() {
+            parts.rare.get_or_insert_default().seeds = progress.seeds;
+        }
         let (ending, fault) = match answered {
             Ok(ending) => (ending, None),
             Err(failure) => (Ending::Close, Some(failure.fault(&mut parts))),
@@ -246,7 +247,8 @@ impl Connection {
         self.live.end.get_or_init(|| ConnectionEnd {
             client,
             is_reset: self.wire.resets,
-            trailing: mem::replace(&mut self.wire.trailing, Kept::new(0)),
+            trailing: (self.wire.trailing.len > 0)
+                .then(|| Box::new(mem::replace(&mut self.wire.trailing, Kept::new(0)))),
             at: Instant::now(),
             acknowledged: self
                 .wire
@@ -275,7 +277,7 @@ impl Connection {
         });
         let request = Request::new(Parts {
             client: self.client,
-            bytes: capture.kept.bytes,
+            bytes: capture.kept.bytes.into(),
             len: capture.kept.len,
             end,
             half_closed: match end {
@@ -283,7 +285,7 @@ impl Connection {
                 RequestEnd::Complete => framer.ends_at_eof(),
                 _ => false,
             },
-            problem: framer.problem().cloned(),
+            problem: framer.problem().cloned().map(Box::new),
         });
         (request, result)
     }
@@ -457,7 +459,7 @@ impl Failure {
     fn fault(self, parts: &mut exchange::Parts) -> Fault {
         let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
             Failure::Panic(who, payload) => {
-                parts.failure = Some(format!("{who} panicked").into());
+                parts.rare.get_or_insert_default().failure = Some(format!("{who} panicked"));
                 return Fault::Panic(payload);
             }
             Failure::Receive(source) => {
@@ -472,7 +474,7 @@ impl Failure {
             Failure::Send(source) => (|exchange, source| Error::Send { exchange, source }, source),
         };
         let error = kind(Exchange::new(parts.clone()), source);
-        parts.failure = Some(error.report().to_string().into());
+        parts.rare.get_or_insert_default().failure = Some(error.report().to_string());
         Fault::Error(error)
     }
 }

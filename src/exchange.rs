@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::kept::Kept;
@@ -31,6 +31,7 @@ use crate::request::Request;
 #[derive(Debug, Clone)]
 pub struct Exchange(Arc<Parts>);
 
+/// A peer keeps one for each exchange, so it is small: what most exchanges don't have is behind a pointer.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
     pub(crate) request: Request,
@@ -38,16 +39,34 @@ pub(crate) struct Parts {
     pub(crate) sent: u64,
     /// How many the kernel had taken of earlier responses on the connection.
     pub(crate) sent_before: u64,
-    pub(crate) seeds: Vec<u64>,
-    pub(crate) times: Times,
-    pub(crate) failure: Option<Arc<str>>,
+    pub(crate) moments: Moments,
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) live: Arc<Live>,
+}
+
+/// [`Times`], each since the connection was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moments {
+    first_byte: Nanos,
+    request_end: Nanos,
+    response_end: Nanos,
+}
+
+/// A time in half the room of a [`Duration`]; more than five centuries become that.
+#[derive(Debug, Clone, Copy)]
+struct Nanos(u64);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rare {
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) failure: Option<String>,
 }
 
 /// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
 /// afterwards.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Live {
+    pub(crate) accepted: Instant,
     /// How many bytes have arrived of a request that is not over yet.
     pub(crate) received: AtomicU64,
     /// It has had an exchange, and may have another.
@@ -58,12 +77,30 @@ pub(crate) struct Live {
     pub(crate) end: OnceLock<ConnectionEnd>,
 }
 
+impl Live {
+    /// Of a connection that was accepted at this time.
+    pub(crate) fn new(accepted: Instant) -> Self {
+        Live {
+            accepted,
+            received: AtomicU64::default(),
+            is_kept: AtomicBool::default(),
+            is_ending: AtomicBool::default(),
+            end: OnceLock::default(),
+        }
+    }
+
+    pub(crate) fn trailing(&self) -> Option<&Kept> {
+        self.end.get()?.trailing.as_deref()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct ConnectionEnd {
     pub(crate) client: ClientEnd,
     /// Whether we have reset it.
     pub(crate) is_reset: bool,
-    pub(crate) trailing: Kept,
+    /// If there was something.
+    pub(crate) trailing: Option<Box<Kept>>,
     pub(crate) at: Instant,
     /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
     pub(crate) acknowledged: Option<u64>,
@@ -95,6 +132,36 @@ pub struct Times {
     pub request_end: Instant,
     /// The last byte of the response was handed to the kernel.
     pub response_end: Instant,
+}
+
+impl Moments {
+    pub(crate) fn of(times: Times) -> Self {
+        let since = |moment: Instant| Nanos::of(moment.saturating_duration_since(times.accepted));
+        Moments {
+            first_byte: since(times.first_byte),
+            request_end: since(times.request_end),
+            response_end: since(times.response_end),
+        }
+    }
+
+    fn after(self, accepted: Instant) -> Times {
+        Times {
+            accepted,
+            first_byte: accepted + self.first_byte.duration(),
+            request_end: accepted + self.request_end.duration(),
+            response_end: accepted + self.response_end.duration(),
+        }
+    }
+}
+
+impl Nanos {
+    fn of(duration: Duration) -> Self {
+        Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
 }
 
 impl Exchange {
@@ -142,23 +209,23 @@ impl Exchange {
 
     /// What the [delays](crate::Delay) of the response were drawn from: the seed of each that is not fixed.
     pub fn seeds(&self) -> &[u64] {
-        &self.0.seeds
+        self.0.rare.as_ref().map_or(&[], |rare| &rare.seeds)
     }
 
     /// Why the exchange failed, in one line; `None` if it did not.
     pub fn failure(&self) -> Option<&str> {
-        self.0.failure.as_deref()
+        self.0.rare.as_ref()?.failure.as_deref()
     }
 
     /// What the client sent past the end of the connection's last request, until it closed: all of it, or the first
     /// [`retain`](crate::TcpServerBuilder::retain) bytes. Empty while the connection is open.
     pub fn trailing(&self) -> &[u8] {
-        self.0.live.end.get().map_or(&[], |end| &end.trailing.bytes)
+        self.0.live.trailing().map_or(&[], |kept| &kept.bytes)
     }
 
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
-        self.0.live.end.get().map_or(0, |end| end.trailing.len)
+        self.0.live.trailing().map_or(0, |kept| kept.len)
     }
 
     /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
@@ -167,8 +234,8 @@ impl Exchange {
     }
 
     /// When the parts of the exchange happened.
-    pub fn times(&self) -> &Times {
-        &self.0.times
+    pub fn times(&self) -> Times {
+        self.0.moments.after(self.0.live.accepted)
     }
 
     /// When the connection ended; `None` while it is open. A [peer](crate::Peer) that serves others, or nobody, meanwhile may

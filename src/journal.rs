@@ -37,7 +37,6 @@ pub struct Journal {
 #[derive(Debug, Clone)]
 pub struct ConnectionRecord {
     pub(crate) client: Client,
-    pub(crate) accepted: Instant,
     pub(crate) exchanges: Vec<Exchange>,
     pub(crate) live: Arc<Live>,
 }
@@ -92,17 +91,17 @@ impl ConnectionRecord {
 
     /// What the client sent past the end of its last request, as far as it was kept.
     pub fn trailing(&self) -> &[u8] {
-        self.live.end.get().map_or(&[], |end| &end.trailing.bytes)
+        self.live.trailing().map_or(&[], |kept| &kept.bytes)
     }
 
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
-        self.live.end.get().map_or(0, |end| end.trailing.len)
+        self.live.trailing().map_or(0, |kept| kept.len)
     }
 
     /// When the connection was accepted.
     pub fn accepted_at(&self) -> Instant {
-        self.accepted
+        self.live.accepted
     }
 
     /// When the connection ended; `None` while it is open.
@@ -133,7 +132,7 @@ impl fmt::Display for ConnectionRecord {
                     ClientEnd::StillOpen => "closed by us while the client was still there",
                 })?;
                 self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
-                writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted))?;
+                writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))?;
             }
         }
         if self.is_silent() {

@@ -36,14 +36,15 @@ use crate::head::{Head, RequestLine};
 #[derive(Clone)]
 pub struct Request(Arc<Parts>);
 
+/// Small, as those of an exchange.
 pub(crate) struct Parts {
     pub(crate) client: Client,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Box<[u8]>,
     pub(crate) len: u64,
     pub(crate) end: RequestEnd,
     /// Whether it was the client's half-close that ended the request, too early or as the framing asks for.
     pub(crate) half_closed: bool,
-    pub(crate) problem: Option<Problem>,
+    pub(crate) problem: Option<Box<Problem>>,
 }
 
 /// Why a request ended.
@@ -112,7 +113,7 @@ impl Request {
 
     /// Why the request was framed otherwise than its head said.
     pub fn problem(&self) -> Option<&Problem> {
-        self.0.problem.as_ref()
+        self.0.problem.as_deref()
     }
 
     /// The method of the request line: `GET`. `None` if this is not HTTP.

@@ -133,7 +133,7 @@ mod tests {
         let addr = SocketAddr::from(([127, 0, 0, 1], 1));
         let request = Request::new(Parts {
             client: Client { addr, connection: 1, exchange: 1, turn: 1 },
-            bytes: request.into(),
+            bytes: request.as_bytes().into(),
             len: request.len() as u64,
             end: RequestEnd::Complete,
             problem: None,

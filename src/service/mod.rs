@@ -254,7 +254,6 @@ impl Service {
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
-                accepted: connection.accepted(),
                 exchanges: Vec::new(),
                 live: Arc::clone(&connection.live),
             });
