@@ -59,8 +59,7 @@ impl HeadEnd {
             // Empty lines before the request line are skipped: RFC 9112 section 2.2.
             } else if !line.is_empty() {
                 self.past_first_line = true;
-                // A request line without a version is all of an HTTP/0.9 request: RFC 1945 section 5.
-                if RequestLine::parse(line).is_some_and(|line| line.version.is_none()) {
+                if is_simple_request(line) {
                     return Some(self.scanned);
                 }
             }
@@ -68,6 +67,14 @@ impl HeadEnd {
         self.scanned = bytes.len();
         None
     }
+}
+
+/// Whether this request line is without a version: it is all of an HTTP/0.9 request (RFC 1945 section 5).
+fn is_simple_request(line: &[u8]) -> bool {
+    // The first look is the cheap one.
+    let last_word = line.rsplit(|&byte| byte == b' ').next();
+    !last_word.is_some_and(|word| word.starts_with(b"HTTP/"))
+        && RequestLine::parse(line).is_some_and(|line| line.version.is_none())
 }
 
 /// A whole head.
@@ -102,6 +109,10 @@ impl<'a> Head<'a> {
     /// The request line or status line, parsed or not.
     pub(crate) fn first_line(self) -> Option<&'a [u8]> {
         Some(lines(self.bytes).find(|line| !line.text.is_empty())?.text)
+    }
+
+    pub(crate) fn lines(self) -> impl Iterator<Item = Line<'a>> {
+        lines(self.bytes)
     }
 
     /// Names and values in the order of arrival; a line without a colon is passed over.

@@ -20,10 +20,15 @@ pub(crate) enum BodyLength {
 impl BodyLength {
     /// What the fields of `head` say, and what is wrong with it.
     pub(crate) fn of(head: Head<'_>) -> (Self, Option<Problem>) {
-        // Most requests have neither: one look at each field tells.
+        // Most requests have neither, and one look at the start of each line tells.
         let names: [&[u8]; 2] = [b"transfer-encoding", b"content-length"];
-        let tells = |name: &[u8]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
-        if !head.fields().any(|(name, _)| tells(name)) {
+        let may_tell = |line: &[u8]| {
+            let starts_with = |name: &[u8]| {
+                line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            };
+            names.into_iter().any(starts_with)
+        };
+        if !head.lines().any(|line| may_tell(line.text)) {
             return (BodyLength::Unsaid, None);
         }
         let mut codings = head.values("transfer-encoding").flat_map(list).peekable();

@@ -17,14 +17,14 @@ const SOON: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     places: VecDeque<Place>,
-    /// How many of them are free.
-    free: usize,
+    /// Those whose places are free, in the same order.
+    imminent: Vec<Imminent>,
 }
 
 #[derive(Debug)]
 enum Place {
-    /// Of an exchange whose response is about to end.
-    Free(Box<Imminent>),
+    /// Of this exchange, whose response is about to end.
+    Free(u64),
     Taken(Told),
 }
 
@@ -55,26 +55,21 @@ impl Outcomes {
     /// Keeps the next place for an exchange, which is served by this thread.
     pub(super) fn reserve(&mut self, exchange: u64) {
         let thread = thread::current().id();
-        let imminent = Box::new(Imminent { exchange, thread, since: Instant::now() });
-        self.places.push_back(Place::Free(imminent));
-        self.free += 1;
+        self.places.push_back(Place::Free(exchange));
+        self.imminent.push(Imminent { exchange, thread, since: Instant::now() });
     }
 
     /// The exchange does not end yet.
     pub(super) fn give_back(&mut self, exchange: u64) {
-        if let Some(place) = self.place_of(exchange) {
+        if let Some(place) = self.leave_place(exchange) {
             self.places.remove(place);
-            self.free -= 1;
         }
     }
 
     /// Puts an exchange in its place, if it has one.
     pub(super) fn fill(&mut self, exchange: u64, told: Told) {
-        match self.place_of(exchange) {
-            Some(place) => {
-                self.places[place] = Place::Taken(told);
-                self.free -= 1;
-            }
+        match self.leave_place(exchange) {
+            Some(place) => self.places[place] = Place::Taken(told),
             None => self.push(told),
         }
     }
@@ -85,7 +80,8 @@ impl Outcomes {
 
     /// The next one, in order.
     pub(super) fn next(&mut self) -> Next {
-        let soon = self.places.iter().map_while(Place::imminent).find_map(Imminent::left);
+        let free = self.places.iter().take_while(|place| place.is_free()).count();
+        let soon = self.imminent[..free].iter().find_map(Imminent::left);
         match soon {
             Some(left) => Next::Soon(left),
             None => self.next_told().map_or(Next::Nothing, |told| Next::Outcome(told.outcome)),
@@ -94,7 +90,7 @@ impl Outcomes {
 
     /// The next one that is there.
     pub(super) fn next_told(&mut self) -> Option<Told> {
-        let place = self.places.iter().position(|place| place.imminent().is_none())?;
+        let place = self.places.iter().position(|place| !place.is_free())?;
         match self.places.remove(place) {
             Some(Place::Taken(told)) => Some(told),
             _ => unreachable!("this place is not free"),
@@ -103,23 +99,23 @@ impl Outcomes {
 
     /// How long those may take that were imminent at `now`; `None` if there are none.
     pub(super) fn left_of_imminent(&self, now: Instant) -> Option<Duration> {
-        let imminent = self.places.iter().rev().filter_map(Place::imminent).take(self.free);
-        imminent.filter(|imminent| imminent.since <= now).filter_map(Imminent::left).max()
+        let by_then = self.imminent.iter().filter(|imminent| imminent.since <= now);
+        by_then.filter_map(Imminent::left).max()
     }
 
-    /// From the last one: most exchanges have few behind them.
-    fn place_of(&self, exchange: u64) -> Option<usize> {
-        if self.free == 0 {
-            return None;
-        }
-        let is_kept = |place: &Place| place.imminent().is_some_and(|it| it.exchange == exchange);
-        self.places.iter().rposition(is_kept)
+    /// Where the place is that was kept for an exchange, if one was; it is not any more.
+    fn leave_place(&mut self, exchange: u64) -> Option<usize> {
+        let known = self.imminent.iter().position(|imminent| imminent.exchange == exchange)?;
+        self.imminent.remove(known);
+        // From the last one: most exchanges have few behind them.
+        let is_its = |place: &Place| matches!(place, Place::Free(kept) if *kept == exchange);
+        self.places.iter().rposition(is_its)
     }
 }
 
 impl Place {
-    fn imminent(&self) -> Option<&Imminent> {
-        if let Place::Free(imminent) = self { Some(imminent) } else { None }
+    fn is_free(&self) -> bool {
+        matches!(self, Place::Free(_))
     }
 }
 
@@ -176,7 +172,7 @@ mod tests {
         outcomes.give_back(1);
         assert!(!is_soon(&mut outcomes));
         outcomes.fill(1, told(1));
-        assert_eq!(outcomes.free, 0);
+        assert!(outcomes.imminent.is_empty());
     }
 
     #[test]
