@@ -15,6 +15,9 @@ use crate::framing::Framing;
 pub enum Ending {
     /// Shut down the sending side, receive until the client closes, for at most the
     /// [linger](crate::TcpServerBuilder::linger) time, then close: see [closing](crate#closing). The default.
+    ///
+    /// The end leaves with the last byte of the response, on Linux in one segment;
+    /// [`Response::pause`](crate::Response::pause) as the last step keeps them apart.
     #[default]
     Close,
     /// The naive close, as a fault: closes at once. If the client has sent more than was read, or sends more, the kernel

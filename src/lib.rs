@@ -28,7 +28,8 @@
 //! ```
 //!
 //! The [`Peer`] listens before `answer` returns, on a free port, and serves in the background, connections side by
-//! side. When it goes out of scope everything that went wrong comes out: an exchange that failed, a panic in a closure,
+//! side. What a client has seen the end of is in its [journal](Peer::journal), and can be [taken](Peer::take), in that
+//! order. When it goes out of scope everything that went wrong comes out: an exchange that failed, a panic in a closure,
 //! an answer that nobody fetched. More than one fixed answer: a closure, a [`Sequence`], one source
 //! [`PerConnection`], turns of a conversation with [`Response::then`]; settings are
 //! [`TcpServer::builder()`](TcpServer::builder) … [`spawn`](TcpServerBuilder::spawn).
