@@ -47,7 +47,8 @@ impl Request {
     ///
     /// # Panics
     ///
-    /// If it is not: with what is missing and what is there instead. If the request has no whole HTTP head.
+    /// If it is not: with what is missing and what is there instead. If the request has no whole HTTP head, or is not whole
+    /// itself: a body that was cut short has a whole head, too.
     ///
     /// ```
     /// # use std::io::Write;
@@ -58,6 +59,12 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn assert_head(&self, expected: impl AsRef<[u8]>) {
+        assert!(
+            self.is_complete(),
+            "the request is not whole: {} after \"{}\"",
+            self.end(),
+            self.bytes().escape_ascii()
+        );
         let mut whole = expected.as_ref().trim_ascii_end().to_vec();
         whole.extend_from_slice(b"\n\n");
         let expected = HeadLines::of(&whole).expect("an expected head with a request line");
@@ -90,6 +97,7 @@ impl<'a> Difference<'a> {
 
 impl fmt::Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}", self.offset)?;
         let digits = self.expected.len().max(self.actual.len()).to_string().len();
         let mut side = |name: &str, bytes: &[u8]| {
             let start = self.offset.saturating_sub(AROUND);
@@ -175,7 +183,7 @@ mod tests {
         assert_eq!(difference.offset, 14);
         assert_eq!(
             difference.to_string(),
-            "\n  expected 18 bytes: \"GET / HTTP/1.1»\\r\\n\\r\\n\"\n    actual 16 bytes: \"GET / HTTP/1.1»\\n\\n\""
+            "at byte 14\n  expected 18 bytes: \"GET / HTTP/1.1»\\r\\n\\r\\n\"\n    actual 16 bytes: \"GET / HTTP/1.1»\\n\\n\""
         );
         assert!(Difference::between(b"same", b"same").is_none());
         let longer =

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
-use crate::journal::Journal;
+use crate::journal::{ConnectionRecord, Journal};
+use crate::words::{self, Count};
 
 /// The result of serving.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -41,7 +42,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ));
 /// # Ok(()) }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The address could not be resolved, or not be bound.
@@ -119,7 +120,11 @@ pub enum Error {
         journal: Box<Journal>,
     },
     /// A peer served more or fewer exchanges than [`expect`](crate::TcpServerBuilder::expect) said.
-    #[error("failed to serve {expected} exchange{} on {addr}: there were {served}", plural(*expected))]
+    #[error(
+        "failed to serve {} on {addr}: there {} {served}",
+        Count(*expected, "exchange"),
+        if *served == 1 { "was" } else { "were" }
+    )]
     #[non_exhaustive]
     Count {
         /// The peer's address.
@@ -173,7 +178,8 @@ impl Error {
         }
     }
 
-    /// Prints as one line: the error and its causes, each after a colon.
+    /// Prints as one line: the error and its causes, each after a colon. `Debug` is the same, so that
+    /// `finish().unwrap()` says all of it.
     ///
     /// ```
     /// let server = fake_peer::TcpServer::builder().bind()?;
@@ -184,6 +190,13 @@ impl Error {
     /// ```
     pub fn report(&self) -> impl fmt::Display {
         Report(self)
+    }
+}
+
+/// As [`report`](Error::report): this is what `unwrap` prints, and a `main` that returns the error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Report(self), f)
     }
 }
 
@@ -210,7 +223,7 @@ impl fmt::Display for Received<'_> {
         const SHOWN: usize = 48;
         let request = self.0.request();
         let bytes = request.bytes();
-        write!(f, "{} after {} ", request.client(), Bytes(request.len()))?;
+        write!(f, "{} after {} ", request.client(), words::bytes(request.len()))?;
         if request.is_truncated() {
             return write!(f, "\"{}\"…", bytes[..bytes.len().min(SHOWN)].escape_ascii());
         }
@@ -228,9 +241,15 @@ impl fmt::Display for Sent<'_> {
         let exchange = self.0;
         match exchange.offered() {
             Some(offered) => {
-                write!(f, "{} after {} of {}", exchange.client(), exchange.sent(), Bytes(offered))
+                write!(
+                    f,
+                    "{} after {} of {}",
+                    exchange.client(),
+                    exchange.sent(),
+                    words::bytes(offered)
+                )
             }
-            None => write!(f, "{} after {}", exchange.client(), Bytes(exchange.sent())),
+            None => write!(f, "{} after {}", exchange.client(), words::bytes(exchange.sent())),
         }
     }
 }
@@ -241,7 +260,8 @@ struct Drawn<'a>(&'a Exchange);
 impl fmt::Display for Drawn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, others)) = self.0.seeds().split_first() else { return Ok(()) };
-        write!(f, " (delays from seed{} {first}", plural(self.0.seeds().len() as u64))?;
+        let seeds = if others.is_empty() { "seed" } else { "seeds" };
+        write!(f, " (delays from {seeds} {first}")?;
         others.iter().try_for_each(|seed| write!(f, ", {seed}"))?;
         f.write_str(")")
     }
@@ -257,9 +277,7 @@ impl fmt::Display for Open<'_> {
         }
         let mut open = self.0.connections().iter().filter(|record| record.may_ask()).peekable();
         if open.peek().is_none() {
-            let all = self.0.connections().len();
-            let plural = plural(all as u64);
-            return write!(f, "of {all} connection{plural} none is left that may make a request");
+            return write_left(f, self.0.connections());
         }
         for (index, record) in open.enumerate() {
             let separator = if index == 0 { "" } else { ", " };
@@ -269,22 +287,26 @@ impl fmt::Display for Open<'_> {
                 "{separator}connection {} from {} has sent {} of its request {turn}",
                 record.client().connection(),
                 record.client().addr(),
-                Bytes(record.unfinished())
+                words::bytes(record.unfinished())
             )?;
         }
         Ok(())
     }
 }
 
-fn plural(number: u64) -> &'static str {
-    if number == 1 { "" } else { "s" }
-}
-
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} byte{}", self.0, plural(self.0))
+/// Nobody is there any more, or whoever is has had the last answer: then a second request is not one.
+fn write_left(f: &mut fmt::Formatter<'_>, connections: &[ConnectionRecord]) -> fmt::Result {
+    let all = Count(connections.len() as u64, "connection");
+    write!(f, "of {all} none is left that may make a request")?;
+    let sent_more = |record: &&ConnectionRecord| record.trailing_len() > 0;
+    match connections.iter().find(sent_more) {
+        None => Ok(()),
+        Some(record) => write!(
+            f,
+            "; connection {} has sent {} past the end of its last one, whose response does not keep the connection",
+            record.client().connection(),
+            words::bytes(record.trailing_len())
+        ),
     }
 }
 

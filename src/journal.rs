@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::client::Client;
 use crate::exchange::{ClientEnd, Exchange, Live};
-use crate::request::{Request, RequestEnd};
+use crate::request::Request;
+use crate::words;
 
 /// Every connection of a peer so far, in the order of acceptance.
 ///
@@ -140,11 +141,11 @@ impl fmt::Display for ConnectionRecord {
         }
         self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
         if self.unfinished() > 0 {
-            let so_far = Bytes(self.unfinished());
+            let so_far = words::bytes(self.unfinished());
             writeln!(f, "  {so_far} so far of a request that is not over")?;
         }
         if self.trailing_len() > 0 {
-            let trailing = Bytes(self.trailing_len());
+            let trailing = words::bytes(self.trailing_len());
             writeln!(f, "  {trailing} past the end of the last request")?;
             write_lines(f, self.trailing(), self.trailing_len())?;
         }
@@ -155,21 +156,14 @@ impl fmt::Display for ConnectionRecord {
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request = self.request();
-        let whole = match request.end() {
-            RequestEnd::Complete => "whole",
-            RequestEnd::ClientClosed => "cut short by the client's close",
-            RequestEnd::Reset => "cut short by the client's reset",
-            RequestEnd::TimedOut => "cut short by the deadline",
-            RequestEnd::TooLarge => "cut short by the buffer limit",
-            RequestEnd::Failed => "cut short by a failure",
-        };
         let number = self.client().exchange();
-        write!(f, "  exchange {number}: {} of request, {whole}; ", Bytes(request.len()))?;
+        let (length, end) = (words::bytes(request.len()), request.end());
+        write!(f, "  exchange {number}: {length} of request, {end}; ")?;
         match self.offered() {
             Some(offered) => {
-                writeln!(f, "{} of {} of response", self.sent(), Bytes(offered))?;
+                writeln!(f, "{} of {} of response", self.sent(), words::bytes(offered))?;
             }
-            None => writeln!(f, "{} of response", Bytes(self.sent()))?,
+            None => writeln!(f, "{} of response", words::bytes(self.sent()))?,
         }
         write_lines(f, request.bytes(), request.len())?;
         for seed in self.seeds() {
@@ -182,15 +176,6 @@ impl fmt::Display for Exchange {
             writeln!(f, "    failed: {failure}")?;
         }
         Ok(())
-    }
-}
-
-/// So many bytes, in words.
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0, if self.0 == 1 { "byte" } else { "bytes" })
     }
 }
 
@@ -210,7 +195,7 @@ fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Resul
     }
     let more = len - bytes.len() as u64;
     if more > 0 {
-        let more = Bytes(more);
+        let more = words::bytes(more);
         writeln!(f, "    … and {more} more, which were not kept")?;
     }
     Ok(())

@@ -208,6 +208,7 @@ mod stop;
 mod sys;
 mod taking;
 mod wire;
+mod words;
 mod worker;
 mod writer_sink;
 

@@ -66,6 +66,20 @@ pub enum RequestEnd {
     Failed,
 }
 
+/// In words: `whole`, `cut short by the client's close`, …
+impl fmt::Display for RequestEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RequestEnd::Complete => "whole",
+            RequestEnd::ClientClosed => "cut short by the client's close",
+            RequestEnd::Reset => "cut short by the client's reset",
+            RequestEnd::TimedOut => "cut short by the deadline",
+            RequestEnd::TooLarge => "cut short by the buffer limit",
+            RequestEnd::Failed => "cut short by a failure",
+        })
+    }
+}
+
 impl Request {
     pub(crate) fn new(parts: Parts) -> Self {
         Request(Arc::new(parts))
@@ -237,7 +251,7 @@ pub enum BodyError {
         len: u64,
     },
     /// The request did not arrive whole.
-    #[error("the request is not whole: {0:?}")]
+    #[error("the request is not whole: {0}")]
     Incomplete(RequestEnd),
     /// Its lengths or chunks are wrong.
     #[error("the request's body cannot be told")]

@@ -9,6 +9,7 @@ use crate::framing::Framing;
 use crate::request::Request;
 use crate::response::Response;
 use crate::source::ResponseSource;
+use crate::words::Count;
 
 /// One answer after another, whichever connection asks.
 ///
@@ -96,8 +97,8 @@ impl ResponseSource for Sequence {
             return Ok(self.answers[index].clone());
         }
         let answer = self.next().map(|index| self.answers[index].clone()).ok_or_else(|| {
-            let all = self.answers.len();
-            io::Error::other(format!("the sequence of {all} answers has run out"))
+            let all = Count(self.answers.len() as u64, "answer");
+            io::Error::other(format!("the sequence of {all} has run out"))
         })?;
         self.given += 1;
         Ok(answer)
@@ -121,9 +122,8 @@ impl ResponseSource for Sequence {
         if fetched >= self.answers.len() {
             return Ok(());
         }
-        let all = self.answers.len();
-        let text = format!("only {fetched} of the sequence's {all} answers were fetched");
-        Err(io::Error::other(text))
+        let all = Count(self.answers.len() as u64, "answer");
+        Err(io::Error::other(format!("only {fetched} of the sequence's {all} were fetched")))
     }
 
     fn is_prompt(&self) -> bool {
@@ -196,9 +196,8 @@ impl ResponseSource for PerConnection {
         self.promised.remove(&request.client().connection());
         let all = self.sources.len();
         let source = self.sources.get_mut(index).ok_or_else(|| {
-            io::Error::other(format!(
-                "there are answers for {all} connections, and this is one more"
-            ))
+            let all = Count(all as u64, "connection");
+            io::Error::other(format!("there are answers for {all}, and this is one more"))
         })?;
         source.respond(request)
     }
@@ -206,9 +205,8 @@ impl ResponseSource for PerConnection {
     fn finish(&mut self) -> io::Result<()> {
         let (came, all) = (self.given.len() - self.promised.len(), self.sources.len());
         if came < all {
-            return Err(io::Error::other(format!(
-                "only {came} of {all} connections have made a request"
-            )));
+            let all = Count(all as u64, "connection");
+            return Err(io::Error::other(format!("only {came} of {all} made a request")));
         }
         for (index, source) in self.sources.iter_mut().enumerate() {
             source.finish().map_err(|error| {

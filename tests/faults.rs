@@ -233,7 +233,7 @@ fn an_answer_that_was_promised_and_not_fetched_is_left_over() {
         peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
     });
     let error = peer.finish().expect_err("an answer left").report().to_string();
-    assert!(error.ends_with("only 0 of the sequence's 1 answers were fetched"), "{error}");
+    assert!(error.ends_with("only 0 of the sequence's 1 answer were fetched"), "{error}");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn an_answer_that_was_promised_to_a_connection_and_not_fetched_is_left_over() {
         peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
     });
     let error = peer.finish().expect_err("an answer left").report().to_string();
-    assert!(error.ends_with("only 0 of 1 connections have made a request"), "{error}");
+    assert!(error.ends_with("only 0 of 1 connection made a request"), "{error}");
 }
 
 #[test]

@@ -473,7 +473,7 @@ fn a_connection_less_than_there_are_answers_for_is_an_error() {
     let error = error_of_finish(peer);
     assert!(matches!(error, Error::LeftOver { .. }), "{error:?}");
     let text = error.report().to_string();
-    assert!(text.ends_with(": only 1 of 2 connections have made a request"), "{text}");
+    assert!(text.ends_with(": only 1 of 2 connections made a request"), "{text}");
 }
 
 #[test]
