@@ -105,7 +105,7 @@ impl Peer {
     /// With the panic of a source, a sink or an observer.
     pub fn take(&self, timeout: Duration) -> Result<Exchange> {
         self.service.take(timeout).unwrap_or_else(|| {
-            let journal = Box::new(self.journal());
+            let journal = Box::new(self.service.journal_now());
             Err(Error::NoExchange { addr: self.addr(), timeout, journal })
         })
     }

@@ -15,7 +15,7 @@ use crate::framing::persistence::Persistence;
 use crate::gate::Gate;
 use crate::host::{Host, PATIENCE};
 use crate::response::{Pace, Pieces, Response, Step};
-use crate::wire::{Behind, LARGE_BUFFER, Wire};
+use crate::wire::{Behind, LARGE_BUFFER, Last, Wire};
 
 /// How many bytes a response sends; `None` if only sending it will tell.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
@@ -43,8 +43,6 @@ pub(crate) struct Performance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     Inner,
-    /// Most likely there are no more, but only a look will tell.
-    SeemsLast,
     Last,
 }
 
@@ -108,7 +106,11 @@ impl Performance {
         let mut sender =
             Sender { wire, sent, host, exchange, pace, cut, behind, persistence, start: None };
         let mut begun = false;
-        let is_something = |part: &Part| !matches!(part, Part::Bytes(bytes) if bytes.is_empty());
+        let is_something = |part: &Part| match part {
+            Part::Bytes(bytes) => !bytes.is_empty(),
+            Part::Reader { length, .. } => *length != Some(0),
+            Part::Pause(_) | Part::Gate(_) => true,
+        };
         let last = self.parts.iter().rposition(is_something);
         for (index, part) in self.parts.into_iter().enumerate() {
             let position = if Some(index) == last { Position::Last } else { Position::Inner };
@@ -273,27 +275,33 @@ impl Sender<'_> {
         while !left.is_empty() {
             self.keep_pace();
             let (piece, rest) = left.split_at(left.len().min(self.pace.largest_write(*self.sent)));
-            let position = if rest.is_empty() { position } else { Position::Inner };
-            let about_to_write = || {
-                if position != Position::Inner {
-                    self.host.about_to_end(self.exchange);
-                }
-            };
-            let waiting = &|| {
-                self.host.about_to_wait();
-                about_to_write();
-                self.host.finishing_since().is_none()
-            };
-            let behind = if position == Position::Last { self.behind } else { Behind::Other };
-            let deadline = self.host.settings().deadline;
-            about_to_write();
-            self.wire.send(piece, behind, self.sent, deadline, waiting).map_err(Failure::Send)?;
+            let is_last = position == Position::Last && rest.is_empty();
+            self.send_piece(piece, is_last).map_err(Failure::Send)?;
             if let Some(persistence) = &mut self.persistence {
                 persistence.feed(piece);
             }
             left = rest;
         }
         Ok(if self.is_cut() { Sending::IsCut } else { Sending::GoesOn })
+    }
+
+    /// The last bytes of a response leave in a write that does not wait, if they are few. A client that reads slowly is
+    /// waited for before them.
+    fn send_piece(&mut self, piece: &[u8], is_last: bool) -> io::Result<()> {
+        const FEW: usize = 64 * 1024;
+        let deadline = self.host.settings().deadline;
+        let waiting = &|| {
+            self.host.about_to_wait();
+            self.host.finishing_since().is_none()
+        };
+        if !is_last {
+            return self.wire.send(piece, self.sent, deadline, waiting);
+        }
+        let (many, few) = piece.split_at(piece.len().saturating_sub(FEW));
+        self.wire.send(many, self.sent, deadline, waiting)?;
+        let about_to_write = &|| self.host.about_to_end(self.exchange);
+        let last = Last { behind: self.behind, about_to_write };
+        self.wire.send_last(few, &last, self.sent, deadline, waiting)
     }
 
     /// Waits until the next write is due.
@@ -326,50 +334,62 @@ impl Sender<'_> {
         length: Option<u64>,
         position: Position,
     ) -> Result<Sending, Failure> {
-        // One more than the length, so that the first read of a small file meets its end.
+        // A file and a pattern are at hand: then one byte more is read than is sent, so that the last ones are known to be.
+        let is_at_hand = length.is_some();
         let size = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
-        let mut buffer = vec![0; size.saturating_add(1).min(LARGE_BUFFER)];
-        let mut sent = 0;
+        let mut buffer = vec![0; size.min(LARGE_BUFFER) + usize::from(is_at_hand)];
+        let mut held = 0;
         loop {
             if let Origin::User = origin {
                 self.host.about_to_wait();
             }
-            let (filled, is_end) = read(&mut *reader, &mut buffer, length.is_some())
-                .map_err(|error| Failure::Source(origin.tell(error)))?;
-            sent += filled as u64;
-            let position = match position {
-                Position::Inner => Position::Inner,
-                _ if is_end => Position::Last,
-                _ if length.is_some_and(|length| sent >= length) => Position::SeemsLast,
-                _ => Position::Inner,
+            let (filled, stopped) = fill(&mut *reader, &mut buffer, held, is_at_hand);
+            let (now, position) = match stopped {
+                Stopped::AtEnd => (filled, position),
+                Stopped::WithRoom | Stopped::Failed(_) => (filled, Position::Inner),
+                Stopped::Full => (filled - usize::from(is_at_hand), Position::Inner),
             };
-            if self.send(&buffer[..filled], position)? == Sending::IsCut {
+            if self.send(&buffer[..now], position)? == Sending::IsCut {
                 return Ok(Sending::IsCut);
             }
-            if is_end {
-                return Ok(Sending::GoesOn);
+            match stopped {
+                Stopped::AtEnd => return Ok(Sending::GoesOn),
+                Stopped::Failed(error) => return Err(Failure::Source(origin.tell(error))),
+                Stopped::WithRoom | Stopped::Full => {}
             }
+            buffer.copy_within(now..filled, 0);
+            held = filled - now;
         }
     }
 }
 
-/// Reads once, or until the buffer is full if that `is_prompt`. How much, and whether this is the end.
-fn read(reader: &mut dyn Read, buffer: &mut [u8], is_prompt: bool) -> io::Result<(usize, bool)> {
-    let mut filled = 0;
+/// Why a buffer is not filled any further.
+enum Stopped {
+    AtEnd,
+    Full,
+    WithRoom,
+    Failed(io::Error),
+}
+
+/// Reads behind the first `filled` bytes of a buffer: once, or until it is full if all of it `is_at_hand`.
+fn fill(
+    reader: &mut dyn Read,
+    buffer: &mut [u8],
+    mut filled: usize,
+    is_at_hand: bool,
+) -> (usize, Stopped) {
     while filled < buffer.len() {
         match reader.read(&mut buffer[filled..]) {
-            Ok(0) => return Ok((filled, true)),
+            Ok(0) => return (filled, Stopped::AtEnd),
             Ok(length) => filled += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // What was read before it is sent; the next read fails again.
-            Err(_) if filled > 0 => break,
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return (filled, Stopped::Failed(error)),
         }
-        if !is_prompt {
-            break;
+        if !is_at_hand {
+            return (filled, Stopped::WithRoom);
         }
     }
-    Ok((filled, false))
+    (filled, Stopped::Full)
 }
 
 impl Origin {

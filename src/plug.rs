@@ -1,6 +1,7 @@
 //! What users plug in, each behind a lock of its own: connections take turns with it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
@@ -53,9 +54,34 @@ impl Plug {
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
         if let Some(observer) = &self.observer {
-            lock(observer)(event);
+            tell(observer, event);
         }
     }
+}
+
+thread_local! {
+    static IS_TELLING: Cell<bool> = const { Cell::new(false) };
+}
+
+fn tell(observer: &Mutex<Observer>, event: &Event<'_>) {
+    /// Also if the observer panics.
+    struct Told;
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            IS_TELLING.set(false);
+        }
+    }
+
+    let mut observer = lock(observer);
+    IS_TELLING.set(true);
+    let _told = Told;
+    observer(event);
+}
+
+/// Whether this is called by an observer: others wait for it to return.
+pub(crate) fn is_telling() -> bool {
+    IS_TELLING.get()
 }
 
 /// A panic in what a user plugged in is reported on its own; it does not make the next exchange fail.
@@ -71,7 +97,7 @@ pub(crate) struct Tap {
 
 impl Tap {
     pub(crate) fn tell<'a>(&'a self, event: impl FnOnce(&'a Client) -> Event<'a>) {
-        lock(&self.observer)(&event(&self.client));
+        tell(&self.observer, &event(&self.client));
     }
 }
 

@@ -45,25 +45,43 @@ pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Waits until there is room for bytes to send, for at most `timeout`; whether there is. Returns earlier after a signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn await_room(stream: &TcpStream, timeout: Duration) -> io::Result<bool> {
+    Ok(poll(stream, libc::POLLOUT, timeout)? != 0)
+}
+
+/// A write waits by itself.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn await_room(_: &TcpStream, _: Duration) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// Waits until the client has closed or reset its side, whatever is unread before that, for at most `timeout`. Returns
 /// earlier after a signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+    Ok(match poll(stream, libc::POLLRDHUP, timeout)? {
+        0 => None,
+        events if events & libc::POLLERR != 0 => Some(ClientEnd::Reset),
+        _ => Some(ClientEnd::Closed),
+    })
+}
+
+/// Waits for one of these events, an error or a hang-up, for at most `timeout`: what there is then. Nothing after a signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn poll(stream: &TcpStream, events: libc::c_short, timeout: Duration) -> io::Result<libc::c_short> {
     use std::os::fd::AsRawFd;
 
     let timeout = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
-    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events, revents: 0 };
     // SAFETY: the descriptor is open for as long as `stream` is borrowed, and poll(2) writes to the one `pollfd` that the
     // pointer points to, as the 1 says, which outlives the call.
-    match unsafe { libc::poll(&raw mut poll, 1, timeout) } {
-        -1 => {
-            let error = io::Error::last_os_error();
-            if error.kind() == io::ErrorKind::Interrupted { Ok(None) } else { Err(error) }
-        }
-        0 => Ok(None),
-        _ if poll.revents & libc::POLLERR != 0 => Ok(Some(ClientEnd::Reset)),
-        _ => Ok(Some(ClientEnd::Closed)),
+    if unsafe { libc::poll(&raw mut poll, 1, timeout) } == -1 {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) };
     }
+    Ok(poll.revents)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ pub(crate) struct Taking {
     /// A peer that has ended is not kept alive.
     service: Weak<Service>,
     addr: SocketAddr,
+    start: Instant,
     timeout: Duration,
     deadline: Deadline,
     alarm: Option<Alarm>,
@@ -32,12 +33,21 @@ struct Alarm {
 
 impl Taking {
     pub(crate) fn new(service: Weak<Service>, addr: SocketAddr, timeout: Duration) -> Self {
-        Taking { service, addr, timeout, deadline: Deadline::after(Some(timeout)), alarm: None }
+        Taking {
+            service,
+            addr,
+            start: Instant::now(),
+            timeout,
+            deadline: Deadline::after(Some(timeout)),
+            alarm: None,
+        }
     }
 
     fn nothing(&self, journal: Journal) -> Poll<Result<Exchange>> {
         let journal = Box::new(journal);
-        Poll::Ready(Err(Error::NoExchange { addr: self.addr, timeout: self.timeout, journal }))
+        // Less than was asked for, if the peer has ended.
+        let timeout = self.timeout.min(self.start.elapsed());
+        Poll::Ready(Err(Error::NoExchange { addr: self.addr, timeout, journal }))
     }
 }
 
@@ -53,7 +63,8 @@ impl Future for Taking {
         }
         let left = self.deadline.left();
         if service.is_ending() || left.is_some_and(|left| left.is_zero()) {
-            return self.nothing(service.journal());
+            let there = service.take_now();
+            return there.map_or_else(|| self.nothing(service.journal_now()), Poll::Ready);
         }
         match (&self.alarm, left) {
             (Some(alarm), _) => lock(&alarm.waker).clone_from(context.waker()),

@@ -1,7 +1,7 @@
 //! Reads and writes of one socket: whole writes, deadlines, interrupted calls, and what arrives while we send.
 //! It knows no requests and no responses.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::mem::MaybeUninit;
 use std::net::TcpStream;
@@ -125,9 +125,6 @@ impl Wire {
     /// Sends all of `bytes`, and counts in `sent` what the kernel took. While the client takes nothing, what it sends
     /// is received as trailing bytes: it may be unable to read before it has been read from.
     ///
-    /// If our end comes behind them, it goes with them. In one segment, where the system can do that: it is less work for
-    /// both sides, and the client is woken once.
-    ///
     /// `waiting` is called when the client makes us wait; it says whether what the client sends counts as progress.
     ///
     /// # Errors
@@ -135,19 +132,50 @@ impl Wire {
     /// `TimedOut` if the client took nothing, and sent nothing that counts, for as long as `timeout`.
     pub(crate) fn send(
         &mut self,
+        bytes: &[u8],
+        sent: &mut u64,
+        timeout: Option<Duration>,
+        waiting: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
+        self.send_with(bytes, None, sent, timeout, waiting)
+    }
+
+    /// [`send`](Self::send) for the last bytes of a response: `last` is told before each write that may be the last one, and
+    /// none of those waits.
+    pub(crate) fn send_last(
+        &mut self,
+        bytes: &[u8],
+        last: &Last<'_>,
+        sent: &mut u64,
+        timeout: Option<Duration>,
+        waiting: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
+        self.send_with(bytes, Some(last), sent, timeout, waiting)
+    }
+
+    fn send_with(
+        &mut self,
         mut bytes: &[u8],
-        behind: Behind,
+        last: Option<&Last<'_>>,
         sent: &mut u64,
         timeout: Option<Duration>,
         waiting: &dyn Fn() -> bool,
     ) -> io::Result<()> {
         let mut stuck_since: Option<Instant> = None;
         while !bytes.is_empty() {
-            match self.write(bytes, behind) {
+            let written = match last {
+                None => (&*self.stream).write(bytes),
+                Some(last) => {
+                    (last.about_to_write)();
+                    self.write_last(bytes, last.behind)
+                }
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
                     *sent += taken as u64;
-                    if taken == bytes.len() && behind == Behind::End {
+                    let is_all = taken == bytes.len();
+                    if is_all && last.is_some_and(|last| last.behind == Behind::End) {
                         // Where this fails so does the next attempt, which is the close's: the client is gone.
                         let _ = self.shutdown_sending();
                     }
@@ -157,13 +185,16 @@ impl Wire {
                     bytes = &bytes[taken..];
                     stuck_since = None;
                     // The kernel takes all, unless it has waited for as long as it may.
-                    if !bytes.is_empty() {
+                    if !is_all {
                         waiting();
                     }
                 }
                 // A signal counts as stuck, or a stream of them would keep us from looking.
                 Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {
                     let counts = waiting();
+                    if last.is_some() && sys::await_room(&self.stream, WRITE_TICK)? {
+                        continue;
+                    }
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if self.receive_what_is_there()? && counts {
                         stuck_since = None;
@@ -183,17 +214,19 @@ impl Wire {
         Ok(())
     }
 
+    /// Writes what there is room for. Our end leaves in the same segment, where the system can do that: it is less work for
+    /// both sides, and the client is woken once.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn write(&self, bytes: &[u8], behind: Behind) -> io::Result<usize> {
+    fn write_last(&self, bytes: &[u8], behind: Behind) -> io::Result<usize> {
         // What is less than a segment waits for our end, which follows at once: send(2), MSG_MORE.
         let more = if behind == Behind::End { libc::MSG_MORE } else { 0 };
-        let flags = libc::MSG_NOSIGNAL | more;
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | more;
         socket2::SockRef::from(&*self.stream).send_with_flags(bytes, flags)
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn write(&self, bytes: &[u8], _: Behind) -> io::Result<usize> {
-        io::Write::write(&mut &*self.stream, bytes)
+    fn write_last(&self, bytes: &[u8], _: Behind) -> io::Result<usize> {
+        (&*self.stream).write(bytes)
     }
 
     /// What arrives while a response leaves is of the next requests, up to this many bytes: a client may pipeline. `None`:
@@ -293,7 +326,13 @@ impl Wire {
     }
 }
 
-/// What comes behind bytes that are sent.
+/// The last bytes of a response.
+pub(crate) struct Last<'a> {
+    pub(crate) behind: Behind,
+    pub(crate) about_to_write: &'a dyn Fn(),
+}
+
+/// What comes behind the last bytes of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
     /// Our end, at once.

@@ -4,15 +4,17 @@
 mod support;
 
 use std::hint;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{FileSource, Request, Response, http};
+use fake_peer::{Event, FileSource, Peer, Request, Response, http};
 use support::{
-    PATIENCE, connect, connect_with_little_room, expect_bytes, finished, patient, spawned, taken,
+    PATIENCE, connect, connect_with_little_room, eventually, expect_bytes, finished, patient,
+    spawned, taken,
 };
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -122,4 +124,82 @@ fn a_client_that_does_not_read_its_answer_keeps_nobody_from_being_taken() {
         assert_eq!(support::read_all(client).len() as u64, LONG);
     }
     finished(peer);
+}
+
+#[test]
+fn a_client_that_reads_its_answer_late_is_taken_late() {
+    const LONG: u64 = 8 << 20;
+    let answer = |request: &Request| match request.target() {
+        Some("/long") => Response::from(vec![b'x'; usize::try_from(LONG).expect("small")]),
+        _ => http::ok("hi"),
+    };
+    let peer = spawned(patient().source(answer));
+    for round in 0..10 {
+        let mut late = connect(peer.addr());
+        late.write_all(b"GET /long HTTP/1.1\r\n\r\n").expect("room");
+        late.read_exact(&mut [0]).expect("it is on its way");
+        ask_by_length(peer.addr(), round, &mut Vec::new());
+        assert_eq!(support::read_all(&mut late).len() as u64, LONG - 1);
+        let order = [taken(&peer), taken(&peer)];
+        let targets = order.each_ref().map(|exchange| exchange.request().target());
+        assert_eq!(targets, [Some(&*format!("/{round}")), Some("/long")]);
+    }
+    finished(peer);
+}
+
+#[test]
+fn a_take_waits_for_nobody_who_does_not_read() {
+    let peer = spawned(patient().source(vec![b'x'; 8 << 20]));
+    let mut stuck: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = connect(peer.addr());
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
+            client.read_exact(&mut [0]).expect("it is on its way");
+            client
+        })
+        .collect();
+    let start = Instant::now();
+    for _ in 0..5 {
+        assert!(peer.take(Duration::ZERO).is_err(), "nothing is over");
+    }
+    // It was until the deadline.
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    for client in &mut stuck {
+        support::read_all(client);
+    }
+    finished(peer);
+}
+
+#[test]
+fn an_observer_that_looks_at_the_journal_waits_for_nobody() {
+    let looked_at: Arc<Mutex<Option<Arc<Peer>>>> = Arc::default();
+    let look = Arc::clone(&looked_at);
+    let peer =
+        spawned(patient().source(Response::from(ANSWER).keep_alive()).on_event(move |event| {
+            if let Event::Sent(..) | Event::Served(_) = event {
+                // In the end it is taken away.
+                let peer = look.lock().expect("no panic").clone();
+                peer.map(|peer| peer.journal());
+            }
+        }));
+    let addr = peer.addr();
+    *looked_at.lock().expect("no panic") = Some(Arc::new(peer));
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = connect(addr);
+                for _ in 0..100 {
+                    client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
+                    expect_bytes(&mut client, ANSWER.as_bytes(), "the answer");
+                }
+            });
+        }
+    });
+    // Each of them would have waited for a tenth of a second.
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    let peer = looked_at.lock().expect("no panic").take().expect("nobody else takes it");
+    // The last observer may still be looking.
+    eventually("nobody looks any more", || Arc::strong_count(&peer) == 1);
+    finished(Arc::into_inner(peer).expect("nobody else has it"));
 }

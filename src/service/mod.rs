@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use self::outcomes::{Next, Outcomes, Told};
+use self::outcomes::{Next, Outcomes, SOON, Told};
 pub(crate) use self::workers::Idleness;
 use crate::client::Client;
 use crate::connection::{Connection, Fault};
@@ -164,16 +164,24 @@ impl Service {
 
     /// The next exchange of a peer that is over, or `None` after `timeout`.
     pub(crate) fn take(&self, timeout: Duration) -> Option<Result<Exchange>> {
+        let start = Instant::now();
         let deadline = Deadline::after(Some(timeout));
         let mut state = self.state();
         loop {
             let left = match state.outcomes.next() {
+                // Not for ever, though others come to be imminent.
+                Next::Soon(left) if start.elapsed() < SOON => Some(left),
                 Next::Outcome(outcome) => {
                     drop(state);
                     return Some(outcome.result());
                 }
-                Next::Soon(left) => Some(left),
-                Next::Nothing => deadline.left(),
+                Next::Soon(_) | Next::Nothing => match state.outcomes.next_told() {
+                    Some(told) => {
+                        drop(state);
+                        return Some(told.outcome.result());
+                    }
+                    None => deadline.left(),
+                },
             };
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
@@ -185,14 +193,25 @@ impl Service {
     /// The next exchange of a peer, if one is over; otherwise `waker` is woken when that may have changed.
     pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Result<Exchange>> {
         let mut state = self.state();
-        if let Next::Outcome(outcome) = state.outcomes.next() {
-            drop(state);
-            return Some(outcome.result());
-        }
-        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
+        let outcome = match state.outcomes.next() {
+            Next::Outcome(outcome) => Some(outcome),
+            // Nobody would wake who waits in vain: only an observer takes time, and then the order is what it is.
+            Next::Soon(_) if self.plug.observer.is_some() => {
+                state.outcomes.next_told().map(|told| told.outcome)
+            }
+            Next::Soon(_) | Next::Nothing => None,
+        };
+        if outcome.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
             state.wakers.push(waker.clone());
         }
-        None
+        drop(state);
+        outcome.map(Outcome::result)
+    }
+
+    /// The next exchange that is there.
+    pub(crate) fn take_now(&self) -> Option<Result<Exchange>> {
+        let told = self.state().outcomes.next_told();
+        told.map(|told| told.outcome.result())
     }
 
     /// What a client has had the end of is in it.
@@ -203,6 +222,11 @@ impl Service {
             state = self.wait(state, Some(left));
         }
         Journal { connections: state.journal.clone() }
+    }
+
+    /// What is there.
+    pub(crate) fn journal_now(&self) -> Journal {
+        Journal { connections: self.state().journal.clone() }
     }
 
     /// Gives an accepted connection its number, and its place in the journal.

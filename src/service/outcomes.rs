@@ -5,14 +5,14 @@
 //! So an exchange has its place before its last bytes leave.
 
 use std::collections::VecDeque;
-use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::Outcome;
+use crate::plug;
 
-/// How long a place is kept free. What comes between is one write and a few allocations; it takes longer only for a
-/// thread that isn't given a processor, or that an observer holds up.
-const SOON: Duration = Duration::from_millis(100);
+/// How long anybody waits for a place to be filled. What comes between is one write that does not wait and a few
+/// allocations; it takes longer only for a thread that isn't given a processor, or that an observer holds up.
+pub(super) const SOON: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
@@ -38,8 +38,6 @@ pub(super) struct Told {
 #[derive(Debug)]
 struct Imminent {
     exchange: u64,
-    /// Who serves it, and does not wait for itself.
-    thread: ThreadId,
     since: Instant,
 }
 
@@ -52,11 +50,10 @@ pub(super) enum Next {
 }
 
 impl Outcomes {
-    /// Keeps the next place for an exchange, which is served by this thread.
+    /// Keeps the next place for an exchange.
     pub(super) fn reserve(&mut self, exchange: u64) {
-        let thread = thread::current().id();
         self.places.push_back(Place::Free(exchange));
-        self.imminent.push(Imminent { exchange, thread, since: Instant::now() });
+        self.imminent.push(Imminent { exchange, since: Instant::now() });
     }
 
     /// The exchange does not end yet.
@@ -120,10 +117,10 @@ impl Place {
 }
 
 impl Imminent {
-    /// How long who asks is to wait for it.
+    /// How long who asks is to wait for it. An observer is not: it may hold up what it would wait for.
     fn left(&self) -> Option<Duration> {
         let left = SOON.saturating_sub(self.since.elapsed());
-        (!left.is_zero() && self.thread != thread::current().id()).then_some(left)
+        (!left.is_zero() && !plug::is_telling()).then_some(left)
     }
 }
 
@@ -143,11 +140,8 @@ mod tests {
         assert!(matches!(*error, Error::Count { served, .. } if served == expected), "{error}");
     }
 
-    /// As another thread asks.
     fn is_soon(outcomes: &mut Outcomes) -> bool {
-        thread::scope(|scope| {
-            scope.spawn(|| matches!(outcomes.next(), Next::Soon(_))).join().expect("no panic")
-        })
+        matches!(outcomes.next(), Next::Soon(_))
     }
 
     #[test]
@@ -176,15 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_themselves_or_for_long() {
+    fn nobody_waits_for_long() {
         let mut outcomes = Outcomes::default();
-        let now = Instant::now();
+        let before = Instant::now();
         outcomes.reserve(1);
         outcomes.fill(2, told(2));
-        assert!(outcomes.left_of_imminent(now).is_none(), "it was not yet");
-        assert!(outcomes.left_of_imminent(Instant::now()).is_none(), "it is this thread's");
+        assert!(outcomes.left_of_imminent(before).is_none(), "it was not imminent then");
+        assert!(outcomes.left_of_imminent(Instant::now()).is_some());
         assert!(is_soon(&mut outcomes));
-        thread::sleep(SOON);
+        std::thread::sleep(SOON);
         assert!(!is_soon(&mut outcomes), "it takes too long");
     }
 }

@@ -180,6 +180,7 @@ impl Service {
             Idleness::Leave
         } else if state.leaving.is_empty() && !self.is_ending() {
             state.resting += 1;
+            state.helpers = 0;
             Idleness::Rest
         } else {
             Idleness::GoOn
