@@ -135,7 +135,8 @@ fn await_acknowledgement(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
     let start = Instant::now();
     let mut pause = Duration::from_micros(20);
     while let Some(bytes) = wire.unacknowledged() {
-        if bytes == 0 || deadline.is_some_and(|deadline| start.elapsed() >= deadline) {
+        let is_over = deadline.is_some_and(|deadline| start.elapsed() >= deadline);
+        if bytes == 0 || is_over || host.is_abandoned() {
             break;
         }
         // Nothing tells when it happens. Short at first: most clients read at once.

@@ -117,6 +117,7 @@ impl Connection {
         self.client.turn += 1;
         let first_byte = Instant::now();
         let (request, received) = self.request(host, first_byte);
+        self.live.answering.store(request.len() + 1, Ordering::Relaxed);
         self.live.received.store(0, Ordering::Relaxed);
         let request_end = Instant::now();
         let mut progress = Progress::default();
@@ -211,6 +212,11 @@ impl Connection {
         *buffer = self.wire.arrived.leave_buffer();
         self.closing_since = Some(Instant::now());
         Some(self)
+    }
+
+    /// Nobody need wait for its client any more.
+    pub(crate) fn cut(&self) {
+        self.wire.cut();
     }
 
     /// How far its client is with the close, without waiting.

@@ -281,14 +281,15 @@ impl fmt::Display for Open<'_> {
         }
         for (index, record) in open.enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            let turn = record.exchanges().len() + 1;
-            write!(
-                f,
-                "{separator}connection {} from {} has sent {} of its request {turn}",
-                record.client().connection(),
-                record.client().addr(),
-                words::bytes(record.unfinished())
-            )?;
+            let (client, turn) = (record.client(), record.exchanges().len() + 1);
+            write!(f, "{separator}connection {} from {} ", client.connection(), client.addr())?;
+            if let Some(length) = record.answering() {
+                let length = words::bytes(length);
+                write!(f, "has sent all {length} of its request {turn}, which is being answered")?;
+            } else {
+                let length = words::bytes(record.unfinished());
+                write!(f, "has sent {length} of its request {turn}")?;
+            }
         }
         Ok(())
     }

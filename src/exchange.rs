@@ -69,6 +69,8 @@ pub(crate) struct Live {
     pub(crate) accepted: Instant,
     /// How many bytes have arrived of a request that is not over yet.
     pub(crate) received: AtomicU64,
+    /// One more than the bytes of the request that is being answered; 0 for none.
+    pub(crate) answering: AtomicU64,
     /// It has had an exchange, and may have another.
     pub(crate) is_kept: AtomicBool,
     /// It has had its last exchange.
@@ -83,6 +85,7 @@ impl Live {
         Live {
             accepted,
             received: AtomicU64::default(),
+            answering: AtomicU64::default(),
             is_kept: AtomicBool::default(),
             is_ending: AtomicBool::default(),
             end: OnceLock::default(),

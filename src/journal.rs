@@ -72,7 +72,16 @@ impl ConnectionRecord {
 
     /// Whether the connection ended before its first byte, or has had none so far.
     pub fn is_silent(&self) -> bool {
-        self.exchanges.is_empty() && self.trailing_len() == 0 && self.unfinished() == 0
+        self.exchanges.is_empty()
+            && self.trailing_len() == 0
+            && self.unfinished() == 0
+            && self.answering().is_none()
+    }
+
+    /// How many bytes the request has that is being answered; `None` if there is none. It becomes an exchange when its
+    /// response has left: after the pauses, gates and readers of that.
+    pub fn answering(&self) -> Option<u64> {
+        self.live.answering.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// How many bytes have arrived of a request that is not over yet.
@@ -140,6 +149,10 @@ impl fmt::Display for ConnectionRecord {
             writeln!(f, "  no byte")?;
         }
         self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
+        if let Some(length) = self.answering() {
+            let length = words::bytes(length);
+            writeln!(f, "  {length} of a request that is being answered")?;
+        }
         if self.unfinished() > 0 {
             let so_far = words::bytes(self.unfinished());
             writeln!(f, "  {so_far} so far of a request that is not over")?;

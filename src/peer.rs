@@ -210,18 +210,20 @@ impl Peer {
 }
 
 /// Finishes, and panics with what [`finish`](Peer::finish) would have returned. Where the thread is panicking already it
-/// prints that, and does not wait for the pauses of a response.
+/// prints that to stderr, and the journal as it was then, and cuts all connections: a test that has failed waits for
+/// nobody but for what it plugged in itself.
 impl Drop for Peer {
     fn drop(&mut self) {
         if self.finished {
             return;
         }
         if thread::panicking() {
+            tell_journal(&self.service.journal_now());
             self.service.abandon();
         }
         let ended = self.end();
         if thread::panicking() {
-            tell_seeds(&self.journal());
+            tell_seeds(&self.service.journal_now());
         }
         match ended {
             Ok(()) => {}
@@ -243,11 +245,26 @@ fn tell_seeds(journal: &Journal) {
     }
 }
 
+/// What a failing test has to be understood by; not all of a long one.
+#[allow(clippy::print_stderr)]
+fn tell_journal(journal: &Journal) {
+    const LONG: usize = 8 * 1024;
+    let text = journal.to_string();
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => eprintln!("the peer's journal:\n{}\n…", &text[..end]),
+        None => eprintln!("the peer's journal:\n{text}"),
+    }
+}
+
 /// A second panic would abort the process, and the first one's message with it.
 #[allow(clippy::print_stderr)]
 fn tell(fault: &Fault) {
     match fault {
         Fault::Error(error) => eprintln!("the peer failed, too: {}", error.report()),
-        Fault::Panic(_) => eprintln!("the peer panicked, too"),
+        Fault::Panic(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            eprintln!("the peer panicked, too: {}", text.unwrap_or("not with a text"));
+        }
     }
 }

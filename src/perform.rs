@@ -158,10 +158,14 @@ fn pass(gate: &Gate, host: &dyn Host) -> io::Result<()> {
     let timeout = host.settings().deadline;
     let deadline = Deadline::after(timeout);
     while !gate.pass(deadline.left().map_or(PATIENCE, |left| left.min(PATIENCE))) {
-        if deadline.left() == Some(Duration::ZERO) || host.is_abandoned() {
-            let text = format!("the gate was not opened within {:?}", timeout.unwrap_or_default());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-        }
+        let text = if host.is_abandoned() {
+            "the gate was not opened before the server ended".into()
+        } else if deadline.left() == Some(Duration::ZERO) {
+            format!("the gate was not opened within {:?}", timeout.unwrap_or_default())
+        } else {
+            continue;
+        };
+        return Err(io::Error::new(io::ErrorKind::TimedOut, text));
     }
     Ok(())
 }

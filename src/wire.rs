@@ -278,6 +278,12 @@ impl Wire {
         Ok(())
     }
 
+    /// Ends both directions: whoever waits for the client, in whichever thread, need not any more.
+    pub(crate) fn cut(&self) {
+        // Where this fails the client is gone.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+
     /// What a read would meet, without reading it: 0 for the client's end, `None` for nothing so far.
     #[cfg(unix)]
     pub(crate) fn peek(&self) -> io::Result<Option<usize>> {

@@ -302,6 +302,9 @@ impl Worker {
     /// has not may be about to say something: it gets as long as a client gets to close.
     fn idle_time(&self, connection: &Connection) -> Option<Duration> {
         let settings = self.settings();
+        if self.service.is_abandoned() {
+            return Some(Duration::ZERO);
+        }
         let finishing = self
             .finishing_since()
             .map(|_| if connection.client.turn > 0 { Duration::ZERO } else { settings.linger });

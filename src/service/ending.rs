@@ -1,6 +1,6 @@
 //! How a server ends: everybody who is connected has their exchange, or everything is cut; then all workers go.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,11 +51,10 @@ impl Service {
         self.finishing.get_or_init(Instant::now);
         self.stopping.store(true, Ordering::SeqCst);
         let mut state = self.state();
-        for Open { stream, live } in state.open.values() {
+        for open in state.open.values() {
             // Whoever has had an answer and may not have read it yet is closed in order, by its worker.
-            if !live.is_kept.load(Ordering::Relaxed) {
-                // Whoever has ended already needs no ending.
-                let _ = stream.shutdown(Shutdown::Both);
+            if !open.live.is_kept.load(Ordering::Relaxed) {
+                open.cut();
             }
         }
         self.end_accepting(&mut state);
@@ -73,9 +72,12 @@ impl Service {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Makes responses that pause or wait at a gate go on at once.
+    /// Cuts all connections, and makes responses that pause or wait at a gate go on at once.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::SeqCst);
+        let state = self.state();
+        state.open.values().for_each(Open::cut);
+        state.leaving.iter().for_each(|connection| connection.cut());
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {

@@ -8,10 +8,10 @@ mod workers;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ pub(crate) struct Service {
     finishing: OnceLock<Instant>,
     /// No more anything.
     stopping: AtomicBool,
-    /// Nobody wants to know any more.
+    /// Nobody wants to know any more: no client is waited for.
     abandoned: AtomicBool,
     /// Held by who serves in the foreground. Calls for one exchange may share it; one for many would take their outcomes.
     calls: RwLock<()>,
@@ -78,7 +78,7 @@ struct State {
     connections: u64,
     /// How many connections are being served.
     serving: usize,
-    /// Those of a foreground server, which may have to stop.
+    /// Those; they may have to stop.
     open: HashMap<u64, Open>,
     /// Connections whose close has begun, the oldest first. Nobody waits for their clients; whoever accepts looks at them.
     leaving: VecDeque<Box<Connection>>,
@@ -100,11 +100,21 @@ struct State {
     wakers: Vec<Waker>,
 }
 
-/// A connection that is being served.
+/// A connection that is being served. It closes when whoever serves it is done.
 #[derive(Debug)]
 struct Open {
-    stream: Arc<TcpStream>,
+    stream: Weak<TcpStream>,
     live: Arc<Live>,
+}
+
+impl Open {
+    /// Whoever serves it need not wait for its client any more.
+    fn cut(&self) {
+        if let Some(stream) = self.stream.upgrade() {
+            // Whoever has ended already needs no ending.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 /// Small: a peer keeps one for each exchange that nobody takes.
@@ -256,13 +266,14 @@ impl Service {
         change: impl FnOnce(&mut State) -> T,
     ) -> io::Result<(Box<Connection>, T)> {
         let stream = Arc::new(stream);
+        let weak = Arc::downgrade(&stream);
         // Where the listener had been made non-blocking, some platforms hand that down.
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
         if !self.options_are_set {
             wire::set_options(&stream)?;
         }
-        let mut wire = Wire::new(Arc::clone(&stream), self.settings.retain, self.patience);
+        let mut wire = Wire::new(stream, self.settings.retain, self.patience);
         let mut state = self.state();
         let changed = change(&mut state);
         state.connections += 1;
@@ -271,10 +282,11 @@ impl Service {
         // Boxed: it is handed on through frames of threads that should stay small.
         let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
         state.serving += 1;
-        if self.role == Role::Foreground {
-            let live = Arc::clone(&connection.live);
-            state.open.insert(client.connection, Open { stream, live });
+        let open = Open { stream: weak, live: Arc::clone(&connection.live) };
+        if self.abandoned.load(Ordering::SeqCst) {
+            open.cut();
         }
+        state.open.insert(client.connection, open);
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
@@ -330,6 +342,7 @@ impl Service {
             let number = exchange.client().connection;
             let index = usize::try_from(number - 1).expect("the journal has as many entries");
             state.journal[index].exchanges.push(exchange.clone());
+            state.journal[index].live.answering.store(0, Ordering::Relaxed);
         }
         // Behind the entry: an observer that panics does not take it out of the journal. Nor is it told under a lock.
         if self.plug.observer.is_some() {
@@ -363,7 +376,14 @@ impl Service {
                 state.permits = 0;
             }
         }
-        let told = Told { outcome, permit };
+        let mut told = Told { outcome, permit };
+        if self.abandoned.load(Ordering::SeqCst)
+            && let Outcome::Failed(_) = told.outcome
+            && let Some(exchange) = exchange
+        {
+            // It was we who cut it.
+            told.outcome = Outcome::Served(exchange.clone());
+        }
         match exchange {
             Some(exchange) => state.outcomes.fill(exchange.client().exchange, told),
             None => state.outcomes.push(told),

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use super::{Role, Service, State};
+use super::{Service, State};
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::host::PATIENCE;
@@ -84,7 +84,7 @@ impl Service {
     /// A worker is done with a connection, but for what is left of its close; whether it is to wait for the next one.
     pub(crate) fn enter_idle(&self, number: u64, leaving: Option<Box<Connection>>) -> bool {
         let mut state = self.state();
-        self.end_serving(&mut state, number);
+        Self::end_serving(&mut state, number);
         // Whoever leaves one behind comes back to look at it.
         let stays = leaving.is_some() || state.idle < IDLE_WORKERS;
         state.leaving.extend(leaving);
@@ -94,14 +94,12 @@ impl Service {
     }
 
     pub(crate) fn forget(&self, number: u64) {
-        self.end_serving(&mut self.state(), number);
+        Self::end_serving(&mut self.state(), number);
     }
 
-    fn end_serving(&self, state: &mut State, number: u64) {
+    fn end_serving(state: &mut State, number: u64) {
         state.serving -= 1;
-        if self.role == Role::Foreground {
-            state.open.remove(&number);
-        }
+        state.open.remove(&number);
     }
 
     /// A worker goes, and tells the next one.
