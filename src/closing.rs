@@ -67,7 +67,7 @@ pub(crate) fn look(wire: &Wire) -> Leaving {
 pub(crate) fn end(wire: &mut Wire, host: &dyn Host, since: Instant) -> ClientEnd {
     // Several may be left when the server finishes. They have the same short time, not one after another.
     let short_end = host.finishing_since().map(|finishing| finishing.max(since) + SHORT_PATIENCE);
-    if short_end.is_some_and(|end| Instant::now() >= end) && wire.is_acknowledged() {
+    if short_end.is_some_and(|end| Instant::now() >= end) && wire.has_left() {
         match look(wire) {
             Leaving::Gone(end) => return end,
             Leaving::Silent => return ClientEnd::StillOpen,
@@ -102,7 +102,7 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
             }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 // It has everything, and is silent: a client that keeps its connection for later.
-                if host.finishing_since().is_some() && wire.is_acknowledged() {
+                if host.finishing_since().is_some() && wire.has_left() {
                     return ClientEnd::StillOpen;
                 }
                 host.about_to_wait();

@@ -1,5 +1,5 @@
 //! What the kernel knows about a socket and no well-kept crate asks it for. The one place with unsafe code.
-#![allow(unsafe_code)] // an ioctl and two polls
+#![allow(unsafe_code)] // two ioctls and two polls
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -7,19 +7,35 @@ use std::time::Duration;
 
 use crate::exchange::ClientEnd;
 
-/// How many bytes have been handed to the kernel and not been acknowledged by the client yet.
+/// How many bytes have been handed to the kernel and not been acknowledged by the client yet: the SIOCOUTQ of tcp(7).
 ///
 /// # Errors
 ///
 /// `Unsupported` on platforms other than Linux.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
+    queue_length(stream, libc::TIOCOUTQ)
+}
+
+/// How many bytes have been handed to the kernel and have not left yet, as the client has no room for them.
+///
+/// # Errors
+///
+/// `Unsupported` on platforms other than Linux.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn unsent(stream: &TcpStream) -> io::Result<u64> {
+    #[allow(clippy::unnecessary_cast)] // requests have another type with musl
+    queue_length(stream, libc::SIOCOUTQNSD as libc::Ioctl)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn queue_length(stream: &TcpStream, request: libc::Ioctl) -> io::Result<u64> {
     use std::os::fd::AsRawFd;
 
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and TIOCOUTQ (the SIOCOUTQ of tcp(7), the
-    // same number) writes one int to where the third argument points, which outlives the call.
-    let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and each of the two requests (TIOCOUTQ is the
+    // same number as SIOCOUTQ) writes one int to where the third argument points, which outlives the call.
+    let result = unsafe { libc::ioctl(stream.as_raw_fd(), request, &raw mut bytes) };
     if result == -1 {
         return Err(io::Error::last_os_error());
     }
@@ -42,6 +58,11 @@ pub(crate) fn wait_for_connection(_: &TcpListener) {}
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unsent(_: &TcpStream) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -132,6 +153,8 @@ mod tests {
             0 < held && held < sent,
             "the client's buffer holds some of {sent}, not all: {held} left"
         );
+        let unsent_bytes = unsent(&server).expect("an open socket");
+        assert!(0 < unsent_bytes && unsent_bytes <= held, "{unsent_bytes} of {held} have not left");
 
         server.shutdown(std::net::Shutdown::Write).expect("open");
         client.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
@@ -141,5 +164,6 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(unacknowledged(&server).expect("an open socket"), 0, "all read");
+        assert_eq!(unsent(&server).expect("an open socket"), 0, "all read");
     }
 }

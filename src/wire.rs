@@ -246,9 +246,10 @@ impl Wire {
         sys::await_end(&self.stream, timeout)
     }
 
-    /// Whether the client has acknowledged everything, our end included, where the kernel tells.
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        self.unacknowledged_with_end() == Some(0)
+    /// Whether everything has left for the client, our end included, where the kernel tells. The kernel sees to the rest, also
+    /// after we have closed; and a client that does not read at once may acknowledge it only 40 ms later.
+    pub(crate) fn has_left(&self) -> bool {
+        sys::unsent(&self.stream).is_ok_and(|bytes| bytes == 0)
     }
 
     /// How many bytes the client has not acknowledged yet, where the kernel tells. It counts our end as a byte.
