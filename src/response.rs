@@ -114,6 +114,10 @@ impl Response {
     }
 
     /// Waits before the next step: for a fixed time, or for one drawn from a distribution.
+    ///
+    /// A client that gives up meanwhile is noticed when the pause is over, and so are [`Peer::take`](crate::Peer::take) and
+    /// [`finish`](crate::Peer::finish): a half-closed client may still want the rest. For a client that is to run into its own
+    /// timeout, [`faults::no_answer`](crate::faults::no_answer) with [`Ending::Hold`] ends as soon as the client leaves.
     #[must_use]
     pub fn pause(self, delay: impl Into<Delay>) -> Self {
         self.step(Step::Pause(delay.into()))
