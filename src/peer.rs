@@ -134,9 +134,9 @@ impl Peer {
         }
     }
 
-    /// What has happened so far. What a client has the last byte of has happened; only while an
-    /// [observer](crate::TcpServerBuilder::on_event) holds that up, or a reader given to
-    /// [`send_from`](crate::Response::send_from) has not said yet that it was the last one, it may come later.
+    /// What has happened so far. What a client has the last byte of is in it, unless the response has something left to do
+    /// behind that byte (a pause, a gate, a reader given to [`send_from`](crate::Response::send_from) that has not said yet
+    /// that it was the last one), or an [observer](crate::TcpServerBuilder::on_event) holds it up.
     pub fn journal(&self) -> Journal {
         self.service.journal()
     }
