@@ -67,14 +67,25 @@ pub(crate) fn look(wire: &Wire) -> Leaving {
 pub(crate) fn end(wire: &mut Wire, host: &dyn Host, since: Instant) -> ClientEnd {
     // Several may be left when the server finishes. They have the same short time, not one after another.
     let short_end = host.finishing_since().map(|finishing| finishing.max(since) + SHORT_PATIENCE);
-    if short_end.is_some_and(|end| Instant::now() >= end) && wire.has_left() {
-        match look(wire) {
-            Leaving::Gone(end) => return end,
-            Leaving::Silent => return ClientEnd::StillOpen,
-            Leaving::Sends => {}
-        }
+    if short_end.is_some_and(|end| Instant::now() >= end)
+        && let Some(end) = leave(wire)
+    {
+        return end;
     }
     await_client(wire, host, Some(host.settings().linger.saturating_sub(since.elapsed())))
+}
+
+/// When the server finishes: whether a client that is silent can be left, and how it ended. What was sent has left for it, and
+/// what it has done before that time counts.
+fn leave(wire: &Wire) -> Option<ClientEnd> {
+    if !wire.has_left() {
+        return None;
+    }
+    match look(wire) {
+        Leaving::Gone(end) => Some(end),
+        Leaving::Silent => Some(ClientEnd::StillOpen),
+        Leaving::Sends => None,
+    }
 }
 
 /// The client's end, if it is gone already.
@@ -101,9 +112,11 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                // It has everything, and is silent: a client that keeps its connection for later.
-                if host.finishing_since().is_some() && wire.has_left() {
-                    return ClientEnd::StillOpen;
+                // One that is silent keeps its connection for later.
+                if host.finishing_since().is_some()
+                    && let Some(end) = leave(wire)
+                {
+                    return end;
                 }
                 host.about_to_wait();
             }
@@ -116,12 +129,12 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
 fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
     let deadline = Deadline::after(host.settings().deadline);
     loop {
+        let is_finishing = host.finishing_since().is_some();
         let left = deadline.left().unwrap_or(PATIENCE);
-        if left.is_zero() || host.finishing_since().is_some() {
-            return ClientEnd::StillOpen;
-        }
+        let patience = if is_finishing { Duration::ZERO } else { left.min(PATIENCE) };
         host.about_to_wait();
-        match wire.await_end(left.min(PATIENCE)) {
+        match wire.await_end(patience) {
+            Ok(None) if is_finishing || left.is_zero() => return ClientEnd::StillOpen,
             Ok(None) => {}
             Ok(Some(end)) => return end,
             Err(_) => return ClientEnd::Reset,
