@@ -148,9 +148,10 @@
 //!
 //! # Platform notes
 //!
-//! Built for and tested on Linux. Elsewhere on Unix the same calls are used; what Linux alone tells (whether a client has
-//! acknowledged everything) makes [`Peer::finish`] wait out the linger time for a client that keeps its connection
-//! open. Windows is not tested: there a deadline on accepting counts only once a silent client has connected.
+//! Built for and tested on Linux. Elsewhere on Unix the same calls are used. Linux alone tells whether everything has left
+//! for a client; elsewhere [`Peer::finish`] waits out the linger time for one that keeps its connection open, and
+//! [`Peer::take`] may wait a tenth of a second for one that does not read. Windows is not tested: there a deadline on
+//! accepting counts only once a silent client has connected.
 //!
 //! # Cargo features
 //!
