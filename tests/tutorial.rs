@@ -1,5 +1,5 @@
 //! The program without options is the tutorial's: port 8080, its file names, its lines; side by side with that program
-//! itself where Python is installed. One test, because there is one port 8080.
+//! itself where Python is installed. One test, because there is one port 8080; runs side by side take turns.
 #![cfg(feature = "cli")]
 // A test that checks nothing should say so.
 #![allow(clippy::print_stderr)]
@@ -9,9 +9,12 @@ mod programs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use programs::{
-    Ended, Folder, RESPONSE, Running, connect, is_installed, own_addr, receive_all, send, tcpserver,
+    Ended, Folder, PATIENCE, RESPONSE, Running, connect, is_installed, own_addr, receive_all, send,
+    tcpserver,
 };
 
 const PORT: u16 = 8080;
@@ -61,6 +64,7 @@ struct Outcome {
 
 #[test]
 fn without_options_it_is_the_tutorials_program_twice_in_a_row() {
+    let _turn = turn_with_the_port();
     let folder = Folder::new();
     let Some(first) = serve_on_default_port(&folder) else {
         return eprintln!("skipped: port {PORT} is taken");
@@ -87,6 +91,28 @@ fn without_options_it_is_the_tutorials_program_twice_in_a_row() {
         assert_eq!(first, serve_with_python(&folder), "the tutorial's program");
     }
 }
+
+/// Waits until no other run of these tests on this machine has the port. Whoever ends gives its turn away.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn turn_with_the_port() -> std::os::unix::net::UnixListener {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    let name = format!("the tests of fake-peer have port {PORT}");
+    let addr = SocketAddr::from_abstract_name(name).expect("short enough");
+    let start = Instant::now();
+    loop {
+        match UnixListener::bind_addr(&addr) {
+            Ok(turn) => return turn,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "another run has the port: {error}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn turn_with_the_port() {}
 
 /// One run of the program, straight after the one before; `None` if something else has the port.
 #[track_caller]
