@@ -9,12 +9,9 @@ mod programs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use programs::{
-    Ended, Folder, PATIENCE, RESPONSE, Running, connect, is_installed, own_addr, receive_all, send,
-    tcpserver,
+    Ended, Folder, RESPONSE, Running, connect, is_installed, own_addr, receive_all, send, tcpserver,
 };
 
 const PORT: u16 = 8080;
@@ -98,6 +95,10 @@ fn without_options_it_is_the_tutorials_program_twice_in_a_row() {
 fn turn_with_the_port() -> std::os::unix::net::UnixListener {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixListener};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use programs::PATIENCE;
 
     let name = format!("the tests of fake-peer have port {PORT}");
     let addr = SocketAddr::from_abstract_name(name).expect("short enough");
