@@ -252,15 +252,11 @@ impl Wire {
         sys::unsent(&self.stream).is_ok_and(|bytes| bytes == 0)
     }
 
-    /// How many bytes the client has not acknowledged yet, where the kernel tells. It counts our end as a byte.
-    fn unacknowledged_with_end(&self) -> Option<u64> {
-        sys::unacknowledged(&self.stream).ok()
-    }
-
     /// How many bytes the client has not acknowledged yet, where the kernel tells.
     pub(crate) fn unacknowledged(&self) -> Option<u64> {
+        // The kernel counts our end as a byte.
         let end = u64::from(self.sending_is_shut);
-        self.unacknowledged_with_end().map(|bytes| bytes.saturating_sub(end))
+        sys::unacknowledged(&self.stream).ok().map(|bytes| bytes.saturating_sub(end))
     }
 
     /// Makes the kernel answer the close with a reset, and throw away what has not left.

@@ -78,7 +78,7 @@ struct State {
     connections: u64,
     /// How many connections are being served.
     serving: usize,
-    /// Those; they may have to stop.
+    /// The connections that are being served, which may have to stop.
     open: HashMap<u64, Open>,
     /// Connections whose close has begun, the oldest first. Nobody waits for their clients; whoever accepts looks at them.
     leaving: VecDeque<Box<Connection>>,
