@@ -45,7 +45,7 @@ fn main() {
     };
     let kept = Load {
         name: "kept connections",
-        answer: Response::from(ANSWER).keep_alive(),
+        answer: Response::from(ANSWER).keep_open(),
         reference: ("thread per connection", Serving::ThreadPerConnection),
         requests: 20_000,
         run: kept_connections,

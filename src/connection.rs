@@ -153,7 +153,7 @@ impl Connection {
         };
         let next = match ending {
             _ if gone => Next::Gone,
-            Ending::KeepAlive => Next::Request,
+            Ending::KeepOpen => Next::Request,
             Ending::Then(framing) => {
                 self.framing = framing;
                 Next::Request
@@ -394,7 +394,7 @@ impl Connection {
         let response = responded.map_err(Failure::Respond)?;
         let ending = response.ending.clone();
         let asks_for_nothing = match &ending {
-            Ending::KeepAlive => request.is_empty(),
+            Ending::KeepOpen => request.is_empty(),
             Ending::Then(framing) => request.is_empty() && framing.is_nothing(),
             _ => false,
         };
@@ -408,7 +408,7 @@ impl Connection {
         if let Some(tap) = &self.wire.tap {
             tap.tell(|_| Event::Responding(&self.client, progress.offered));
         }
-        let goes_on = matches!(ending, Ending::KeepAlive | Ending::Then(_) | Ending::Persist);
+        let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::Persist);
         self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));
         let mut persistence = matches!(ending, Ending::Persist).then(|| Persistence::of(request));
         let performed = performance.run(
@@ -424,7 +424,7 @@ impl Connection {
                 // What a reader or a changing file held in the end.
                 progress.offered = Some(progress.sent);
                 Ok(match persistence {
-                    Some(persistence) if persistence.persists() => Ending::KeepAlive,
+                    Some(persistence) if persistence.persists() => Ending::KeepOpen,
                     Some(_) => Ending::Close,
                     None => ending,
                 })

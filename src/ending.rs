@@ -43,8 +43,8 @@ pub enum Ending {
     /// more of them: the close of a client that is stuck does not arrive. Otherwise the deadline ends it.
     StopReading,
     /// Read the next request on this connection with the same framing, whatever the bytes of request and response say:
-    /// [`Response::keep_alive`](crate::Response::keep_alive).
-    KeepAlive,
+    /// [`Response::keep_open`](crate::Response::keep_open).
+    KeepOpen,
     /// Read the next request on this connection with the same framing if HTTP lets the connection persist (RFC 9112 section
     /// 9.3), otherwise [`Close`](Self::Close): as web servers do.
     ///

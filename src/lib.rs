@@ -46,7 +46,7 @@
 //!     .source(|request: &Request| match request.bytes() {
 //!         b"" => Response::from("220 peer\r\n").then(Framing::until("\r\n")),
 //!         b"QUIT\r\n" => Response::from("221 bye\r\n"),
-//!         _ => Response::from("250 ok\r\n").keep_alive(),
+//!         _ => Response::from("250 ok\r\n").keep_open(),
 //!     })
 //!     .expect(3)
 //!     .spawn()?;

@@ -229,12 +229,12 @@ impl Response {
     ///
     /// What has arrived of it already is not lost: requests may be pipelined.
     #[must_use]
-    pub fn keep_alive(self) -> Self {
-        self.ending(Ending::KeepAlive)
+    pub fn keep_open(self) -> Self {
+        self.ending(Ending::KeepOpen)
     }
 
     /// Leaves the connection open, and reads its next request with another framing: the turns of a conversation. The framing
-    /// stays for [`keep_alive`](Self::keep_alive) after that.
+    /// stays for [`keep_open`](Self::keep_open) after that.
     ///
     /// ```
     /// use fake_peer::{Framing, Response};

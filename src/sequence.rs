@@ -62,11 +62,11 @@ impl Sequence {
     /// Every answer but the last one leaves its connection open for the next request, with the same framing. One that has
     /// an ending of its own keeps it.
     #[must_use]
-    pub fn keep_alive(mut self) -> Self {
+    pub fn keep_open(mut self) -> Self {
         if let Some((_, all_but_last)) = self.answers.split_last_mut() {
             for answer in all_but_last {
                 if let Ending::Close = answer.ending {
-                    answer.ending = Ending::KeepAlive;
+                    answer.ending = Ending::KeepOpen;
                 }
             }
         }
@@ -142,7 +142,7 @@ impl ResponseSource for Sequence {
 /// use fake_peer::{Peer, PerConnection, Sequence};
 ///
 /// let peer = Peer::answer(PerConnection::new([
-///     Sequence::new(["first", "second"]).keep_alive(),
+///     Sequence::new(["first", "second"]).keep_open(),
 ///     Sequence::new(["other"]),
 /// ]));
 /// # use std::io::{Read, Write};
@@ -250,13 +250,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keep_alive_leaves_endings_that_were_chosen() {
+    fn keep_open_leaves_endings_that_were_chosen() {
         let chosen = Response::from("two").then(Framing::eof());
         let sequence =
-            Sequence::new([Response::from("one"), chosen, Response::from("three")]).keep_alive();
+            Sequence::new([Response::from("one"), chosen, Response::from("three")]).keep_open();
         let endings: Vec<_> = sequence.answers.iter().map(|answer| &answer.ending).collect();
         assert!(
-            matches!(endings[..], [Ending::KeepAlive, Ending::Then(_), Ending::Close]),
+            matches!(endings[..], [Ending::KeepOpen, Ending::Then(_), Ending::Close]),
             "{endings:?}"
         );
     }

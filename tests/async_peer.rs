@@ -51,7 +51,7 @@ async fn taken(peer: &Peer) -> Exchange {
 fn in_lines() -> Peer {
     spawned(patient().framing(Framing::until("\n")).source(
         |request: &Request| match request.bytes() {
-            b"keep\n" => Response::from("kept").keep_alive(),
+            b"keep\n" => Response::from("kept").keep_open(),
             _ => Response::from("answer"),
         },
     ))

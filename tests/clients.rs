@@ -351,7 +351,7 @@ fn a_connection_is_used_again() {
                     Response::from(format!(
                         "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{target}"
                     ))
-                    .keep_alive()
+                    .keep_open()
                 })
                 .expect(3),
         );

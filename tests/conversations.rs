@@ -54,9 +54,9 @@ fn smtp_script() -> Sequence {
     let line = || Framing::until("\r\n");
     Sequence::new([
         Response::from("220 mail.test ESMTP\r\n").then(line()),
-        Response::from("250-mail.test\r\n250 8BITMIME\r\n").keep_alive(),
-        Response::from("250 sender ok\r\n").keep_alive(),
-        Response::from("250 recipient ok\r\n").keep_alive(),
+        Response::from("250-mail.test\r\n250 8BITMIME\r\n").keep_open(),
+        Response::from("250 sender ok\r\n").keep_open(),
+        Response::from("250 recipient ok\r\n").keep_open(),
         Response::from("354 go ahead\r\n").then(Framing::until("\r\n.\r\n")),
         Response::from("250 queued\r\n").then(line()),
         Response::from("221 bye\r\n"),
@@ -69,14 +69,14 @@ fn smtp_by_verb(request: &Request) -> Response {
     match request.bytes() {
         b"" => Response::from("220 mail.test ESMTP\r\n").then(line),
         bytes if bytes.starts_with(b"EHLO ") => {
-            Response::from("250-mail.test\r\n250 8BITMIME\r\n").keep_alive()
+            Response::from("250-mail.test\r\n250 8BITMIME\r\n").keep_open()
         }
-        bytes if bytes.starts_with(b"MAIL ") => Response::from("250 sender ok\r\n").keep_alive(),
-        bytes if bytes.starts_with(b"RCPT ") => Response::from("250 recipient ok\r\n").keep_alive(),
+        bytes if bytes.starts_with(b"MAIL ") => Response::from("250 sender ok\r\n").keep_open(),
+        bytes if bytes.starts_with(b"RCPT ") => Response::from("250 recipient ok\r\n").keep_open(),
         b"DATA\r\n" => Response::from("354 go ahead\r\n").then(Framing::until("\r\n.\r\n")),
         b"QUIT\r\n" => Response::from("221 bye\r\n"),
         bytes if bytes.ends_with(b"\r\n.\r\n") => Response::from("250 queued\r\n").then(line),
-        _ => Response::from("500 what?\r\n").keep_alive(),
+        _ => Response::from("500 what?\r\n").keep_open(),
     }
 }
 
@@ -190,7 +190,7 @@ fn a_file_is_fetched_over_a_second_connection() {
                 b"QUIT\r\n" => return Response::from("221 bye\r\n"),
                 _ => "500 what?\r\n".to_owned(),
             };
-            Response::from(answer).keep_alive()
+            Response::from(answer).keep_open()
         }));
     let mut client = connect(control.addr());
     expect_bytes(&mut client, b"220 files\r\n", "the greeting");
@@ -266,7 +266,7 @@ fn redis() -> Peer {
             },
             _ => b"-ERR\r\n".to_vec(),
         };
-        Response::from(answer).keep_alive()
+        Response::from(answer).keep_open()
     }))
 }
 
@@ -430,7 +430,7 @@ fn echo(request: &Request) -> Response {
     let mut frame = vec![head[0], head[1] & 0x7f];
     frame.extend(payload.iter().zip(head[2..].iter().cycle()).map(|(byte, mask)| byte ^ mask));
     let is_close = head[0] & 0x0f == 8;
-    if is_close { Response::from(frame) } else { Response::from(frame).keep_alive() }
+    if is_close { Response::from(frame) } else { Response::from(frame).keep_open() }
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_failing_test_waits_for_no_client() {
         Ending::Close,
         Ending::HalfClose,
         Ending::Hold,
-        Ending::KeepAlive,
+        Ending::KeepOpen,
         Ending::StopReading,
         Ending::Reset,
     ];

@@ -460,7 +460,7 @@ fn the_journal_tells_after_which_byte_a_client_left() {
 fn acknowledged_bytes_are_told_for_each_exchange_of_a_kept_connection() {
     let gate = Gate::new();
     let peer = Peer::answer(Sequence::new([
-        Response::from("first").keep_alive(),
+        Response::from("first").keep_open(),
         Response::from("sec").gate(&gate).send("ond"),
     ]));
     let mut client = connect(peer.addr());

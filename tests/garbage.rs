@@ -477,7 +477,7 @@ fn a_client_that_hangs_up_ends_a_head_without_end() {
 
 #[test]
 fn a_second_response_waits_for_the_next_request_on_a_connection_that_is_kept() {
-    let peer = Peer::answer(garbage::second_response("hello").keep_alive());
+    let peer = Peer::answer(garbage::second_response("hello").keep_open());
     let mut client = connect(peer.addr());
     client.write_all(REQUEST).expect("room");
     client.shutdown(Shutdown::Write).expect("an open socket");

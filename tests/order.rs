@@ -61,7 +61,7 @@ fn one_client_is_taken_in_its_order_whichever_threads_serve_its_connections() {
     let file = tempfile::NamedTempFile::new().expect("a folder for it");
     std::fs::write(file.path(), ANSWER).expect("written");
     let closing = |_: &Request| http::ok("hi");
-    let keeping = |_: &Request| http::ok("hi").keep_alive();
+    let keeping = |_: &Request| http::ok("hi").keep_open();
     let peers = [
         ("closed", spawned(patient().source(closing))),
         ("kept", spawned(patient().source(keeping))),
@@ -85,7 +85,7 @@ fn one_client_is_taken_in_its_order_whichever_threads_serve_its_connections() {
 
 #[test]
 fn what_a_client_has_seen_the_end_of_is_in_the_journal() {
-    let peer = spawned(patient().source(Response::from(ANSWER).keep_alive()));
+    let peer = spawned(patient().source(Response::from(ANSWER).keep_open()));
     let mut client = connect(peer.addr());
     while_busy(|| {
         for number in 1..=200 {
@@ -175,7 +175,7 @@ fn an_observer_that_looks_at_the_journal_waits_for_nobody() {
     let looked_at: Arc<Mutex<Option<Arc<Peer>>>> = Arc::default();
     let look = Arc::clone(&looked_at);
     let peer =
-        spawned(patient().source(Response::from(ANSWER).keep_alive()).on_event(move |event| {
+        spawned(patient().source(Response::from(ANSWER).keep_open()).on_event(move |event| {
             if let Event::Sent(..) | Event::Served(_) = event {
                 // In the end it is taken away.
                 let peer = look.lock().expect("no panic").clone();

@@ -429,8 +429,8 @@ fn a_repeated_last_answer_has_to_be_fetched_once() {
 
 fn two_connections() -> PerConnection {
     PerConnection::new([
-        Sequence::new(["a1", "a2"]).keep_alive(),
-        Sequence::new(["b1", "b2"]).keep_alive(),
+        Sequence::new(["a1", "a2"]).keep_open(),
+        Sequence::new(["b1", "b2"]).keep_open(),
     ])
 }
 
@@ -595,7 +595,7 @@ fn a_take_that_saw_nothing_does_not_wait_for_requests_of_who_is_told_to_close() 
 #[test]
 fn one_connection_carries_many_exchanges() {
     let peer = spawned(patient().source(|request: &Request| {
-        Response::from(format!("<{}>", request.target().unwrap_or("?"))).keep_alive()
+        Response::from(format!("<{}>", request.target().unwrap_or("?"))).keep_open()
     }));
     let mut client = connect(peer.addr());
     for number in 0..50 {
@@ -615,7 +615,7 @@ fn one_connection_carries_many_exchanges() {
 #[test]
 fn requests_in_one_write_are_answered_in_order() {
     let peer = spawned(patient().source(|request: &Request| {
-        Response::from(request.decoded_body().unwrap_or_default()).keep_alive()
+        Response::from(request.decoded_body().unwrap_or_default()).keep_open()
     }));
     let (mut requests, mut expected) = (Vec::new(), Vec::new());
     for number in 0..100 {
@@ -729,7 +729,7 @@ fn finish_gives_a_silent_client_the_linger_time() {
 fn in_lines() -> Peer {
     spawned(patient().framing(Framing::until("\n")).source(
         |request: &Request| match request.bytes() {
-            b"keep\n" => Response::from("kept").keep_alive(),
+            b"keep\n" => Response::from("kept").keep_open(),
             _ => Response::from("answer"),
         },
     ))
@@ -862,7 +862,7 @@ fn an_answer_on_its_way_to_a_kept_client_survives_finish() {
     let answer = long.clone();
     let peer = spawned(patient().framing(Framing::until("\n")).source(move |request: &Request| {
         let answer = if request.bytes() == b"keep\n" { &b"kept"[..] } else { &answer };
-        Response::from(answer).keep_alive()
+        Response::from(answer).keep_open()
     }));
     let mut client = connect_with_little_room(peer.addr());
     client.write_all(b"long\n").expect("room for a small request");
@@ -929,7 +929,7 @@ fn a_drop_serves_who_is_connected() {
 fn answers_to_nothing_without_end_are_refused() {
     // A slip: `then` was meant, which says what is to be read next.
     for (case, response) in [
-        ("keep_alive", Response::from("220 hi\r\n").keep_alive()),
+        ("keep_open", Response::from("220 hi\r\n").keep_open()),
         ("then nothing", Response::from("220 hi\r\n").then(Framing::nothing())),
     ] {
         let peer = spawned(patient().framing(Framing::nothing()).source(response));

@@ -172,7 +172,7 @@ fn bytes_past_the_end_are_neither_relayed_nor_recorded() {
 #[test]
 fn a_connection_stays_open_for_the_next_request_if_the_response_says_so() {
     let upstream = Peer::answer(Sequence::new([http::ok("one"), http::ok("two")]));
-    let peer = Peer::answer(Proxy::to(upstream.addr()).map_response(Response::keep_alive));
+    let peer = Peer::answer(Proxy::to(upstream.addr()).map_response(Response::keep_open));
     let mut client = connect(peer.addr());
     for body in ["one", "two"] {
         client.write_all(GET).expect("room");

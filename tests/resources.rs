@@ -157,7 +157,7 @@ fn many_connections_are_open_at_once() {
     let resident = resident_kib();
     let peer = spawned(patient().addr(loopback(0)).framing(Framing::until("\n")).source(
         |request: &Request| match request.bytes() {
-            b"keep\n" => Response::from("kept").keep_alive(),
+            b"keep\n" => Response::from("kept").keep_open(),
             _ => Response::from("answer"),
         },
     ));

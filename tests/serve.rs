@@ -61,7 +61,7 @@ fn serves_so_many_exchanges_and_returns() {
 
 #[test]
 fn several_exchanges_may_come_over_one_connection() {
-    let source = |request: &Request| Response::from(request.bytes()).keep_alive();
+    let source = |request: &Request| Response::from(request.bytes()).keep_open();
     let server = bound(echo().source(source));
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
         let mut kept = connect(server.local_addr());
@@ -81,7 +81,7 @@ fn several_exchanges_may_come_over_one_connection() {
 #[test]
 fn a_kept_connection_is_closed_in_order_when_the_server_is_dropped() {
     let answer = numbered(1_000_000);
-    let source = Response::from(answer.clone()).keep_alive();
+    let source = Response::from(answer.clone()).keep_open();
     let server = bound(patient().linger(Duration::from_secs(2)).source(source));
     let addr = server.local_addr();
     thread::scope(|scope| {
@@ -339,7 +339,7 @@ fn a_connection_persists_as_http_says() {
 #[test]
 fn requests_that_come_while_a_large_answer_leaves_are_served() {
     let large = numbered(8 << 20);
-    let answer = Response::from(&large[..]).keep_alive();
+    let answer = Response::from(&large[..]).keep_open();
     let server = bound(patient().framing(Framing::until("\n")).source(answer));
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
         let mut client = connect_with_little_room(server.local_addr());
@@ -359,7 +359,7 @@ fn requests_that_come_while_a_large_answer_leaves_are_served() {
 fn the_observer_is_told_how_a_response_begins_and_how_its_connection_ends() {
     let (events, told) = mpsc::channel();
     let source = Sequence::new([
-        Response::from("one").keep_alive(),
+        Response::from("one").keep_open(),
         Response::from("two").cut(2, Ending::HalfClose),
     ]);
     let server = bound(echo().source(source).on_event(move |event| {

@@ -178,7 +178,7 @@ impl Framing {
     /// # use std::io::{Read, Write};
     /// # let peer = TcpServer::builder()
     /// #     .framing(message)
-    /// #     .source(Sequence::new([Response::from("250 "), Response::from("250 ")]).keep_alive())
+    /// #     .source(Sequence::new([Response::from("250 "), Response::from("250 ")]).keep_open())
     /// #     .spawn()?;
     /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
     /// # client.write_all(b".\r\nhello\r\n.\r\n")?;

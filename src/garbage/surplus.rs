@@ -8,7 +8,7 @@ use crate::response::Response;
 /// `HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nunsolicited`
 ///
 /// RFC 9112 section 6.3: a client MUST NOT process, cache or forward the second; section 9.2: it MUST NOT take it for
-/// a valid response, and SHOULD close the connection. With [`Response::keep_alive`] the connection stays open for a
+/// a valid response, and SHOULD close the connection. With [`Response::keep_open`] the connection stays open for a
 /// client that uses it once more, and takes `unsolicited` for the answer to its next request.
 pub fn second_response(body: impl AsRef<[u8]>) -> Response {
     message(&[&ok(body.as_ref()), &ok(b"unsolicited")])
