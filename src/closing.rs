@@ -17,7 +17,7 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
     let settings = host.settings();
     wire.take_trailing();
     match ending {
-        Ending::Close | Ending::KeepOpen | Ending::Persist | Ending::Then(_) => {
+        Ending::Close | Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) => {
             // Closing at once would be wrong while the client may still send: a socket that is closed with unread bytes, or
             // gets more, answers with a reset (RFC 1122 section 4.2.2.13), which destroys what the client has not read
             // yet (RFC 9112 section 9.6 prescribes this order for the same reason).

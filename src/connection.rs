@@ -408,9 +408,9 @@ impl Connection {
         if let Some(tap) = &self.wire.tap {
             tap.tell(|_| Event::Responding(&self.client, progress.offered));
         }
-        let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::Persist);
+        let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive);
         self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));
-        let mut persistence = matches!(ending, Ending::Persist).then(|| Persistence::of(request));
+        let mut persistence = matches!(ending, Ending::KeepAlive).then(|| Persistence::of(request));
         let performed = performance.run(
             &mut self.wire,
             self.client.exchange,

@@ -43,16 +43,17 @@ pub enum Ending {
     /// more of them: the close of a client that is stuck does not arrive. Otherwise the deadline ends it.
     StopReading,
     /// Read the next request on this connection with the same framing, whatever the bytes of request and response say:
-    /// [`Response::keep_open`](crate::Response::keep_open).
+    /// what [`Response::keep_open`](crate::Response::keep_open) chooses.
     KeepOpen,
     /// Read the next request on this connection with the same framing if HTTP lets the connection persist (RFC 9112 section
-    /// 9.3), otherwise [`Close`](Self::Close): as web servers do.
+    /// 9.3), otherwise [`Close`](Self::Close): what a web server does, and what
+    /// [`Response::keep_alive`](crate::Response::keep_alive) chooses.
     ///
-    /// It persists if the request is a whole one of HTTP/1.1, the response that was sent ends where itself says that
-    /// it does (with its Content-Length, its last chunk, or the head where none of them counts: HEAD, 204, 304), and
-    /// neither asks for `Connection: close`. A response of HTTP/1.0 has to say `Connection: keep-alive`; with a request of
-    /// HTTP/1.0 both have to.
-    Persist,
+    /// The connection persists if the request is a complete HTTP/1.1 request, the bytes sent are exactly one final response
+    /// whose end the client can find (by its Content-Length, its last chunk, or the end of its head in answer to HEAD and
+    /// with status 204 or 304), and neither of them says `Connection: close`. An HTTP/1.0 response must say
+    /// `Connection: keep-alive`; to an HTTP/1.0 request both must.
+    KeepAlive,
     /// Read the next request on this connection with another framing: [`Response::then`](crate::Response::then).
     Then(Framing),
 }

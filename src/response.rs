@@ -223,11 +223,35 @@ impl Response {
         self.ending(ending)
     }
 
-    /// Leaves the connection open, and reads its next request with the same framing, whatever the bytes say: after a response
-    /// with `Connection: close`, too, and after one whose end a client cannot tell. [`Ending::Persist`] goes by what HTTP says,
-    /// as does the program's `--keep-alive`.
+    /// Reads the next request on the same connection, with the same framing, if HTTP lets the connection persist (RFC 9112
+    /// section 9.3); closes it otherwise. This is what a web server does: see [`Ending::KeepAlive`].
     ///
-    /// What has arrived of it already is not lost: requests may be pipelined.
+    /// Requests may be pipelined: bytes of the next request that have arrived already are its beginning.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, http};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let peer = Peer::answer(http::ok("hi").keep_alive());
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"GET /1 HTTP/1.1\r\n\r\n")?;
+    /// client.write_all(b"GET /2 HTTP/1.1\r\nConnection: close\r\n\r\n")?;
+    /// let mut answers = String::new();
+    /// client.read_to_string(&mut answers)?;
+    /// assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn keep_alive(self) -> Self {
+        self.ending(Ending::KeepAlive)
+    }
+
+    /// Reads the next request on the same connection, with the same framing, whatever the bytes say: also after a response
+    /// with `Connection: close`, and after one whose end a client cannot know. For HTTP, [`keep_alive`](Self::keep_alive)
+    /// follows the rules of the protocol instead.
+    ///
+    /// Requests may be pipelined: bytes of the next request that have arrived already are its beginning.
     #[must_use]
     pub fn keep_open(self) -> Self {
         self.ending(Ending::KeepOpen)

@@ -59,14 +59,25 @@ impl Sequence {
         Sequence { answers, given: 0, promised: HashMap::new(), beyond: Beyond::Error }
     }
 
-    /// Every answer but the last one leaves its connection open for the next request, with the same framing. One that has
-    /// an ending of its own keeps it.
+    /// Every answer but the last one keeps its connection open for the next request as HTTP says
+    /// ([`Ending::KeepAlive`]). An answer with an ending of its own keeps that ending.
     #[must_use]
-    pub fn keep_open(mut self) -> Self {
+    pub fn keep_alive(self) -> Self {
+        self.all_but_last(&Ending::KeepAlive)
+    }
+
+    /// Every answer but the last one keeps its connection open for the next request, whatever the bytes say
+    /// ([`Ending::KeepOpen`]). An answer with an ending of its own keeps that ending.
+    #[must_use]
+    pub fn keep_open(self) -> Self {
+        self.all_but_last(&Ending::KeepOpen)
+    }
+
+    fn all_but_last(mut self, ending: &Ending) -> Self {
         if let Some((_, all_but_last)) = self.answers.split_last_mut() {
             for answer in all_but_last {
                 if let Ending::Close = answer.ending {
-                    answer.ending = Ending::KeepOpen;
+                    answer.ending = ending.clone();
                 }
             }
         }
@@ -250,14 +261,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keep_open_leaves_endings_that_were_chosen() {
+    fn the_last_answer_and_chosen_endings_stay_as_they_are() {
         let chosen = Response::from("two").then(Framing::eof());
-        let sequence =
-            Sequence::new([Response::from("one"), chosen, Response::from("three")]).keep_open();
-        let endings: Vec<_> = sequence.answers.iter().map(|answer| &answer.ending).collect();
+        let sequence = Sequence::new([Response::from("one"), chosen, Response::from("three")]);
+        let endings = |sequence: Sequence| {
+            let endings = sequence.answers.into_iter().map(|answer| answer.ending);
+            endings.collect::<Vec<_>>()
+        };
+        let open = endings(sequence.clone().keep_open());
+        assert!(matches!(open[..], [Ending::KeepOpen, Ending::Then(_), Ending::Close]), "{open:?}");
+        let alive = endings(sequence.keep_alive());
         assert!(
-            matches!(endings[..], [Ending::KeepOpen, Ending::Then(_), Ending::Close]),
-            "{endings:?}"
+            matches!(alive[..], [Ending::KeepAlive, Ending::Then(_), Ending::Close]),
+            "{alive:?}"
         );
     }
 }

@@ -112,7 +112,7 @@ impl TcpServer {
     /// closed, keeps no other waiting. Returns when the exchanges that have begun are over.
     ///
     /// Each exchange is told to [`on_event`](TcpServerBuilder::on_event) when it is over. A connection that was
-    /// [kept alive](crate::Response::keep_open) is left open for the next call, and closed in an orderly way when the
+    /// [kept open](crate::Response::keep_open) is left open for the next call, and closed in an orderly way when the
     /// server is dropped.
     ///
     /// # Errors

@@ -322,7 +322,7 @@ fn the_observer_sees_every_byte_and_every_end() {
 #[test]
 fn a_connection_persists_as_http_says() {
     const KEPT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-    let server = bound(patient().source(Response::from(KEPT).ending(Ending::Persist)));
+    let server = bound(patient().source(Response::from(KEPT).ending(Ending::KeepAlive)));
     let (outcome, ()) = serve_with(&server, &Stop::after(4), || {
         let mut kept = connect(server.local_addr());
         // Two at once, and one that asks for the end.

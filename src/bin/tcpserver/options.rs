@@ -281,7 +281,7 @@ impl Given {
             [] | [Id::Cut] => Ok(None),
             [Id::Hold] => Ok(Some(Ending::Hold)),
             [Id::Reset] => Ok(Some(Ending::Reset)),
-            [Id::KeepAlive] => Ok(Some(Ending::Persist)),
+            [Id::KeepAlive] => Ok(Some(Ending::KeepAlive)),
             _ => Err(
                 "--cut, --hold, --reset and --keep-alive each say how a response ends: give one \
                  (--cut N:hold and --cut N:reset are there)"
