@@ -124,7 +124,7 @@ impl Scene {
             },
             Place::Peer(response) => {
                 let peer = TcpServer::builder()
-                    .deadline(NO_PATIENCE)
+                    .timeout(NO_PATIENCE)
                     .linger(Duration::from_millis(200))
                     .source(response.clone())
                     .spawn()

@@ -27,7 +27,7 @@ fn sends_one_request_with_a_host() {
     let body = get(peer.addr(), "/greeting").expect("an answer");
     assert_eq!(body, b"hello");
 
-    let request = peer.request();
+    let request = peer.take_request();
     let expected = format!("GET /greeting HTTP/1.1\r\nHost: {}\r\n\r\n", peer.addr());
     request.assert_bytes(&expected);
     assert_eq!(request.target(), Some("/greeting"));

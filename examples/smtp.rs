@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The first request is over before it begins: the greeting is sent at once.
         .framing(Framing::nothing())
         .source(conversation)
-        .expect(7)
-        .spawn()?;
+        .spawn()?
+        .expect(7);
 
     let addr = peer.addr();
     let client = thread::spawn(move || send_mail(addr, "Subject: hello\r\n\r\n..two dots\r\n"));

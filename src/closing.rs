@@ -24,10 +24,10 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
             end_sending(wire).unwrap_or_else(|| await_client(wire, host, Some(settings.linger)))
         }
         Ending::HalfClose => {
-            end_sending(wire).unwrap_or_else(|| await_client(wire, host, settings.deadline))
+            end_sending(wire).unwrap_or_else(|| await_client(wire, host, settings.timeout))
         }
         Ending::StopReading => await_client_unread(wire, host),
-        Ending::Hold => await_client(wire, host, settings.deadline),
+        Ending::Hold => await_client(wire, host, settings.timeout),
         Ending::CloseAtOnce => ClientEnd::StillOpen,
         Ending::Reset => {
             let end = await_acknowledgement(wire, host);
@@ -127,7 +127,7 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
 
 /// Waits for the client's end without reading what comes before it.
 fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
-    let deadline = Deadline::after(host.settings().deadline);
+    let deadline = Deadline::after(host.settings().timeout);
     loop {
         let is_finishing = host.finishing_since().is_some();
         let left = deadline.left().unwrap_or(PATIENCE);
@@ -144,7 +144,7 @@ fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
 
 /// Waits until the client has everything that was sent. A reset makes the kernel throw away what has not left yet.
 fn await_acknowledgement(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
-    let deadline = host.settings().deadline;
+    let deadline = host.settings().timeout;
     let start = Instant::now();
     let mut pause = Duration::from_micros(20);
     while let Some(bytes) = wire.unacknowledged() {

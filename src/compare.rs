@@ -20,7 +20,7 @@ impl Request {
     /// # let peer = fake_peer::Peer::answer("hi");
     /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
     /// # client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-    /// peer.request().assert_bytes("GET / HTTP/1.1\r\n\r\n");
+    /// peer.take_request().assert_bytes("GET / HTTP/1.1\r\n\r\n");
     /// // the request differs from what was expected at byte 13
     /// //   expected 18 bytes: "GET / HTTP/1.»1\r\n\r\n"
     /// //     actual 18 bytes: "GET / HTTP/1.»0\r\n\r\n"
@@ -55,7 +55,7 @@ impl Request {
     /// # let peer = fake_peer::Peer::answer("hi");
     /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
     /// # client.write_all(b"GET / HTTP/1.1\r\nHost: peer\r\nAccept: */*\r\n\r\n").unwrap();
-    /// peer.request().assert_head("GET / HTTP/1.1\naccept: */*\nhost: peer");
+    /// peer.take_request().assert_head("GET / HTTP/1.1\naccept: */*\nhost: peer");
     /// ```
     #[track_caller]
     pub fn assert_head(&self, expected: impl AsRef<[u8]>) {

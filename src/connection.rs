@@ -364,7 +364,7 @@ impl Connection {
 
     /// The next bytes of a request that has begun.
     fn receive_more(&mut self, host: &dyn Host) -> io::Result<usize> {
-        let deadline = host.settings().deadline;
+        let deadline = host.settings().timeout;
         match self.wire.receive(Some(PATIENCE)) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => host.about_to_wait(),
             received => return received,

@@ -29,18 +29,18 @@ pub enum Ending {
     /// away what it has not sent.
     Reset,
     /// Shut down the sending side, and keep receiving until the client closes, for at most the
-    /// [deadline](crate::TcpServerBuilder::deadline).
+    /// [timeout](crate::TcpServerBuilder::timeout).
     HalfClose,
     /// Send no more and do not close until the client closes or shuts down its sending side, for at most the
-    /// [deadline](crate::TcpServerBuilder::deadline); then close. A peer that is [finished](crate::Peer::finish) does not
+    /// [timeout](crate::TcpServerBuilder::timeout); then close. A peer that is [finished](crate::Peer::finish) does not
     /// wait so long.
     Hold,
     /// Send no more, read no more, and keep the connection open until the client closes its side, for at most the
-    /// [deadline](crate::TcpServerBuilder::deadline): a client that goes on sending fills the buffers of both kernels
+    /// [timeout](crate::TcpServerBuilder::timeout): a client that goes on sending fills the buffers of both kernels
     /// and is stuck. If anything was left unread the client then gets a reset; what it was is not known to the journal.
     ///
     /// Platform notes: only Linux tells of a client's close behind bytes that nobody reads, and only while there is room for
-    /// more of them: the close of a client that is stuck does not arrive. Otherwise the deadline ends it.
+    /// more of them: the close of a client that is stuck does not arrive. Otherwise the timeout ends it.
     StopReading,
     /// Read the next request on this connection with the same framing, whatever the bytes of request and response say:
     /// what [`Response::keep_open`](crate::Response::keep_open) chooses.

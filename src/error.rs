@@ -29,7 +29,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let peer = TcpServer::builder()
 ///     .framing(Framing::until("\r\n"))
-///     .deadline(Duration::from_millis(50))
+///     .timeout(Duration::from_millis(50))
 ///     .spawn()?;
 /// let mut client = std::net::TcpStream::connect(peer.addr())?;
 /// client.write_all(b"PING")?;
@@ -63,14 +63,14 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// No client began an exchange within the [accept deadline](crate::TcpServerBuilder::accept_deadline).
-    #[error("failed to see a request on {addr} within {deadline:?}")]
+    /// No client began an exchange within the [accept timeout](crate::TcpServer::accept_timeout).
+    #[error("failed to see a request on {addr} within {timeout:?}")]
     #[non_exhaustive]
     NoRequest {
         /// The server's address.
         addr: SocketAddr,
         /// How long was waited.
-        deadline: Duration,
+        timeout: Duration,
     },
     /// The request stopped before its end: a reset, a client that fell silent, or more than may be buffered.
     #[error("failed to receive a whole request from {}", Received(exchange))]
@@ -119,7 +119,7 @@ pub enum Error {
         /// What had happened by then.
         journal: Box<Journal>,
     },
-    /// A peer served more or fewer exchanges than [`expect`](crate::TcpServerBuilder::expect) said.
+    /// A peer served more or fewer exchanges than [`expect`](crate::Peer::expect) said.
     #[error(
         "failed to serve {} on {addr}: there {} {served}",
         Count(*expected, "exchange"),

@@ -25,11 +25,11 @@ use crate::worker;
 const ALONE: Duration = Duration::from_millis(160);
 
 /// Serves one exchange.
-pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
+pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> Result<Exchange> {
     let _turn = service.turn_for_one();
-    let deadline = Deadline::after(service.settings.accept_deadline);
+    let deadline = Deadline::after(timeout);
     while !service.has_workers() {
-        let Some(mut connection) = accept(service, deadline)? else { continue };
+        let Some(mut connection) = accept(service, timeout, deadline)? else { continue };
         let served = Served { service, number: connection.client.connection };
         service.plug.tell(&Event::Accepted(&connection.client));
         connection.ask_framing(&service.plug);
@@ -57,7 +57,7 @@ pub(crate) fn serve_once(service: &Arc<Service>) -> Result<Exchange> {
         }
     }
     worker::start_if_none_is_idle(service)?;
-    service.wait_for_one(deadline)
+    service.wait_for_one(timeout, deadline)
 }
 
 /// A connection that is served here. The server forgets it in the end, also if something panics.
@@ -80,23 +80,31 @@ impl Drop for Served<'_> {
 }
 
 /// Serves exchanges until it is enough.
-pub(crate) fn serve_until(service: &Arc<Service>, stop: &Stop) -> Result<()> {
+pub(crate) fn serve_until(
+    service: &Arc<Service>,
+    stop: &Stop,
+    timeout: Option<Duration>,
+) -> Result<()> {
     let _turn = service.turn_for_many();
     stop.tell(service, || {
         worker::start_if_none_is_idle(service)?;
-        service.wait_until(stop)
+        service.wait_until(stop, timeout)
     })
 }
 
 /// Accepts a connection, unless nobody comes for a while: somebody else may have begun to serve then.
-fn accept(service: &Service, deadline: Deadline) -> Result<Option<Box<Connection>>> {
+fn accept(
+    service: &Service,
+    timeout: Option<Duration>,
+    deadline: Deadline,
+) -> Result<Option<Box<Connection>>> {
     let left = deadline.left();
     let while_alone = Deadline::after(Some(left.map_or(ALONE, |left| left.min(ALONE))));
     let accepted = service.listening.accept(while_alone).and_then(|accepted| {
         accepted.map(|(stream, addr)| service.admit(stream, addr)).transpose()
     });
     match accepted {
-        Ok(None) if deadline.left() == Some(Duration::ZERO) => Err(service.no_request()),
+        Ok(None) if deadline.left() == Some(Duration::ZERO) => Err(service.no_request(timeout)),
         Ok(accepted) => Ok(accepted),
         Err(source) => {
             let error = Error::Accept { addr: service.addr(), source };

@@ -23,7 +23,7 @@
 //! client.read_to_string(&mut answer)?;
 //!
 //! assert!(answer.ends_with("\r\n\r\nhi"));
-//! peer.request().assert_head("GET /hello HTTP/1.1\r\nHost: peer");
+//! peer.take_request().assert_head("GET /hello HTTP/1.1\r\nHost: peer");
 //! # Ok(()) }
 //! ```
 //!
@@ -48,8 +48,8 @@
 //!         b"QUIT\r\n" => Response::from("221 bye\r\n"),
 //!         _ => Response::from("250 ok\r\n").keep_open(),
 //!     })
-//!     .expect(3)
-//!     .spawn()?;
+//!     .spawn()?
+//!     .expect(3);
 //! # let mut client = TcpStream::connect(peer.addr())?;
 //! # client.write_all(b"HELO me\r\nQUIT\r\n")?;
 //! # let mut answer = String::new();
@@ -140,10 +140,10 @@
 //!
 //! # Deadlines
 //!
-//! Each wait for a client has one: for the first byte ([`idle_deadline`](TcpServerBuilder::idle_deadline)), for the rest
-//! of a request and for the client to take its response ([`deadline`](TcpServerBuilder::deadline)), for its close
+//! Each wait for a client has one: for the first byte ([`idle_timeout`](TcpServerBuilder::idle_timeout)), for the rest
+//! of a request and for the client to take its response ([`timeout`](TcpServerBuilder::timeout)), for its close
 //! ([`linger`](TcpServerBuilder::linger)). Only a server in the foreground waits for a client to come without one,
-//! unless [`accept_deadline`](TcpServerBuilder::accept_deadline) is set. Errors name the connection, the
+//! unless [`accept_timeout`](TcpServer::accept_timeout) is set. Errors name the connection, the
 //! step and the bytes seen. What is plugged in (a sink, a source, an observer) has no deadline.
 //!
 //! # Platform notes

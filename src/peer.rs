@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::journal::Journal;
 use crate::request::Request;
-use crate::server::TcpServer;
+use crate::server::{TcpServer, TcpServerBuilder};
 use crate::service::Service;
 use crate::source::ResponseSource;
 use crate::taking::Taking;
 use crate::worker;
 
-/// How long [`Peer::request`] waits.
+/// How long [`Peer::take_request`] and its async twin wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server that runs in the background, until it is [finished](Self::finish) or dropped.
@@ -40,7 +40,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let peer = Peer::answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
 /// let answer = get(peer.url("/hello"))?;
-/// assert_eq!(peer.request().target(), Some("/hello"));
+/// assert_eq!(peer.take_request().target(), Some("/hello"));
 /// # assert!(answer.ends_with("hi"));
 /// # Ok(()) }
 /// ```
@@ -51,6 +51,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Peer {
     service: Arc<Service>,
+    expected: Option<u64>,
     finished: bool,
 }
 
@@ -70,9 +71,32 @@ impl Peer {
         }
     }
 
+    /// Settings for a peer, all at their defaults; [`spawn`](crate::TcpServerBuilder::spawn) starts it. The same builder as
+    /// that of [`TcpServer::builder`](crate::TcpServer::builder).
+    pub fn builder() -> TcpServerBuilder {
+        TcpServer::builder()
+    }
+
+    /// How many exchanges the peer must serve: [`finish`](Self::finish) and the drop fail if there were more or fewer.
+    /// Exchanges with an empty request count.
+    ///
+    /// Defaults to any number.
+    ///
+    /// ```should_panic
+    /// # use fake_peer::Peer;
+    /// let peer = Peer::answer("hi").expect(1);
+    /// // No client has come by the end of the test.
+    /// # drop(peer);
+    /// ```
+    #[must_use]
+    pub fn expect(mut self, exchanges: u64) -> Self {
+        self.expected = Some(exchanges);
+        self
+    }
+
     pub(crate) fn start(service: Arc<Service>) -> Result<Self> {
         worker::start(&service, None)?;
-        Ok(Peer { service, finished: false })
+        Ok(Peer { service, expected: None, finished: false })
     }
 
     /// The address that the peer listens on.
@@ -115,23 +139,39 @@ impl Peer {
         self.service.take(Duration::ZERO)
     }
 
-    /// The request of the next exchange: [`take`](Self::take) with 10 seconds, for assertions. Each call takes one exchange
-    /// more: keep what it returns, a second call waits for a second exchange. In async code, use
-    /// [`take_async`](Self::take_async).
+    /// The request of the next exchange: [`take`](Self::take) with a timeout of 10 seconds, for assertions. Each call takes
+    /// one exchange: keep what it returns, because a second call waits for a second exchange.
     ///
-    /// It waits until the response has left. Where the peer speaks first ([`Framing::nothing`](crate::Framing::nothing),
-    /// [`faults::reset_on_accept`](crate::faults::reset_on_accept)) the first request is an empty one. For a look at all
-    /// requests that takes none: [`Journal::requests`].
+    /// It returns when the response has been sent. Where the peer speaks first ([`Framing::nothing`](crate::Framing::nothing),
+    /// [`faults::reset_on_accept`](crate::faults::reset_on_accept)) the first request is an empty one.
+    /// [`Journal::requests`] shows all requests and takes none.
     ///
     /// # Panics
     ///
-    /// If there was none in that time, or the exchange failed; with the panic of a source, a sink or an observer.
+    /// If there was no exchange within 10 seconds, or the exchange failed; with the panic of a source, a sink or an observer.
     #[track_caller]
-    pub fn request(&self) -> Request {
-        match self.take(REQUEST_TIMEOUT) {
-            Ok(exchange) => exchange.request().clone(),
-            Err(error) => panic!("{}", error.report()),
-        }
+    pub fn take_request(&self) -> Request {
+        request_of(self.take(REQUEST_TIMEOUT))
+    }
+
+    /// [`take_request`](Self::take_request) for async code: does not block the thread that awaits it. A future that is
+    /// dropped has taken nothing.
+    ///
+    /// ```
+    /// # async fn example(client: impl Future<Output = ()>) {
+    /// let peer = fake_peer::Peer::answer("hi");
+    /// // … the client under test asks …
+    /// # client.await;
+    /// peer.take_request_async().await.assert_bytes("hello");
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`take_request`](Self::take_request).
+    pub fn take_request_async(&self) -> impl Future<Output = Request> + Send + use<> {
+        let exchange = self.take_async(REQUEST_TIMEOUT);
+        async { request_of(exchange.await) }
     }
 
     /// What has happened so far. What a client has the last byte of is in it, unless the response has something left to do
@@ -150,7 +190,7 @@ impl Peer {
     /// # Errors
     ///
     /// The first error of an exchange that nobody has [taken](Self::take); a number of exchanges other than
-    /// [`expect`](crate::TcpServerBuilder::expect) says; what the source has left.
+    /// [`expect`](Self::expect) says; what the source has left.
     ///
     /// # Panics
     ///
@@ -205,7 +245,15 @@ impl Peer {
 
     fn end(&mut self) -> std::result::Result<(), Fault> {
         self.finished = true;
-        self.service.finish()
+        self.service.finish(self.expected)
+    }
+}
+
+#[track_caller]
+fn request_of(taken: Result<Exchange>) -> Request {
+    match taken {
+        Ok(exchange) => exchange.request().clone(),
+        Err(error) => panic!("{}", error.report()),
     }
 }
 

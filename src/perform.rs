@@ -155,7 +155,7 @@ fn wait(duration: Duration, host: &dyn Host) {
 /// Waits until the gate is open, unless the response is abandoned.
 fn pass(gate: &Gate, host: &dyn Host) -> io::Result<()> {
     host.about_to_wait();
-    let timeout = host.settings().deadline;
+    let timeout = host.settings().timeout;
     let deadline = Deadline::after(timeout);
     while !gate.pass(deadline.left().map_or(PATIENCE, |left| left.min(PATIENCE))) {
         let text = if host.is_abandoned() {
@@ -293,7 +293,7 @@ impl Sender<'_> {
     /// waited for before them.
     fn send_piece(&mut self, piece: &[u8], is_last: bool) -> io::Result<()> {
         const FEW: usize = 64 * 1024;
-        let deadline = self.host.settings().deadline;
+        let deadline = self.host.settings().timeout;
         let waiting = &|| {
             self.host.about_to_wait();
             self.host.finishing_since().is_none()

@@ -57,7 +57,7 @@ pub enum RequestEnd {
     ClientClosed,
     /// The client reset the connection.
     Reset,
-    /// Nothing arrived for as long as the [deadline](crate::TcpServerBuilder::deadline) allows.
+    /// Nothing arrived for as long as the [timeout](crate::TcpServerBuilder::timeout) allows.
     TimedOut,
     /// The framing would have had to buffer more than the
     /// [buffer limit](crate::TcpServerBuilder::buffer_limit) allows.
@@ -73,7 +73,7 @@ impl fmt::Display for RequestEnd {
             RequestEnd::Complete => "whole",
             RequestEnd::ClientClosed => "cut short by the client's close",
             RequestEnd::Reset => "cut short by the client's reset",
-            RequestEnd::TimedOut => "cut short by the deadline",
+            RequestEnd::TimedOut => "cut short by the timeout",
             RequestEnd::TooLarge => "cut short by the buffer limit",
             RequestEnd::Failed => "cut short by a failure",
         })
@@ -174,7 +174,7 @@ impl Request {
     /// client.write_all(
     ///     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
     /// )?;
-    /// let request = peer.request();
+    /// let request = peer.take_request();
     /// assert_eq!(request.body(), Some(&b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"[..]));
     /// assert_eq!(request.decoded_body().unwrap(), b"hello");
     /// # Ok::<(), std::io::Error>(())

@@ -93,7 +93,7 @@ impl Response {
         self.step(Step::SendFile(path.into()))
     }
 
-    /// Sends what a reader gives until its end. A read may block; other connections are served meanwhile. No deadline ends
+    /// Sends what a reader gives until its end. A read may block; other connections are served meanwhile. No timeout ends
     /// it. A reader can be read once: an exchange that gets a response whose
     /// reader has been used fails with [`Error::Respond`](crate::Error::Respond).
     #[must_use]
@@ -146,7 +146,7 @@ impl Response {
         self
     }
 
-    /// Waits at `gate` until the test opens it, for at most the [deadline](crate::TcpServerBuilder::deadline); then the
+    /// Waits at `gate` until the test opens it, for at most the [timeout](crate::TcpServerBuilder::timeout); then the
     /// exchange fails with [`Error::Respond`](crate::Error::Respond).
     #[must_use]
     pub fn gate(self, gate: &Gate) -> Self {

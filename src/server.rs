@@ -51,6 +51,7 @@ use crate::wire::PASSES_ON_OPTIONS;
 #[derive(Debug)]
 pub struct TcpServer {
     service: Arc<Service>,
+    accept_timeout: Option<Duration>,
 }
 
 impl TcpServer {
@@ -64,6 +65,11 @@ impl TcpServer {
         self.service.addr()
     }
 
+    /// The port that the server listens on.
+    pub fn port(&self) -> u16 {
+        self.local_addr().port()
+    }
+
     /// The `http` URL of a path on this server. The path is appended as it is, with the `/` that it begins with.
     ///
     /// ```
@@ -73,6 +79,28 @@ impl TcpServer {
     /// ```
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.local_addr())
+    }
+
+    /// How long [`serve_once`](Self::serve_once), [`serve`](Self::serve) and [`serve_until`](Self::serve_until) wait for a
+    /// request to begin. `None` waits for ever.
+    ///
+    /// Defaults to `None`.
+    ///
+    /// Platform notes: on Windows the time counts only after a client that stays silent has connected.
+    ///
+    /// ```
+    /// use fake_peer::{Error, TcpServer};
+    /// use std::time::Duration;
+    ///
+    /// let server = TcpServer::builder().bind()?.accept_timeout(Duration::from_millis(20));
+    /// let error = server.serve_once().unwrap_err();
+    /// assert!(matches!(error, Error::NoRequest { .. }), "{error}");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn accept_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.accept_timeout = timeout.into();
+        self
     }
 
     /// Serves one exchange: waits for a request, records it, answers it, and ends its connection.
@@ -92,7 +120,7 @@ impl TcpServer {
     ///
     /// With the panic of a sink, a source or an observer.
     pub fn serve_once(&self) -> Result<Exchange> {
-        foreground::serve_once(&self.service)
+        foreground::serve_once(&self.service, self.accept_timeout)
     }
 
     /// Serves this many exchanges: [`serve_until`](Self::serve_until) with [`Stop::after`].
@@ -118,13 +146,13 @@ impl TcpServer {
     /// # Errors
     ///
     /// The first error of an exchange; serving went on after it. [`Error::NoRequest`] if none began within the
-    /// [accept deadline](TcpServerBuilder::accept_deadline), and none was being served; it counts anew from each exchange.
+    /// [accept timeout](Self::accept_timeout), and none was being served; it counts anew from each exchange.
     ///
     /// # Panics
     ///
     /// With the panic of a sink, a source or an observer, after which no exchange begins.
     pub fn serve_until(&self, stop: &Stop) -> Result<()> {
-        foreground::serve_until(&self.service, stop)
+        foreground::serve_until(&self.service, stop, self.accept_timeout)
     }
 }
 
@@ -217,25 +245,12 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How long serving in the foreground waits for a request to begin. `None` waits for ever. A [peer](Peer) does not go
-    /// by it: there [`Peer::take`] has a timeout.
-    ///
-    /// Defaults to `None`.
-    ///
-    /// Platform notes: on Windows a thread that accepts can't be given a deadline; there it counts once a client that
-    /// stays silent has connected.
-    #[must_use]
-    pub fn accept_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
-        self.settings.accept_deadline = deadline.into();
-        self
-    }
-
     /// How long a connection may stay silent before its request begins; then it is closed. `None` lets it.
     ///
     /// Defaults to 10 seconds.
     #[must_use]
-    pub fn idle_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
-        self.settings.idle_deadline = deadline.into();
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = timeout.into();
         self
     }
 
@@ -249,8 +264,8 @@ impl TcpServerBuilder {
     ///
     /// Defaults to 10 seconds.
     #[must_use]
-    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
-        self.settings.deadline = deadline.into();
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeout = timeout.into();
         self
     }
 
@@ -280,16 +295,6 @@ impl TcpServerBuilder {
     #[must_use]
     pub fn buffer_limit(mut self, bytes: usize) -> Self {
         self.settings.buffer_limit = bytes;
-        self
-    }
-
-    /// How many exchanges a [peer](Peer) is to serve: [`Peer::finish`] fails if there were more or fewer. Those with an empty
-    /// request count. In the foreground it means nothing.
-    ///
-    /// Defaults to any number.
-    #[must_use]
-    pub fn expect(mut self, exchanges: u64) -> Self {
-        self.settings.expect = Some(exchanges);
         self
     }
 
@@ -332,7 +337,7 @@ impl TcpServerBuilder {
     ///
     /// [`Error::Listen`] if the address cannot be resolved or bound.
     pub fn bind(self) -> Result<TcpServer> {
-        Ok(TcpServer { service: self.service(Role::Foreground)? })
+        Ok(TcpServer { service: self.service(Role::Foreground)?, accept_timeout: None })
     }
 
     /// Binds, listens and serves in the background: see [`Peer`].

@@ -70,7 +70,7 @@ impl<S: RequestSink + ?Sized> RequestSink for &mut S {
 /// is still being written gets a new file at the path, so that the two don't mix.
 ///
 /// The file is opened and written in the thread that receives the request: a FIFO at the path blocks that until somebody
-/// reads from it, which no deadline ends.
+/// reads from it, which no timeout ends.
 #[derive(Debug)]
 pub struct FileSink {
     file: RecordFile,

@@ -308,7 +308,7 @@ impl Worker {
         let finishing = self
             .finishing_since()
             .map(|_| if connection.client.turn > 0 { Duration::ZERO } else { settings.linger });
-        settings.idle_deadline.into_iter().chain(finishing).min()
+        settings.idle_timeout.into_iter().chain(finishing).min()
     }
 }
 

@@ -115,7 +115,7 @@ async fn a_client_that_is_done_is_no_reason_to_wait() {
     let peer = in_lines();
     assert_eq!(ask(&peer, b"one\n").await, b"answer");
     assert_eq!(ask(&peer, b"two\n").await, b"answer");
-    assert_eq!(peer.request().bytes(), b"one\n");
+    assert_eq!(peer.take_request_async().await.bytes(), b"one\n");
     assert_eq!(finished(peer).exchanges().count(), 2);
 }
 
@@ -182,7 +182,7 @@ async fn a_peer_is_dropped_by_another_task() {
 #[tokio::test]
 async fn a_peer_that_has_failed_panics_when_it_is_dropped_by_a_task() {
     let task = tokio::spawn(async {
-        let _peer = spawned(patient().source("answer").expect(1));
+        let _peer = spawned(patient().source("answer")).expect(1);
     });
     let failed = in_time("the task", task).await.expect_err("nobody came");
     let payload = failed.into_panic();
@@ -193,7 +193,7 @@ async fn a_peer_that_has_failed_panics_when_it_is_dropped_by_a_task() {
 
 #[tokio::test]
 async fn what_is_wrong_is_what_finish_gives() {
-    let peer = spawned(patient().source("answer").expect(2));
+    let peer = spawned(patient().source("answer")).expect(2);
     assert_eq!(ask(&peer, b"request").await, b"answer");
     let error = in_time("finish", peer.finish_async()).await.expect_err("one of two came");
     assert!(matches!(error, Error::Count { expected: 2, served: 1, .. }), "{error:?}");

@@ -277,10 +277,10 @@ fn assert_answers(case: &str, answers: &[Answer], expected: &[&[u8]]) {
 fn a_get_is_seen_as_it_was_meant() {
     for client in clients() {
         let case = client.name;
-        let peer = spawned(patient().source(HELLO).expect(1));
+        let peer = spawned(patient().source(HELLO)).expect(1);
         let answers = (client.call)(&[get(peer.url("/path?a=b%20c"))]);
         assert_answers(case, &answers, &[b"hello"]);
-        let request = peer.request();
+        let request = peer.take_request();
         assert_eq!(request.method(), Some("GET"), "{case}: {request:?}");
         assert_eq!(request.target(), Some("/path?a=b%20c"), "{case}: {request:?}");
         assert_eq!(request.version(), Some("HTTP/1.1"), "{case}: {request:?}");
@@ -302,11 +302,11 @@ fn a_posted_body_is_seen_whole() {
     for (size, body) in [("empty", &b""[..]), ("small", b"a=b\r\n\0\xff"), ("large", &large)] {
         for client in clients() {
             let case = format!("{}, {size}", client.name);
-            let peer = spawned(patient().source(HELLO).expect(1));
+            let peer = spawned(patient().source(HELLO)).expect(1);
             let url = peer.url("/form");
             let answers = (client.call)(&[Call { method: "POST", url, body: Body::Sized(body) }]);
             assert_answers(&case, &answers, &[b"hello"]);
-            let request = peer.request();
+            let request = peer.take_request();
             assert_eq!(request.method(), Some("POST"), "{case}");
             // hyper leaves out the length of an empty body.
             let length = request.header("content-length").unwrap_or("0");
@@ -324,11 +324,11 @@ fn a_chunked_body_is_decoded() {
     for (size, body) in [("small", &b"a=b\r\n\0\xff"[..]), ("large", &large)] {
         for client in clients() {
             let case = format!("{}, {size}", client.name);
-            let peer = spawned(patient().source(HELLO).expect(1));
+            let peer = spawned(patient().source(HELLO)).expect(1);
             let url = peer.url("/form");
             let answers = (client.call)(&[Call { method: "POST", url, body: Body::Chunked(body) }]);
             assert_answers(&case, &answers, &[b"hello"]);
-            let request = peer.request();
+            let request = peer.take_request();
             assert_eq!(request.header("transfer-encoding"), Some("chunked"), "{case}");
             assert_eq!(request.header("content-length"), None, "{case}");
             assert_eq!(request.end(), RequestEnd::Complete, "{case}");
@@ -343,18 +343,13 @@ fn a_chunked_body_is_decoded() {
 fn a_connection_is_used_again() {
     for client in clients() {
         let case = client.name;
-        let peer = spawned(
-            patient()
-                .source(|request: &Request| {
-                    let target = request.target().unwrap_or("?");
-                    let length = target.len();
-                    Response::from(format!(
-                        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{target}"
-                    ))
-                    .keep_open()
-                })
-                .expect(3),
-        );
+        let peer = spawned(patient().source(|request: &Request| {
+            let target = request.target().unwrap_or("?");
+            let length = target.len();
+            Response::from(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{target}"))
+                .keep_open()
+        }))
+        .expect(3);
         let answers = (client.call)(&[
             get(peer.url("/1")),
             Call { method: "POST", url: peer.url("/2"), body: Body::Chunked(b"body") },
@@ -372,7 +367,7 @@ fn a_connection_that_was_closed_is_not_used_again() {
     for client in clients() {
         let case = client.name;
         let closing = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
-        let peer = spawned(patient().source(Sequence::new([closing; 3])).expect(3));
+        let peer = spawned(patient().source(Sequence::new([closing; 3]))).expect(3);
         let calls: Vec<_> = (0..3).map(|_| get(peer.url("/"))).collect();
         assert_answers(case, &(client.call)(&calls), &[&b"hello"[..]; 3]);
         assert_eq!(finished(peer).connections().len(), 3, "{case}");
@@ -395,7 +390,7 @@ fn an_answer_that_ends_with_its_connection_is_whole() {
 fn a_head_is_answered_without_a_body() {
     for client in clients() {
         let case = client.name;
-        let peer = spawned(patient().source(HEAD_ONLY).expect(1));
+        let peer = spawned(patient().source(HEAD_ONLY)).expect(1);
         let url = peer.url("/");
         let answers = (client.call)(&[Call { method: "HEAD", url, body: Body::None }]);
         assert_answers(case, &answers, &[b""]);
@@ -420,7 +415,7 @@ fn a_large_answer_arrives_whole_while_part_of_the_request_is_unread() {
         for client in clients() {
             let case = format!("{}, {length} bytes", client.name);
             let framing = Framing::until("\r\n\r\n");
-            let peer = spawned(patient().framing(framing).source(response.clone()).expect(1));
+            let peer = spawned(patient().framing(framing).source(response.clone())).expect(1);
             let url = peer.url("/");
             let answers = (client.call)(&[Call { method: "POST", url, body: Body::Sized(&body) }]);
             assert_answers(&case, &answers, &[&answer]);

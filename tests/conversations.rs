@@ -106,7 +106,7 @@ const MAIL: [&[u8]; 7] = [
 #[test]
 fn a_mail_is_taken_by_a_script() {
     for turn in TURNS {
-        let peer = spawned(patient().framing(Framing::nothing()).source(smtp_script()).expect(7));
+        let peer = spawned(patient().framing(Framing::nothing()).source(smtp_script())).expect(7);
         send_mail(&peer, turn);
         assert_requests(&finished(peer), &MAIL);
     }
@@ -177,7 +177,7 @@ fn a_client_that_only_reads_the_greeting_is_no_failure() {
 
 #[test]
 fn a_file_is_fetched_over_a_second_connection() {
-    let data = spawned(patient().framing(Framing::nothing()).source(b"line\r\n\0\xe9\n").expect(1));
+    let data = spawned(patient().framing(Framing::nothing()).source(b"line\r\n\0\xe9\n")).expect(1);
     let [high, low] = data.port().to_be_bytes();
     let control =
         spawned(patient().framing(Framing::nothing()).source(move |request: &Request| {
@@ -330,7 +330,7 @@ fn a_proxy_has_a_framing_for_each_turn() {
             Response::from(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x1f\x90").then(Framing::exactly(4)),
             Response::from("pong"),
         ]);
-        let peer = spawned(patient().framing(greeting()).source(script).expect(3));
+        let peer = spawned(patient().framing(greeting()).source(script)).expect(3);
         let mut client = connect(peer.addr());
         turn(&mut client, b"\x05\x02\x00\x02", b"\x05\x00");
         turn(

@@ -44,7 +44,7 @@ fn fails(server: &TcpServer) -> Error {
 
 /// For servers that are to give up on a client.
 fn impatient(framing: Framing) -> TcpServerBuilder {
-    patient().framing(framing).deadline(Duration::from_millis(100)).linger(Duration::ZERO)
+    patient().framing(framing).timeout(Duration::from_millis(100)).linger(Duration::ZERO)
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn a_listener_that_cannot_accept_is_named_and_told() {
 }
 
 #[test]
-fn nobody_came_within_the_accept_deadline() {
-    let server = bound(patient().accept_deadline(Duration::from_millis(20)));
+fn no_client_came_within_the_accept_timeout() {
+    let server = bound(patient()).accept_timeout(Duration::from_millis(20));
     let error = fails(&server);
     assert!(matches!(error, Error::NoRequest { .. }), "{error:?}");
     let text = format!("failed to see a request on {} within 20ms", server.local_addr());
@@ -129,8 +129,8 @@ fn nobody_came_within_the_accept_deadline() {
 }
 
 #[test]
-fn nobody_but_silent_clients_came_within_the_accept_deadline() {
-    let server = bound(patient().accept_deadline(Duration::from_millis(100)));
+fn only_silent_clients_came_within_the_accept_timeout() {
+    let server = bound(patient()).accept_timeout(Duration::from_millis(100));
     // One that stays, and one that leaves without a byte.
     let _idle = connect(server.local_addr());
     drop(connect(server.local_addr()));
@@ -610,7 +610,7 @@ fn a_client_that_was_connected_before_the_listener_was_handed_in_has_a_deadline_
     let client = connect_and_send(listener.local_addr().expect("bound"), b"hello");
     let server = TcpServer::builder()
         .listener(listener)
-        .deadline(Duration::from_millis(100))
+        .timeout(Duration::from_millis(100))
         .linger(Duration::from_millis(100))
         .source(vec![0; 32 << 20]);
     let server = server.bind().expect("listening");

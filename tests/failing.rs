@@ -172,7 +172,7 @@ fn a_comparison_names_the_first_differing_byte() {
     let peer = Peer::answer("hi");
     let mut client = connect(peer.addr());
     client.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("room");
-    let request = peer.request();
+    let request = peer.take_request();
     let compare = || request.assert_bytes("GET / HTTP/1.1\r\n\r\n");
     let payload = panic::catch_unwind(AssertUnwindSafe(compare)).expect_err("they differ");
     assert_eq!(
@@ -187,7 +187,7 @@ fn a_comparison_names_the_first_differing_byte() {
 fn a_request_that_is_not_whole_has_no_head_to_compare() {
     let peer = Peer::answer("hi");
     support::connect_and_send(peer.addr(), b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhello");
-    let request = peer.request();
+    let request = peer.take_request();
     let compare = || request.assert_head("POST / HTTP/1.1\nContent-Length: 9");
     let payload = panic::catch_unwind(AssertUnwindSafe(compare)).expect_err("it is cut short");
     let text = payload.downcast_ref::<String>().expect("a text");

@@ -540,7 +540,7 @@ fn the_seeds_of_delays_are_told() {
     let response = Response::from("a").pause(delay.seed(17)).send("bcd").gate(&gate);
     let response = response.in_pieces(1, Delay::log_normal(Duration::from_micros(10), 1.0).seed(4));
     let peer = fake_peer::TcpServer::builder()
-        .deadline(Duration::from_millis(10))
+        .timeout(Duration::from_millis(10))
         .source(response)
         .spawn()
         .expect("a peer");

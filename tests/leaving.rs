@@ -170,7 +170,7 @@ fn a_long_answer_that_is_taken_slowly_does_not_keep_others_waiting() {
 fn finish_does_not_wait_for_a_client_that_trickles_and_never_reads() {
     let response = Response::new().repeat("x", 50_000_000);
     let peer = TcpServer::builder()
-        .deadline(Duration::from_millis(200))
+        .timeout(Duration::from_millis(200))
         .linger(Duration::from_millis(200))
         .source(response)
         .spawn()

@@ -106,7 +106,7 @@ fn a_peer_that_nobody_comes_to_is_dropped_at_once() {
 
 #[test]
 fn a_client_that_was_expected_and_never_came_is_an_error_at_once() {
-    let peer = spawned(patient().source("answer").expect(1));
+    let peer = spawned(patient().source("answer")).expect(1);
     let addr = peer.addr();
     let error = within(Duration::from_secs(1), "nobody came", || error_of_finish(peer));
     assert!(matches!(error, Error::Count { expected: 1, served: 0, .. }), "{error:?}");
@@ -119,7 +119,7 @@ fn a_client_that_comes_twice_is_answered_twice() {
     assert_eq!(ask(peer.addr(), b"one"), b"answer", "first time");
     assert_eq!(ask(peer.addr(), b"two"), b"answer", "second time");
     assert_eq!(taken(&peer).request().bytes(), b"one");
-    assert_eq!(peer.request().bytes(), b"two");
+    assert_eq!(peer.take_request().bytes(), b"two");
     let journal = finished(peer);
     assert_eq!(requests(&journal), ["one", "two"]);
     assert_eq!(journal.connections().len(), 2, "{journal}");
@@ -127,7 +127,7 @@ fn a_client_that_comes_twice_is_answered_twice() {
 
 #[test]
 fn a_client_that_comes_once_too_often_is_an_error_and_answered_all_the_same() {
-    let peer = spawned(patient().source("answer").expect(1));
+    let peer = spawned(patient().source("answer")).expect(1);
     assert_eq!(ask(peer.addr(), b"one"), b"answer", "first time");
     assert_eq!(ask(peer.addr(), b"two"), b"answer", "second time");
     let error = error_of_finish(peer);
@@ -137,7 +137,7 @@ fn a_client_that_comes_once_too_often_is_an_error_and_answered_all_the_same() {
 #[test]
 fn as_many_exchanges_as_expected_are_no_error() {
     for expected in 0..3 {
-        let peer = spawned(patient().source("answer").expect(expected));
+        let peer = spawned(patient().source("answer")).expect(expected);
         for _ in 0..expected {
             assert_eq!(ask(peer.addr(), b"request"), b"answer", "{expected} expected");
         }
@@ -214,7 +214,7 @@ fn a_failed_assertion_of_a_source_comes_out_of_take_once() {
 fn a_failed_assertion_of_a_source_comes_out_of_request() {
     let peer = spawned(patient().source(asserting));
     assert_eq!(ask(peer.addr(), b"bad"), b"", "a panic has no answer");
-    assert_eq!(panic_of(|| peer.request()), "not good: bad");
+    assert_eq!(panic_of(|| peer.take_request()), "not good: bad");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_panic_keeps_the_payload_that_it_was_thrown_with() {
 
 #[test]
 fn a_panic_comes_before_an_error_that_was_earlier() {
-    let peer = spawned(patient().source(asserting).expect(17));
+    let peer = spawned(patient().source(asserting)).expect(17);
     reset_after_half_a_request(connect(peer.addr()), &peer);
     assert_eq!(ask(peer.addr(), b"bad"), b"");
     assert_eq!(panic_of(|| peer.finish()), "not good: bad");
@@ -274,7 +274,7 @@ fn a_test_that_fails_is_told_by_its_own_panic_when_the_peer_has_failed_too() {
             reset_after_half_a_request(connect(peer.addr()), &peer);
             peer
         }),
-        ("a wrong count", || spawned(patient().source("answer").expect(1))),
+        ("a wrong count", || spawned(patient().source("answer")).expect(1)),
     ];
     for (case, failing) in cases {
         let test = thread::spawn(move || {
@@ -288,7 +288,7 @@ fn a_test_that_fails_is_told_by_its_own_panic_when_the_peer_has_failed_too() {
 
 #[test]
 fn a_drop_without_finish_panics_with_the_error() {
-    let peer = spawned(patient().source("answer").expect(1));
+    let peer = spawned(patient().source("answer")).expect(1);
     let addr = peer.addr();
     let text = panic_of(|| drop(peer));
     assert_eq!(text, format!("failed to serve 1 exchange on {addr}: there were 0"));
@@ -1129,14 +1129,14 @@ fn a_waker_may_look_at_the_peer_and_drop_it() {
 
 #[test]
 fn what_is_wrong_comes_out_of_the_futures() {
-    let peer = spawned(patient().source(asserting).expect(7));
+    let peer = spawned(patient().source(asserting)).expect(7);
     for _ in 0..2 {
         assert_eq!(ask(peer.addr(), b"bad"), b"");
     }
     assert_eq!(panic_of(|| block_on(peer.take_async(PATIENCE))), "not good: bad");
     assert_eq!(panic_of(|| block_on(peer.finish_async())), "not good: bad");
 
-    let peer = spawned(patient().source("answer").expect(1));
+    let peer = spawned(patient().source("answer")).expect(1);
     let error = block_on(peer.finish_async()).expect_err("nobody came");
     assert!(matches!(error, Error::Count { expected: 1, served: 0, .. }), "{error:?}");
 }

@@ -135,7 +135,7 @@ fn many_peers_leave_nothing_behind() {
     let start = Instant::now();
     let mut resident = 0;
     for number in 0..MANY_PEERS {
-        let peer = spawned(patient().addr(loopback(number)).source("answer").expect(1));
+        let peer = spawned(patient().addr(loopback(number)).source("answer")).expect(1);
         assert_eq!(ask(peer.addr(), b"request"), b"answer", "peer {number}");
         finished(peer);
         if number == MANY_PEERS / 10 {

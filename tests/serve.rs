@@ -174,8 +174,8 @@ fn a_failed_exchange_counts_and_the_first_error_is_returned_in_the_end() {
 }
 
 #[test]
-fn nobody_who_comes_ends_it_with_the_accept_deadline() {
-    let server = bound(echo().accept_deadline(Duration::from_millis(50)));
+fn without_clients_it_ends_with_the_accept_timeout() {
+    let server = bound(echo()).accept_timeout(Duration::from_millis(50));
     let (outcome, ()) = serve_with(&server, &Stop::after(2), || {
         assert_eq!(ask(server.local_addr(), b"only one\n"), b"only one\n");
     });

@@ -362,7 +362,7 @@ fn observers_are_told_the_failure_that_the_caller_gets() {
     let (builder, events) = with_events(
         patient()
             .framing(Framing::exactly(3))
-            .deadline(Duration::from_millis(50))
+            .timeout(Duration::from_millis(50))
             .linger(Duration::ZERO),
     );
     let server = bound(builder);
@@ -493,8 +493,8 @@ fn localhost_and_ipv6_addresses_are_served() {
 }
 
 #[test]
-fn an_accept_deadline_leaves_no_client_behind() {
-    let server = bound(patient().accept_deadline(Duration::from_millis(100)).source("answer"));
+fn an_accept_timeout_leaves_no_client_behind() {
+    let server = bound(patient().source("answer")).accept_timeout(Duration::from_millis(100));
     for round in 1..=3 {
         let error = server.serve_once().expect_err("nobody came");
         assert!(matches!(error, Error::NoRequest { .. }), "round {round}: {error:?}");
@@ -513,18 +513,13 @@ fn an_accept_deadline_leaves_no_client_behind() {
 }
 
 #[test]
-fn an_accept_deadline_does_not_end_an_exchange_that_has_begun() {
-    const DEADLINE: Duration = Duration::from_secs(1);
+fn an_accept_timeout_does_not_end_an_exchange_that_has_begun() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
     for behind_an_idle_client in [false, true] {
         let case = format!("behind an idle client: {behind_an_idle_client}");
         let (sink, pieces) = reporting(MemorySink::new());
-        let server = bound(
-            patient()
-                .accept_deadline(DEADLINE)
-                .framing(Framing::until("\n"))
-                .sink(sink)
-                .source("answer"),
-        );
+        let server = bound(patient().framing(Framing::until("\n")).sink(sink).source("answer"))
+            .accept_timeout(TIMEOUT);
         let addr = server.local_addr();
         let _idle = behind_an_idle_client.then(|| connect(addr));
         let mut client = connect(addr);
@@ -536,7 +531,7 @@ fn an_accept_deadline_does_not_end_an_exchange_that_has_begun() {
                 result.send(server.serve_once()).expect("a test that listens");
             });
             next_piece(&pieces, &case);
-            let early = outcome.recv_timeout(DEADLINE + Duration::from_millis(200));
+            let early = outcome.recv_timeout(TIMEOUT + Duration::from_millis(200));
             assert!(early.is_err(), "{case}: {early:?}");
             client.write_all(b" line\n").expect("an open socket");
             assert_eq!(read_all(&mut client), b"answer", "{case}");
@@ -550,7 +545,7 @@ fn an_accept_deadline_does_not_end_an_exchange_that_has_begun() {
 #[test]
 fn an_idle_client_is_closed_at_its_deadline_and_told() {
     let (builder, events) =
-        with_events(patient().idle_deadline(Duration::from_millis(50)).source("answer"));
+        with_events(patient().idle_timeout(Duration::from_millis(50)).source("answer"));
     let server = bound(builder);
     let addr = server.local_addr();
     let (outcome, ()) = serve_with(&server, || {
@@ -569,15 +564,13 @@ fn an_idle_client_is_closed_at_its_deadline_and_told() {
 
 /// Linux hands a listener's receive timeout down to the sockets that it accepts.
 #[test]
-fn without_an_idle_deadline_clients_may_be_idle_for_longer_than_the_accept_deadline() {
-    let (builder, events) = with_events(
-        patient().idle_deadline(None).accept_deadline(Duration::from_millis(100)).source("answer"),
-    );
-    let server = bound(builder);
+fn without_an_idle_timeout_clients_may_be_idle_for_longer_than_the_accept_timeout() {
+    let (builder, events) = with_events(patient().idle_timeout(None).source("answer"));
+    let server = bound(builder).accept_timeout(Duration::from_millis(100));
     let addr = server.local_addr();
     let (outcome, mut idle) = serve_with(&server, || {
         let first = connect(addr);
-        // The accept deadline is at work when the others come.
+        // The accept timeout is at work when the others come.
         while next_event(&events) != "accepted 1" {}
         [first, connect(addr), connect(addr)]
     });
@@ -599,21 +592,20 @@ fn without_an_idle_deadline_clients_may_be_idle_for_longer_than_the_accept_deadl
 
 /// The same for a request that has begun.
 #[test]
-fn without_a_deadline_a_request_may_take_longer_than_the_accept_deadline() {
-    const DEADLINE: Duration = Duration::from_millis(500);
+fn without_a_timeout_a_request_may_take_longer_than_the_accept_timeout() {
+    const TIMEOUT: Duration = Duration::from_millis(500);
     for behind_an_idle_client in [false, true] {
         let case = format!("behind an idle client: {behind_an_idle_client}");
         let (sink, pieces) = reporting(MemorySink::new());
         let (builder, events) = with_events(
             patient()
-                .deadline(None)
-                .idle_deadline(None)
+                .timeout(None)
+                .idle_timeout(None)
                 .linger(Duration::ZERO)
-                .accept_deadline(DEADLINE)
                 .framing(Framing::until("\n"))
                 .sink(sink),
         );
-        let server = bound(builder);
+        let server = bound(builder).accept_timeout(TIMEOUT);
         let addr = server.local_addr();
         let exchange = thread::scope(|scope| {
             let (result, outcome) = mpsc::channel();
@@ -629,7 +621,7 @@ fn without_a_deadline_a_request_may_take_longer_than_the_accept_deadline() {
             let mut client = connect(addr);
             client.write_all(b"half a").expect("an open socket");
             next_piece(&pieces, &case);
-            let early = outcome.recv_timeout(DEADLINE + Duration::from_millis(200));
+            let early = outcome.recv_timeout(TIMEOUT + Duration::from_millis(200));
             assert!(early.is_err(), "{case}: {early:?}");
             client.write_all(b" line\n").expect("an open socket");
             client.shutdown(std::net::Shutdown::Write).expect("an open socket");

@@ -134,7 +134,7 @@ fn a_gate_orders_the_peer_against_the_test() {
 fn a_gate_that_stays_closed_is_an_error_that_says_so() {
     let gate = Gate::new();
     let source = Response::from("before").gate(&gate).send("behind");
-    let server = TcpServer::builder().deadline(Duration::from_millis(50)).source(source);
+    let server = TcpServer::builder().timeout(Duration::from_millis(50)).source(source);
     let server = server.bind().expect("bound");
     let mut client = connect_and_send(server.local_addr(), b"hello");
     client.shutdown(Shutdown::Write).expect("an open socket");

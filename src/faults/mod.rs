@@ -26,7 +26,7 @@
 //! ```
 //!
 //! A fault that comes before the request is over is an exchange like any other, with as much of the request as was read: none
-//! of it after [`reset_on_accept`], and [`Peer::request`](crate::Peer::request) gives that empty one first. Where a test looks
+//! of it after [`reset_on_accept`], and [`Peer::take_request`](crate::Peer::take_request) gives that empty one first. Where a test looks
 //! at the request that was repeated, [`no_answer`]`(Ending::Reset)` reads it both times.
 //!
 //! # Which fault is which
@@ -63,7 +63,7 @@
 //! larger one is stuck while sending, and of [`Unserved::never_accepted`], for which there is no peer and no
 //! journal. A client that does not even connect, and is not refused, is that of [`Unserved::full_backlog`].
 //!
-//! The silence of a peer ends with its [deadline](crate::TcpServerBuilder::deadline), 10 seconds where nothing else is said: a
+//! The silence of a peer ends with its [timeout](crate::TcpServerBuilder::timeout), 10 seconds where nothing else is said: a
 //! client that waits longer sees a close then, or a reset if something was left unread. That is no error of the exchange.
 //! `None` is for a silence as long as the client's patience. [`Peer::finish`](crate::Peer::finish) does not wait for its end.
 //!
@@ -143,7 +143,7 @@ use crate::response::Response;
 
 /// Accepts, and closes at once: an orderly end of the connection before a byte of it was read.
 ///
-/// It is an exchange with an empty request, the first that [`Peer::request`](crate::Peer::request) and
+/// It is an exchange with an empty request, the first that [`Peer::take_request`](crate::Peer::take_request) and
 /// [`Peer::take`](crate::Peer::take) give.
 pub fn close_on_accept() -> Response {
     Response::new().after(Framing::nothing())
@@ -157,7 +157,7 @@ pub fn reset_on_accept() -> Response {
 }
 
 /// Accepts, and never reads: what the client sends piles up in the buffers of the two kernels, then it is stuck. Ends when the
-/// client leaves, or with the [deadline](crate::TcpServerBuilder::deadline).
+/// client leaves, or with the [timeout](crate::TcpServerBuilder::timeout).
 pub fn never_read() -> Response {
     close_on_accept().ending(Ending::StopReading)
 }
@@ -190,7 +190,7 @@ pub fn never_continue() -> Response {
 /// [`Ending::Reset`].
 ///
 /// With [`Ending::Hold`] this is the server that accepts and never answers, for at most the
-/// [deadline](crate::TcpServerBuilder::deadline), which has to be longer than the client's:
+/// [timeout](crate::TcpServerBuilder::timeout), which has to be longer than the client's:
 ///
 /// ```
 /// use fake_peer::{Ending, Peer, faults};
@@ -204,7 +204,7 @@ pub fn never_continue() -> Response {
 /// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
 /// let error = client.read(&mut [0]).unwrap_err();
 /// assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
-/// peer.request().assert_head("GET / HTTP/1.1");
+/// peer.take_request().assert_head("GET / HTTP/1.1");
 /// # Ok(()) }
 /// ```
 pub fn no_answer(ending: Ending) -> Response {

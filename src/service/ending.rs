@@ -15,7 +15,7 @@ const KNOCK_PATIENCE: Duration = Duration::from_secs(1);
 impl Service {
     /// Lets everybody who is connected have their exchange, then ends everything. The first failure that nobody took,
     /// panics before errors.
-    pub(crate) fn finish(&self) -> Result<(), Fault> {
+    pub(crate) fn finish(&self, expected: Option<u64>) -> Result<(), Fault> {
         self.finishing.get_or_init(Instant::now);
         let mut state = self.state();
         self.end_accepting(&mut state);
@@ -37,7 +37,7 @@ impl Service {
         }
         let addr = self.addr();
         let served = self.exchanges.load(Ordering::Relaxed);
-        let expected = self.settings.expect.unwrap_or(served);
+        let expected = expected.unwrap_or(served);
         let wrong_count = (expected != served).then_some(Error::Count { addr, expected, served });
         let left_over = || Some(Error::LeftOver { addr, source: self.plug.finish_source().err()? });
         match first_error.or(wrong_count).or_else(left_over) {

@@ -5,6 +5,7 @@
 
 use std::panic;
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use super::outcomes::Told;
 use super::{Outcome, Service};
@@ -24,8 +25,12 @@ impl Service {
         self.calls.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one more exchange begin, and waits for its outcome. The deadline is one for its beginning.
-    pub(crate) fn wait_for_one(&self, deadline: Deadline) -> Result<Exchange> {
+    /// Lets one more exchange begin, and waits for its outcome. The timeout ended by `deadline` is for its beginning.
+    pub(crate) fn wait_for_one(
+        &self,
+        timeout: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<Exchange> {
         let mut state = self.state();
         state.permits += 1;
         self.notify(&state);
@@ -39,18 +44,18 @@ impl Service {
             let left = deadline.left().filter(|_| state.permits > 0);
             if left.is_some_and(|left| left.is_zero()) {
                 state.permits -= 1;
-                return Err(self.no_request());
+                return Err(self.no_request(timeout));
             }
             state = self.wait(state, left);
         }
     }
 
     /// Lets exchanges begin until it is enough, and waits for the outcomes of all that have begun. The first error of them.
-    pub(crate) fn wait_until(&self, stop: &Stop) -> Result<()> {
+    pub(crate) fn wait_until(&self, stop: &Stop, timeout: Option<Duration>) -> Result<()> {
         let mut first_error = None;
         let mut panicked = None;
         let mut ended = 0;
-        let idle_since_now = || Deadline::after(self.settings.accept_deadline);
+        let idle_since_now = || Deadline::after(timeout);
         let mut deadline = idle_since_now();
         let mut state = self.state();
         // One that was requested before this lock has seen no permit to take away.
@@ -79,7 +84,7 @@ impl Service {
             let left = deadline.left().filter(|_| idle);
             if left.is_some_and(|left| left.is_zero()) {
                 state.permits = 0;
-                first_error = first_error.or_else(|| Some(self.no_request()));
+                first_error = first_error.or_else(|| Some(self.no_request(timeout)));
                 break;
             }
             state = self.wait(state, left);
@@ -114,8 +119,7 @@ impl Service {
         true
     }
 
-    pub(crate) fn no_request(&self) -> Error {
-        let deadline = self.settings.accept_deadline.unwrap_or_default();
-        Error::NoRequest { addr: self.addr(), deadline }
+    pub(crate) fn no_request(&self, timeout: Option<Duration>) -> Error {
+        Error::NoRequest { addr: self.addr(), timeout: timeout.unwrap_or_default() }
     }
 }

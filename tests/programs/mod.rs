@@ -222,13 +222,13 @@ impl Tcpserver {
     }
 }
 
-/// Connects with a deadline on everything.
+/// Connects with a timeout on everything.
 #[track_caller]
 pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&addr, PATIENCE)
         .unwrap_or_else(|error| panic!("failed to connect to {addr}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).expect("a read deadline can be set");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a write deadline can be set");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout can be set");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout can be set");
     stream.set_nodelay(true).expect("small writes can be sent at once");
     stream
 }

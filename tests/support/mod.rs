@@ -15,22 +15,17 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// A failed test ends by this, a passing one never waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// For servers whose deadlines are not what is tested: longer than a client's timeouts, however busy the machine.
+/// For servers whose timeouts are not what is tested: longer than a client's timeouts, however busy the machine.
 const FOREVER: Duration = Duration::from_secs(60);
 
-/// A builder whose deadlines keep a broken test from hanging, and are never what ends a good one.
+/// A builder whose timeouts keep a broken test from hanging, and never end a good one.
 pub(crate) fn patient() -> TcpServerBuilder {
-    TcpServer::builder()
-        .accept_deadline(FOREVER)
-        .idle_deadline(FOREVER)
-        .deadline(FOREVER)
-        .linger(FOREVER)
-        .retain(16 << 20)
+    TcpServer::builder().idle_timeout(FOREVER).timeout(FOREVER).linger(FOREVER).retain(16 << 20)
 }
 
 #[track_caller]
 pub(crate) fn bound(builder: TcpServerBuilder) -> TcpServer {
-    builder.bind().expect("a free port of the loopback")
+    builder.bind().expect("a free port of the loopback").accept_timeout(FOREVER)
 }
 
 #[track_caller]

@@ -72,8 +72,8 @@ fn serve(
     let mut server = TcpServer::builder()
         .addr(&options.listen)
         // A person may take their time to type, as with the tutorial's recv. Nobody else waits for the first byte.
-        .idle_deadline(None)
-        .deadline(deadline)
+        .idle_timeout(None)
+        .timeout(deadline)
         .framing(options.framing)
         .sink(sinks::sink(options.recv))
         .source(sources::source(&options.send, exchanges, options.faults, failures))
