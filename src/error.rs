@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::client::Client;
-use crate::exchange::Exchange;
-use crate::journal::{ConnectionRecord, Journal};
-use crate::words::{self, Count};
+use crate::journal::client::Client;
+use crate::journal::count::{self, Count};
+use crate::journal::exchange::Exchange;
+use crate::journal::record::{ConnectionRecord, Journal};
 
 /// The result of serving.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -223,7 +223,7 @@ impl fmt::Display for Received<'_> {
         const SHOWN: usize = 48;
         let request = self.0.request();
         let bytes = request.bytes();
-        write!(f, "{} after {} ", request.client(), words::bytes(request.len()))?;
+        write!(f, "{} after {} ", request.client(), count::bytes(request.len()))?;
         if request.is_truncated() {
             return write!(f, "\"{}\"…", bytes[..bytes.len().min(SHOWN)].escape_ascii());
         }
@@ -246,10 +246,10 @@ impl fmt::Display for Sent<'_> {
                     "{} after {} of {}",
                     exchange.client(),
                     exchange.sent(),
-                    words::bytes(offered)
+                    count::bytes(offered)
                 )
             }
-            None => write!(f, "{} after {}", exchange.client(), words::bytes(exchange.sent())),
+            None => write!(f, "{} after {}", exchange.client(), count::bytes(exchange.sent())),
         }
     }
 }
@@ -284,10 +284,10 @@ impl fmt::Display for Open<'_> {
             let (client, turn) = (record.client(), record.exchanges().len() + 1);
             write!(f, "{separator}connection {} from {} ", client.connection(), client.addr())?;
             if let Some(length) = record.answering() {
-                let length = words::bytes(length);
+                let length = count::bytes(length);
                 write!(f, "has sent all {length} of its request {turn}, which is being answered")?;
             } else {
-                let length = words::bytes(record.unfinished());
+                let length = count::bytes(record.unfinished());
                 write!(f, "has sent {length} of its request {turn}")?;
             }
         }
@@ -306,7 +306,7 @@ fn write_left(f: &mut fmt::Formatter<'_>, connections: &[ConnectionRecord]) -> f
             f,
             "; connection {} has sent {} past the end of its last one, whose response does not keep the connection",
             record.client().connection(),
-            words::bytes(record.trailing_len())
+            count::bytes(record.trailing_len())
         ),
     }
 }

@@ -371,12 +371,12 @@ fn each_name_is_there_once_and_is_a_call() {
 #[test]
 fn the_documentation_shows_the_bytes_that_arrive() {
     let sources = [
-        include_str!("../src/garbage/chunks.rs"),
-        include_str!("../src/garbage/fields.rs"),
-        include_str!("../src/garbage/length.rs"),
-        include_str!("../src/garbage/noise.rs"),
-        include_str!("../src/garbage/status.rs"),
-        include_str!("../src/garbage/surplus.rs"),
+        include_str!("../src/faults/garbage/chunks.rs"),
+        include_str!("../src/faults/garbage/fields.rs"),
+        include_str!("../src/faults/garbage/length.rs"),
+        include_str!("../src/faults/garbage/noise.rs"),
+        include_str!("../src/faults/garbage/status.rs"),
+        include_str!("../src/faults/garbage/surplus.rs"),
     ]
     .concat();
     let mut documented = 0;

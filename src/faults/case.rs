@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-use crate::client::Client;
 use crate::framing::Framing;
-use crate::request::Request;
-use crate::response::Response;
-use crate::source::ResponseSource;
+use crate::journal::client::Client;
+use crate::journal::request::Request;
+use crate::response::steps::Response;
+use crate::source::response_source::ResponseSource;
 
 /// One case of a family of faults. Its name is the call that makes it: `cut(17, Ending::Reset)` is what
 /// [`truncations`](super::truncations) made of the response with [`Response::cut`].

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::case::Case;
-use crate::ending::Ending;
-use crate::perform;
-use crate::response::Response;
+use crate::response::ending::Ending;
+use crate::response::steps::Response;
+use crate::serving::send;
 
 /// The response cut after each of its bytes but the last, with each ending: after 0 bytes first, and at each length
 /// [`Ending::Close`], then [`Ending::Reset`]. [`Truncations::endings`] chooses others.
@@ -92,7 +92,7 @@ pub fn byte_by_byte(response: impl Into<Response>, pause: Duration) -> Case {
 
 #[track_caller]
 fn length(response: &Response) -> u64 {
-    match perform::length(response) {
+    match send::length(response) {
         Ok(Some(length)) => length,
         Ok(None) => panic!(
             "how long the response is nobody knows before it is sent: it comes from a reader, a device, or an empty file"

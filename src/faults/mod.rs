@@ -50,7 +50,7 @@
 //! | | the same after each byte | [`truncations`] |
 //! | | it comes in pieces, in two parts, byte by byte | [`Response::in_pieces`], [`Response::split_at`], [`splits`], [`byte_by_byte`] |
 //! | | it is slow, evenly or not | [`Response::throttle`], [`Delay`](crate::Delay) |
-//! | | it is no correct HTTP | [`garbage`](crate::garbage) |
+//! | | it is no correct HTTP | [`garbage`] |
 //! | | what the peer sent last is lost | [`Ending::CloseAtOnce`] with input unread |
 //! | after the answer | the connection stays open without another one | [`Ending::Hold`], [`Ending::StopReading`] |
 //! | | the peer goes on reading, and says no more | [`Ending::HalfClose`] |
@@ -74,7 +74,7 @@
 //!
 //! # Many cases in one test
 //!
-//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`](crate::garbage::all)
+//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`]
 //! has those that are no correct HTTP. [`sweep`] runs a client against each, over one peer, and says which case it was
 //! that a test failed in.
 //!
@@ -129,6 +129,8 @@
 
 mod case;
 mod families;
+#[doc(hidden)]
+pub mod garbage;
 mod sweep;
 mod unserved;
 
@@ -137,9 +139,9 @@ pub use families::{Truncations, byte_by_byte, splits, truncations};
 pub use sweep::sweep;
 pub use unserved::Unserved;
 
-use crate::ending::Ending;
 use crate::framing::Framing;
-use crate::response::Response;
+use crate::response::ending::Ending;
+use crate::response::steps::Response;
 
 /// Accepts, and closes at once: an orderly end of the connection before a byte of it was read.
 ///

@@ -4,15 +4,15 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::case::Case;
-use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::framing::Framing;
-use crate::peer::Peer;
-use crate::plug::lock;
-use crate::request::Request;
-use crate::response::Response;
-use crate::server::TcpServer;
-use crate::source::ResponseSource;
+use crate::journal::client::Client;
+use crate::journal::request::Request;
+use crate::response::steps::Response;
+use crate::server::peer::Peer;
+use crate::server::tcp_server::TcpServer;
+use crate::serving::user_code::lock;
+use crate::source::response_source::ResponseSource;
 
 /// Calls `test` with each case, and with a peer that answers with it, as often as the client asks: one that tries again after
 /// a failure gets the same case again ([another way](crate::faults#many-cases-in-one-test) where it is to get a good answer

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::wire;
+use crate::serving::wire;
 
 /// How long a connection attempt on the loopback may take before the backlog counts as full. The kernel answers within
 /// microseconds, or, when it is full, tries again after a second.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::http::HttpFramer;
-use super::verdict::{TooMuch, Verdict, count_down};
-use super::{CustomRule, Problem, Rule};
-use crate::head;
+use super::{CustomRule, Rule};
+use crate::http1::head;
+use crate::http1::problem::Problem;
+use crate::http1::request::HttpFramer;
+use crate::http1::verdict::{TooMuch, Verdict, count_down};
 
 /// A rule at work on one request.
 pub(crate) struct Framer {

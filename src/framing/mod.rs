@@ -1,13 +1,7 @@
 //! The rules that say where a request ends. No rule depends on silence, and only those that are named after a read
 //! depend on how the bytes were cut into packets. Reading itself is `connection`'s.
 
-pub(crate) mod body;
-pub(crate) mod chunked;
 mod framer;
-mod http;
-pub(crate) mod persistence;
-pub(crate) mod response;
-pub(crate) mod verdict;
 
 use std::fmt;
 use std::str::FromStr;
@@ -307,40 +301,6 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
         });
     }
     Some(bytes)
-}
-
-/// Why an HTTP request was framed otherwise than it said.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// A Content-Length that is not a number, or too large a one: the head is the request.
-    #[error(
-        "Content-Length is not a number of bytes (RFC 9112 section 6.3): the request ends after its head"
-    )]
-    BadContentLength,
-    /// Several Content-Length values that differ: the head is the request.
-    #[error(
-        "Content-Length values contradict each other (RFC 9112 section 6.3): the request ends after its head"
-    )]
-    ConflictingContentLengths,
-    /// Content-Length beside Transfer-Encoding: the chunks counted.
-    #[error(
-        "Content-Length beside Transfer-Encoding (RFC 9112 section 6.3): the chunks tell where the request ends"
-    )]
-    ContentLengthOverridden,
-    /// A Transfer-Encoding whose last coding is not `chunked`: the head is the request.
-    #[error(
-        "Transfer-Encoding does not end in `chunked` (RFC 9112 section 6.3): the request ends after its head"
-    )]
-    UnknownTransferCoding,
-    /// A byte that the chunked coding does not allow: the request ends before it.
-    #[error(
-        "byte {offset} of the body breaks the chunked coding (RFC 9112 section 7.1): the request ends before it"
-    )]
-    BadChunk {
-        /// Where, counted from the start of the body.
-        offset: u64,
-    },
 }
 
 #[cfg(test)]

@@ -1,0 +1,492 @@
+//! Looks through the bytes of an HTTP/1 response for what a client may stumble over. It changes nothing, and what it finds
+//! may be just what a test is about.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use crate::http1::body::BodyLength;
+use crate::http1::chunked::{Chunked, Progress};
+use crate::http1::head::{self, Head, HeadEnd, Line, STATUS_LINE_START, StatusLine};
+use crate::http1::problem::Problem;
+use crate::http1::response::{Asked, Follows, HEAD_LIMIT};
+
+/// Looks for what is odd about an HTTP/1 response: what an editor did to it, or what a test wants. Of each
+/// [kind](FindingKind) the first one is given; they come in the order of the bytes.
+///
+/// Takes any reader: a file, bytes in memory (`&bytes[..]`), the [record](crate::Proxy::record) of a proxy. It is read to
+/// its end, in flat memory whatever its size, except for a head, of which 16 MiB are looked at.
+///
+/// Nothing is found in a good response; nor in what isn't HTTP: bytes that do not start with `HTTP/`, after white space
+/// and a byte order mark. Interim responses (1xx) may come before the one that is looked at. The response is taken
+/// for one to GET: what is right for HEAD, a Content-Length without a body, is reported.
+///
+/// ```
+/// use fake_peer::http;
+///
+/// let edited = b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello\n";
+/// let findings = http::check(&edited[..])?;
+/// let lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
+/// assert_eq!(
+///     lines,
+///     [
+///         "byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)",
+///         "byte 40: Content-Length says 5 bytes, and the body has 6",
+///     ],
+/// );
+/// assert!(http::check(std::fs::File::open("study/server_send.txt")?)?.is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Those of the reader.
+pub fn check(response: impl Read) -> io::Result<Vec<Finding>> {
+    let mut check = Check { input: Input::new(response), findings: Vec::new() };
+    check.run()?;
+    check.findings.sort_by_key(Finding::offset);
+    Ok(check.findings)
+}
+
+/// Something odd about a response, and where. Prints as one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    offset: u64,
+    kind: FindingKind,
+}
+
+/// What is odd about a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// A byte order mark or white space before the status line. The offset is that of the status line.
+    LeadingBytes,
+    /// The status line names another version than HTTP/1.0 or HTTP/1.1.
+    Version,
+    /// The status is not three digits from 100 to 599.
+    Status,
+    /// The status has no space behind it, which belongs there even if no reason follows.
+    NoSpaceBehindStatus,
+    /// A line of the head, or of the chunked coding, ends with LF alone.
+    LoneLf,
+    /// A CR in the head without LF behind it.
+    LoneCr,
+    /// A byte of value 0 in the head.
+    Nul,
+    /// A line of the head that is no field.
+    NoColon,
+    /// White space between the name of a field and its colon.
+    SpaceBeforeColon,
+    /// A byte that the name of a field may not have, or no name at all.
+    FieldName,
+    /// A line of the head that goes on with the line before it (obs-fold).
+    Fold,
+    /// The head is not ended by an empty line. The offset is where the bytes end.
+    NoEmptyLine,
+    /// A Content-Length that is not a number, or too large a one.
+    ContentLength,
+    /// Several Content-Length values that differ.
+    ConflictingContentLengths,
+    /// Content-Length beside Transfer-Encoding.
+    ContentLengthBesideTransferEncoding,
+    /// A Transfer-Encoding whose last coding is not `chunked`: only the close ends the body.
+    TransferEncoding,
+    /// Another number of bytes than Content-Length says. The offset is that of the first byte too many, or where bytes
+    /// are missing.
+    #[non_exhaustive]
+    BodyLength {
+        /// What Content-Length says.
+        said: u64,
+        /// How many bytes there are behind the head.
+        present: u64,
+    },
+    /// A byte that the chunked coding does not allow.
+    Chunk,
+    /// The body ends before its last chunk and the empty line behind that. The offset is where the bytes end.
+    NoLastChunk,
+    /// Bytes behind the last chunk.
+    #[non_exhaustive]
+    BytesBehindEnd {
+        /// How many.
+        bytes: u64,
+    },
+    /// A body behind the head of a response that can have none, by its status.
+    #[non_exhaustive]
+    Body {
+        /// How many bytes it has.
+        bytes: u64,
+    },
+    /// An interim response (1xx) without another response behind it.
+    NoFinalResponse,
+}
+
+impl Finding {
+    /// Where it is: how many bytes come before it.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> FindingKind {
+        self.kind
+    }
+}
+
+/// `byte 15: a line ends with LF alone, …`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}: {}", self.offset, self.kind)
+    }
+}
+
+/// One line, with what the standard says about it.
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FindingKind::LeadingBytes => {
+                "something comes before the status line: white space, or a byte order mark"
+            }
+            FindingKind::Version => "the version is neither HTTP/1.0 nor HTTP/1.1",
+            FindingKind::Status => {
+                "the status is not three digits from 100 to 599 (RFC 9110 section 15)"
+            }
+            FindingKind::NoSpaceBehindStatus => {
+                "the status has no space behind it (RFC 9112 section 4)"
+            }
+            FindingKind::LoneLf => "a line ends with LF alone, without CR (RFC 9112 section 2.2)",
+            FindingKind::LoneCr => "a CR in the head has no LF behind it (RFC 9112 section 2.2)",
+            FindingKind::Nul => "the head has a NUL byte (RFC 9110 section 5.5)",
+            FindingKind::NoColon => "a line of the head has no colon (RFC 9112 section 5)",
+            FindingKind::SpaceBeforeColon => {
+                "white space stands before the colon of a field (RFC 9112 section 5.1)"
+            }
+            FindingKind::FieldName => "this is no name of a field (RFC 9110 section 5.1)",
+            FindingKind::Fold => {
+                "a line goes on with the field of the line before it (RFC 9112 section 5.2)"
+            }
+            FindingKind::NoEmptyLine => "no empty line ends the head (RFC 9112 section 2.1)",
+            FindingKind::ContentLength => {
+                "Content-Length is not a number of bytes (RFC 9110 section 8.6)"
+            }
+            FindingKind::ConflictingContentLengths => {
+                "Content-Length values contradict each other (RFC 9112 section 6.3)"
+            }
+            FindingKind::ContentLengthBesideTransferEncoding => {
+                "Content-Length stands beside Transfer-Encoding (RFC 9112 section 6.2)"
+            }
+            FindingKind::TransferEncoding => {
+                "Transfer-Encoding does not end in `chunked` (RFC 9112 section 6.3)"
+            }
+            FindingKind::BodyLength { said, present } => {
+                return write!(f, "Content-Length says {said} bytes, and the body has {present}");
+            }
+            FindingKind::Chunk => "this byte breaks the chunked coding (RFC 9112 section 7.1)",
+            FindingKind::NoLastChunk => {
+                "the body ends before its last chunk and the empty line behind that (RFC 9112 section 7.1)"
+            }
+            FindingKind::BytesBehindEnd { bytes } => {
+                return write!(f, "{bytes} more bytes follow the last chunk");
+            }
+            FindingKind::Body { bytes } => {
+                return write!(
+                    f,
+                    "a body of {bytes} bytes, and responses of this status have none (RFC 9112 section 6.3)"
+                );
+            }
+            FindingKind::NoFinalResponse => {
+                "no final response follows the interim one (RFC 9110 section 15.2)"
+            }
+        })
+    }
+}
+
+struct Check<R> {
+    input: Input<R>,
+    findings: Vec<Finding>,
+}
+
+impl<R: Read> Check<R> {
+    fn run(&mut self) -> io::Result<()> {
+        let Some(before) = self.input.find_start()? else {
+            return Ok(());
+        };
+        self.input.consume(before);
+        if before > 0 {
+            self.add(self.input.offset, FindingKind::LeadingBytes);
+        }
+        while let Some(length) = self.head()? {
+            let head = Head::of(&self.input.bytes[..length]).expect("its end was found");
+            let follows = Follows::after(head, Asked::OtherHttp);
+            if let Follows::Body(_, Some(problem)) = &follows {
+                let (offset, kind) = misleading(head, problem);
+                let offset = self.input.offset + offset;
+                self.add(offset, kind);
+            }
+            self.input.consume(length);
+            match follows {
+                Follows::Response => {
+                    if self.input.find_start()? != Some(0) {
+                        self.add(self.input.offset, FindingKind::NoFinalResponse);
+                        return Ok(());
+                    }
+                }
+                Follows::Nothing => {
+                    return self.nothing_more(|bytes| FindingKind::Body { bytes });
+                }
+                Follows::Body(BodyLength::Bytes(said), _) => return self.body(said),
+                Follows::Body(BodyLength::Chunked, _) => return self.chunks(),
+                // Whatever comes belongs to it.
+                Follows::Anything | Follows::Body(BodyLength::Unsaid | BodyLength::Untold, _) => {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each kind the first one.
+    fn add(&mut self, offset: u64, kind: FindingKind) {
+        let is_same = |found: &&mut Finding| {
+            std::mem::discriminant(&found.kind) == std::mem::discriminant(&kind)
+        };
+        match self.findings.iter_mut().find(is_same) {
+            Some(found) if found.offset <= offset => {}
+            Some(found) => *found = Finding { offset, kind },
+            None => self.findings.push(Finding { offset, kind }),
+        }
+    }
+
+    /// Looks through a head; its length if it is whole.
+    fn head(&mut self) -> io::Result<Option<usize>> {
+        let mut end = HeadEnd::default();
+        let length = loop {
+            let found = end.find(&self.input.bytes);
+            if found.is_some() || self.input.bytes.len() > HEAD_LIMIT || !self.input.fill()? {
+                break found;
+            }
+        };
+        let bytes = std::mem::take(&mut self.input.bytes);
+        let head = &bytes[..length.unwrap_or(bytes.len())];
+        let mut lines = head::lines(head);
+        if let Some(line) = lines.next() {
+            self.status_line(&line);
+            self.line(head, &line);
+        }
+        for line in lines {
+            self.field(&line);
+            self.line(head, &line);
+        }
+        if length.is_none() {
+            self.add(self.input.offset + head.len() as u64, FindingKind::NoEmptyLine);
+        }
+        self.input.bytes = bytes;
+        Ok(length)
+    }
+
+    /// What each line of a head must be like.
+    fn line(&mut self, head: &[u8], line: &Line<'_>) {
+        let start = self.input.offset + line.start as u64;
+        for (byte, kind) in [(b'\r', FindingKind::LoneCr), (0, FindingKind::Nul)] {
+            if let Some(at) = line.text.iter().position(|&other| other == byte) {
+                self.add(start + at as u64, kind);
+            }
+        }
+        let length = line.text.len();
+        if line.ended && head[line.start + length] == b'\n' {
+            self.add(start + length as u64, FindingKind::LoneLf);
+        }
+    }
+
+    fn status_line(&mut self, line: &Line<'_>) {
+        let start = self.input.offset + line.start as u64;
+        let Some(status_line) = StatusLine::parse(line.text) else {
+            return;
+        };
+        let version = status_line.version;
+        if ![&b"HTTP/1.0"[..], b"HTTP/1.1"].contains(&version) {
+            self.add(start, FindingKind::Version);
+        }
+        let behind_version = start + version.len() as u64;
+        match status_line.status {
+            Some(100..=599) if status_line.reason.is_none() => {
+                self.add(start + line.text.len() as u64, FindingKind::NoSpaceBehindStatus);
+            }
+            Some(100..=599) => {}
+            _ => self.add(behind_version, FindingKind::Status),
+        }
+    }
+
+    fn field(&mut self, line: &Line<'_>) {
+        let start = self.input.offset + line.start as u64;
+        let Some(first) = line.text.first() else {
+            return;
+        };
+        if let b' ' | b'\t' = first {
+            return self.add(start, FindingKind::Fold);
+        }
+        let Some(colon) = line.text.iter().position(|&byte| byte == b':') else {
+            return self.add(start, FindingKind::NoColon);
+        };
+        let name = line.text[..colon].trim_ascii_end();
+        if name.len() < colon {
+            self.add(start + name.len() as u64, FindingKind::SpaceBeforeColon);
+        }
+        let odd = name.iter().position(|&byte| !head::is_token(byte));
+        if let Some(at) = odd.or(name.is_empty().then_some(0)) {
+            self.add(start + at as u64, FindingKind::FieldName);
+        }
+    }
+
+    /// A body that is to have this many bytes.
+    fn body(&mut self, said: u64) -> io::Result<()> {
+        let start = self.input.offset;
+        let present = self.input.count()?;
+        if present != said {
+            self.add(start + said.min(present), FindingKind::BodyLength { said, present });
+        }
+        Ok(())
+    }
+
+    fn chunks(&mut self) -> io::Result<()> {
+        let start = self.input.offset;
+        let mut chunked = Chunked::new();
+        let mut coding = Coding { last: 0, lone_lf: None };
+        loop {
+            let piece = &self.input.bytes;
+            let mut at = 0;
+            let progress = chunked.feed(piece, |data| {
+                coding.look(piece, at..data.start, self.input.offset);
+                coding.last = 0;
+                at = data.end;
+            });
+            let end = match progress {
+                Progress::More => piece.len(),
+                Progress::Over(length) => length,
+                Progress::Broken { index, .. } => index,
+            };
+            coding.look(piece, at..end, self.input.offset);
+            if let Some(offset) = coding.lone_lf {
+                self.add(offset, FindingKind::LoneLf);
+            }
+            self.input.consume(end);
+            match progress {
+                Progress::More if self.input.fill()? => {}
+                Progress::More => {
+                    self.add(self.input.offset, FindingKind::NoLastChunk);
+                    return Ok(());
+                }
+                Progress::Over(_) => {
+                    return self.nothing_more(|bytes| FindingKind::BytesBehindEnd { bytes });
+                }
+                Progress::Broken { offset, .. } => {
+                    self.add(start + offset, FindingKind::Chunk);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// What is still there is too much.
+    fn nothing_more(&mut self, kind: impl FnOnce(u64) -> FindingKind) -> io::Result<()> {
+        let start = self.input.offset;
+        let bytes = self.input.count()?;
+        if bytes > 0 {
+            self.add(start, kind(bytes));
+        }
+        Ok(())
+    }
+}
+
+/// The field that keeps the length of a body from being what it seems.
+fn misleading(head: Head<'_>, problem: &Problem) -> (u64, FindingKind) {
+    let (name, kind) = match problem {
+        Problem::ConflictingContentLengths => {
+            ("content-length", FindingKind::ConflictingContentLengths)
+        }
+        Problem::ContentLengthOverridden => {
+            ("content-length", FindingKind::ContentLengthBesideTransferEncoding)
+        }
+        Problem::UnknownTransferCoding => ("transfer-encoding", FindingKind::TransferEncoding),
+        // A head has no chunks.
+        Problem::BadContentLength | Problem::BadChunk { .. } => {
+            ("content-length", FindingKind::ContentLength)
+        }
+    };
+    let is_it = |field: &[u8]| field.eq_ignore_ascii_case(name.as_bytes());
+    let mut places =
+        head.placed_fields().filter(|(_, field, _)| is_it(field)).map(|(start, ..)| start);
+    // The value that contradicts the first one; the coding that is not `chunked`.
+    let place = match kind {
+        FindingKind::ConflictingContentLengths | FindingKind::TransferEncoding => places.last(),
+        _ => places.next(),
+    };
+    (place.unwrap_or_default() as u64, kind)
+}
+
+/// The bytes of a chunked body that are not data.
+struct Coding {
+    last: u8,
+    lone_lf: Option<u64>,
+}
+
+impl Coding {
+    fn look(&mut self, piece: &[u8], range: Range<usize>, offset: u64) {
+        for at in range {
+            if piece[at] == b'\n' && self.last != b'\r' {
+                self.lone_lf.get_or_insert(offset + at as u64);
+            }
+            self.last = piece[at];
+        }
+    }
+}
+
+/// A reader, and those of its bytes that are being looked at.
+struct Input<R> {
+    reader: R,
+    bytes: Vec<u8>,
+    /// How many bytes came before these.
+    offset: u64,
+}
+
+impl<R: Read> Input<R> {
+    const PIECE: usize = 64 << 10;
+
+    fn new(reader: R) -> Self {
+        Input { reader, bytes: Vec::new(), offset: 0 }
+    }
+
+    /// Reads more; false at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        let before = self.bytes.len();
+        self.reader.by_ref().take(Self::PIECE as u64).read_to_end(&mut self.bytes)?;
+        Ok(self.bytes.len() > before)
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.bytes.drain(..length);
+        self.offset += length as u64;
+    }
+
+    /// How many bytes come before a status line, if one comes.
+    fn find_start(&mut self) -> io::Result<Option<usize>> {
+        const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+        if self.bytes.len() < Self::PIECE {
+            self.fill()?;
+        }
+        let bytes = self.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.bytes);
+        let start = bytes.trim_ascii_start();
+        let is_start = start.starts_with(STATUS_LINE_START);
+        Ok(is_start.then_some(self.bytes.len() - start.len()))
+    }
+
+    /// How many bytes are left. They are read.
+    fn count(&mut self) -> io::Result<u64> {
+        let start = self.offset;
+        loop {
+            self.consume(self.bytes.len());
+            if !self.fill()? {
+                return Ok(self.offset - start);
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Where an HTTP/1 response ends (RFC 9112 section 6.3), for who relays one: in every doubt, and for what is not HTTP, where
+//! the server closes.
+
+use super::body::{BodyFramer, BodyLength};
+use super::chunked::Progress;
+use super::persistence::Wishes;
+use super::problem::Problem;
+use super::verdict::Verdict;
+use crate::http1::head::{Head, HeadEnd, STATUS_LINE_START};
+
+/// What is longer is no head.
+pub(crate) const HEAD_LIMIT: usize = 16 << 20;
+
+#[derive(Debug)]
+pub(crate) struct ResponseFramer {
+    state: State,
+    request: Asked,
+    /// What the last head says about its connection.
+    wishes: Option<Wishes>,
+}
+
+/// What it is about a request that decides over the body of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    OtherHttp,
+    /// The request was not HTTP. The response may be.
+    NotHttp,
+}
+
+#[derive(Debug)]
+enum State {
+    Head { bytes: Vec<u8>, end: HeadEnd },
+    Body(BodyFramer),
+    UntilClose,
+}
+
+/// A server closed before its response was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Missing {
+    #[error("it closed the connection without a response")]
+    Everything,
+    #[error("it closed the connection within the head of its response")]
+    HeadEnd,
+    #[error("it closed the connection {0} bytes before the end that Content-Length says")]
+    Bytes(u64),
+    #[error("it closed the connection before the last chunk of the body")]
+    LastChunk,
+}
+
+impl Asked {
+    pub(crate) fn by(method: Option<&str>) -> Self {
+        match method {
+            Some("HEAD") => Asked::Head,
+            Some("CONNECT") => Asked::Connect,
+            Some(_) => Asked::OtherHttp,
+            None => Asked::NotHttp,
+        }
+    }
+}
+
+impl ResponseFramer {
+    pub(crate) fn new(request: Asked) -> Self {
+        ResponseFramer { state: State::head(), request, wishes: None }
+    }
+
+    /// Looks at the next bytes. Never holds any.
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> Verdict {
+        let mut done = 0;
+        loop {
+            let rest = &piece[done..];
+            let (bytes, end) = match &mut self.state {
+                State::UntilClose => return Verdict::More,
+                State::Body(body) => match body.feed(rest) {
+                    Progress::More => return Verdict::More,
+                    Progress::Over(length) => return Verdict::Done(done + length),
+                    Progress::Broken { .. } => {
+                        self.state = State::UntilClose;
+                        return Verdict::More;
+                    }
+                },
+                State::Head { bytes, end } => (bytes, end),
+            };
+            let before = bytes.len();
+            bytes.extend_from_slice(rest);
+            let start = bytes.len().min(STATUS_LINE_START.len());
+            if bytes[..start] != STATUS_LINE_START[..start] || bytes.len() > HEAD_LIMIT {
+                self.state = State::UntilClose;
+                return Verdict::More;
+            }
+            let Some(end) = end.find(bytes) else {
+                return Verdict::More;
+            };
+            done += end - before;
+            let head = Head::of(&bytes[..end]).expect("its end was found");
+            self.wishes = Wishes::of_response(head);
+            self.state = match Follows::after(head, self.request) {
+                Follows::Response => State::head(),
+                Follows::Nothing => return Verdict::Done(done),
+                Follows::Anything => State::UntilClose,
+                Follows::Body(length, _) => length.framer().map_or(State::UntilClose, State::Body),
+            };
+        }
+    }
+
+    /// What the head of the response says about its connection, if there is one.
+    pub(crate) fn wishes(&self) -> Option<Wishes> {
+        self.wishes
+    }
+
+    /// Whether the response may end here, where the server closes.
+    pub(crate) fn close(&self) -> Result<(), Missing> {
+        Err(match &self.state {
+            State::UntilClose => return Ok(()),
+            // What is too short to be HTTP is not.
+            State::Head { bytes, .. } if bytes.is_empty() && self.request != Asked::NotHttp => {
+                Missing::Everything
+            }
+            State::Head { bytes, .. } if bytes.len() < STATUS_LINE_START.len() => return Ok(()),
+            State::Head { .. } => Missing::HeadEnd,
+            State::Body(BodyFramer::Length { left }) => Missing::Bytes(*left),
+            State::Body(BodyFramer::Chunks(_)) => Missing::LastChunk,
+        })
+    }
+}
+
+impl State {
+    fn head() -> Self {
+        State::Head { bytes: Vec::new(), end: HeadEnd::default() }
+    }
+}
+
+/// What follows a head.
+#[derive(Debug)]
+pub(crate) enum Follows {
+    /// This is an interim response; another one is to come.
+    Response,
+    Nothing,
+    /// What is not HTTP any more.
+    Anything,
+    Body(BodyLength, Option<Problem>),
+}
+
+impl Follows {
+    pub(crate) fn after(head: Head<'_>, request: Asked) -> Self {
+        match (request, head.status_line().and_then(|line| line.status)) {
+            (_, Some(101)) | (Asked::Connect, Some(200..=299)) => Follows::Anything,
+            (_, Some(100..=199)) => Follows::Response,
+            (Asked::Head, _) | (_, Some(204 | 304)) => Follows::Nothing,
+            _ => {
+                let (length, problem) = BodyLength::of(head);
+                Follows::Body(length, problem)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `response` and then more, in two pieces; where it ends, `None` for where the server closes.
+    fn end(request: Asked, response: &[u8], cut: usize) -> Option<usize> {
+        let mut framer = ResponseFramer::new(request);
+        let stream = [response, b"behind"].concat();
+        let (first, second) = stream.split_at(cut);
+        match framer.feed(first) {
+            Verdict::Done(length) => return Some(length),
+            Verdict::More => {}
+            Verdict::Hold => panic!("nothing is held"),
+        }
+        match framer.feed(second) {
+            Verdict::Done(length) => Some(cut + length),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_response_ends_where_rfc_9112_says_however_it_is_cut() {
+        use Asked::{Connect, Head, NotHttp, OtherHttp};
+        for (request, response) in [
+            (OtherHttp, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
+            (NotHttp, "HTTP/1.1 400 Bad\nContent-Length: 0\n\n"),
+            (OtherHttp, "HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
+            (OtherHttp, "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n"),
+            (OtherHttp, "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n"),
+            (Head, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"),
+            (Connect, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"),
+            (
+                OtherHttp,
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 204 \r\n\r\n",
+            ),
+        ] {
+            for cut in 0..response.len() {
+                let found = end(request, response.as_bytes(), cut);
+                assert_eq!(found, Some(response.len()), "{response:?} to {request:?} at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_every_doubt_it_ends_where_the_server_closes() {
+        use Asked::{Connect, OtherHttp};
+        for (request, response) in [
+            (OtherHttp, "HTTP/1.0 200 OK\r\n\r\nhi"),
+            (OtherHttp, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+            (Connect, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"),
+            (OtherHttp, "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n"),
+            (OtherHttp, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
+            (OtherHttp, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz"),
+            (OtherHttp, "HTTX/1.1 200 OK\r\n\r\n"),
+            (OtherHttp, "220 hello\r\n"),
+        ] {
+            for cut in 0..response.len() {
+                let found = end(request, response.as_bytes(), cut);
+                assert_eq!(found, None, "{response:?} to {request:?} at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_close_says_what_is_missing() {
+        for (request, response, missing) in [
+            (Asked::NotHttp, "", Ok(())),
+            (Asked::OtherHttp, "", Err(Missing::Everything)),
+            (Asked::OtherHttp, "HT", Ok(())),
+            (Asked::OtherHttp, "HTTP/1.1 200", Err(Missing::HeadEnd)),
+            (Asked::OtherHttp, "HTTP/1.1 100 Continue\r\n\r\n", Err(Missing::Everything)),
+            (
+                Asked::OtherHttp,
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+                Err(Missing::Bytes(7)),
+            ),
+            (
+                Asked::OtherHttp,
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+                Err(Missing::LastChunk),
+            ),
+            (Asked::OtherHttp, "HTTP/1.0 200 OK\r\n\r\nhi", Ok(())),
+        ] {
+            let mut framer = ResponseFramer::new(request);
+            assert_eq!(framer.feed(response.as_bytes()), Verdict::More, "{response:?}");
+            assert_eq!(framer.close(), missing, "{response:?}");
+        }
+    }
+}

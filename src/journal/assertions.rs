@@ -1,0 +1,209 @@
+//! Comparisons that explain themselves: bytes with bytes, and an HTTP head with another whose fields may come in any order.
+
+use std::fmt;
+
+use crate::http1::head::Head;
+use crate::journal::request::Request;
+
+/// How many bytes before and behind a difference are shown.
+const AROUND: usize = 32;
+
+impl Request {
+    /// Asserts that the request is exactly these bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it is not: with the offset of the first difference, and both sides around it, escaped, with line ends visible.
+    ///
+    /// ```should_panic
+    /// # use std::io::Write;
+    /// # let peer = fake_peer::Peer::answer("hi");
+    /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
+    /// # client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    /// peer.take_request().assert_bytes("GET / HTTP/1.1\r\n\r\n");
+    /// // the request differs from what was expected at byte 13
+    /// //   expected 18 bytes: "GET / HTTP/1.»1\r\n\r\n"
+    /// //     actual 18 bytes: "GET / HTTP/1.»0\r\n\r\n"
+    /// ```
+    #[track_caller]
+    pub fn assert_bytes(&self, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        assert!(
+            !self.is_truncated(),
+            "only {} of the request's {} bytes were kept",
+            self.bytes().len(),
+            self.len()
+        );
+        if let Some(difference) = Difference::between(expected, self.bytes()) {
+            panic!("the request differs from what was expected {difference}");
+        }
+    }
+
+    /// Asserts that the request's head is this one: the same request line, and the same header fields, whatever their
+    /// order, the case of their names, and the white space around their values (RFC 9110 section 5.3: the order of
+    /// fields with different names has no meaning). Fields with the same name keep their order and their number.
+    ///
+    /// `expected` may end with the empty line or without, and its lines with LF or CR LF.
+    ///
+    /// # Panics
+    ///
+    /// If it is not: with what is missing and what is there instead. If the request has no whole HTTP head, or is not whole
+    /// itself: a body that was cut short has a whole head, too.
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # let peer = fake_peer::Peer::answer("hi");
+    /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
+    /// # client.write_all(b"GET / HTTP/1.1\r\nHost: peer\r\nAccept: */*\r\n\r\n").unwrap();
+    /// peer.take_request().assert_head("GET / HTTP/1.1\naccept: */*\nhost: peer");
+    /// ```
+    #[track_caller]
+    pub fn assert_head(&self, expected: impl AsRef<[u8]>) {
+        assert!(
+            self.is_complete(),
+            "the request is not whole: {} after \"{}\"",
+            self.end(),
+            self.bytes().escape_ascii()
+        );
+        let mut whole = expected.as_ref().trim_ascii_end().to_vec();
+        whole.extend_from_slice(b"\n\n");
+        let expected = HeadLines::of(&whole).expect("an expected head with a request line");
+        let Some(actual) = HeadLines::of(self.bytes()) else {
+            panic!("the request has no whole HTTP head: \"{}\"", self.bytes().escape_ascii());
+        };
+        if let Some(difference) = expected.difference(&actual) {
+            panic!("the request's head differs from what was expected{difference}");
+        }
+    }
+}
+
+/// `at byte 13`, and both sides around it.
+struct Difference<'a> {
+    offset: usize,
+    expected: &'a [u8],
+    actual: &'a [u8],
+}
+
+impl<'a> Difference<'a> {
+    fn between(expected: &'a [u8], actual: &'a [u8]) -> Option<Self> {
+        if expected == actual {
+            return None;
+        }
+        let offset =
+            expected.iter().zip(actual).take_while(|(expected, actual)| expected == actual).count();
+        Some(Difference { offset, expected, actual })
+    }
+}
+
+impl fmt::Display for Difference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}", self.offset)?;
+        let digits = self.expected.len().max(self.actual.len()).to_string().len();
+        let mut side = |name: &str, bytes: &[u8]| {
+            let start = self.offset.saturating_sub(AROUND);
+            let end = bytes.len().min(self.offset + AROUND);
+            let (before, behind) =
+                (if start > 0 { "…" } else { "" }, if end < bytes.len() { "…" } else { "" });
+            write!(
+                f,
+                "\n  {name:>8} {:>digits$} bytes: {before}\"{}»{}\"{behind}",
+                bytes.len(),
+                bytes[start..self.offset].escape_ascii(),
+                bytes[self.offset..end].escape_ascii(),
+            )
+        };
+        side("expected", self.expected)?;
+        side("actual", self.actual)
+    }
+}
+
+/// A head, ready to be compared.
+struct HeadLines {
+    request_line: Vec<u8>,
+    /// Lower-case name, value; sorted by name, those of one name in their order.
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl HeadLines {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let head = Head::of(bytes)?;
+        let request_line = head.first_line()?.to_vec();
+        let mut fields: Vec<_> = head
+            .fields()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
+            .collect();
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Some(HeadLines { request_line, fields })
+    }
+
+    /// Line by line what one has and the other has not.
+    fn difference(&self, actual: &Self) -> Option<String> {
+        if self.request_line == actual.request_line && self.fields == actual.fields {
+            return None;
+        }
+        let mut lines = Vec::new();
+        let mut line = |mark: char, bytes: &[u8]| {
+            lines.push(format!("\n  {mark} {}", bytes.escape_ascii()));
+        };
+        if self.request_line != actual.request_line {
+            line('-', &self.request_line);
+            line('+', &actual.request_line);
+        }
+        let mut names: Vec<_> =
+            self.fields.iter().chain(&actual.fields).map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let (expected, actual) = (self.values(name), actual.values(name));
+            if expected != actual {
+                for (mark, values) in [('-', expected), ('+', actual)] {
+                    for value in values {
+                        line(mark, &[name, &b": "[..], value].concat());
+                    }
+                }
+            }
+        }
+        Some(lines.concat())
+    }
+
+    fn values(&self, name: &[u8]) -> Vec<&[u8]> {
+        let called = self.fields.iter().filter(|(other, _)| other == name);
+        called.map(|(_, value)| &**value).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_shown_with_line_ends() {
+        let difference = Difference::between(b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\n\n")
+            .expect("different");
+        assert_eq!(difference.offset, 14);
+        assert_eq!(
+            difference.to_string(),
+            "at byte 14\n  expected 18 bytes: \"GET / HTTP/1.1»\\r\\n\\r\\n\"\n    actual 16 bytes: \"GET / HTTP/1.1»\\n\\n\""
+        );
+        assert!(Difference::between(b"same", b"same").is_none());
+        let longer =
+            Difference::between(&[b'x'; 100], &[b'x'; 101]).expect("different").to_string();
+        assert_eq!(longer.matches('…').count(), 2, "{longer}");
+    }
+
+    #[test]
+    fn heads_are_the_same_whatever_the_order_and_case_of_names() {
+        let head = |text: &str| HeadLines::of(format!("{text}\n\n").as_bytes()).expect("a head");
+        let one = head("GET / HTTP/1.1\nA: 1\nB: 2\nA: 3");
+        assert_eq!(one.difference(&head("GET / HTTP/1.1\nb:2\na:  1 \nA: 3")), None);
+        assert_eq!(
+            one.difference(&head("GET /x HTTP/1.1\nB: 2\nA: 3\nA: 1\nC: 4")).as_deref(),
+            Some(concat!(
+                "\n  - GET / HTTP/1.1\n  + GET /x HTTP/1.1",
+                "\n  - a: 1\n  - a: 3\n  + a: 3\n  + a: 1",
+                "\n  + c: 4"
+            )),
+            "the order of fields with one name counts"
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! The record of one exchange: what arrived, what left, how each direction ended, and when. Filled by `connection`.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::journal::client::Client;
+use crate::journal::prefix::Kept;
+use crate::journal::request::Request;
+
+/// One request and the response to it, as they went over the wire. Cheap to clone.
+///
+/// ```
+/// use fake_peer::{Ending, Peer, http};
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let peer = Peer::answer(http::ok("hello").cut(40, Ending::Close));
+/// let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// client.read_to_end(&mut Vec::new())?;
+///
+/// let exchange = peer.take(Duration::from_secs(10))?;
+/// assert_eq!(exchange.request().target(), Some("/"));
+/// assert_eq!(exchange.offered(), Some(40));
+/// assert_eq!(exchange.sent(), 40);
+/// assert_eq!(exchange.client().connection(), 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Exchange(Arc<Parts>);
+
+/// A peer keeps one for each exchange, so it is small: what most exchanges don't have is behind a pointer.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) request: Request,
+    pub(crate) offered: Option<u64>,
+    pub(crate) sent: u64,
+    /// How many the kernel had taken of earlier responses on the connection.
+    pub(crate) sent_before: u64,
+    pub(crate) moments: Moments,
+    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) live: Arc<Live>,
+}
+
+/// [`Times`], each since the connection was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moments {
+    first_byte: Nanos,
+    request_end: Nanos,
+    response_end: Nanos,
+}
+
+/// A time in half the room of a [`Duration`]; more than five centuries become that.
+#[derive(Debug, Clone, Copy)]
+struct Nanos(u64);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rare {
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) failure: Option<String>,
+}
+
+/// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
+/// afterwards.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) accepted: Instant,
+    /// How many bytes have arrived of a request that is not over yet.
+    pub(crate) received: AtomicU64,
+    /// One more than the bytes of the request that is being answered; 0 for none.
+    pub(crate) answering: AtomicU64,
+    /// It has had an exchange, and may have another.
+    pub(crate) is_kept: AtomicBool,
+    /// It has had its last exchange.
+    pub(crate) is_ending: AtomicBool,
+    /// Filled when it has ended.
+    pub(crate) end: OnceLock<ConnectionEnd>,
+}
+
+impl Live {
+    /// Of a connection that was accepted at this time.
+    pub(crate) fn new(accepted: Instant) -> Self {
+        Live {
+            accepted,
+            received: AtomicU64::default(),
+            answering: AtomicU64::default(),
+            is_kept: AtomicBool::default(),
+            is_ending: AtomicBool::default(),
+            end: OnceLock::default(),
+        }
+    }
+
+    pub(crate) fn trailing(&self) -> Option<&Kept> {
+        self.end.get()?.trailing.as_deref()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ConnectionEnd {
+    pub(crate) client: ClientEnd,
+    /// Whether we have reset it.
+    pub(crate) is_reset: bool,
+    /// If there was something.
+    pub(crate) trailing: Option<Box<Kept>>,
+    pub(crate) at: Instant,
+    /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
+    pub(crate) acknowledged: Option<u64>,
+}
+
+/// How the client's side of a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientEnd {
+    /// It closed, or shut down its sending side.
+    Closed,
+    /// It reset the connection: it was gone before it had everything, or closed with unread bytes.
+    Reset,
+    /// It was still there when we closed or reset the connection: after the [linger](crate::TcpServerBuilder::linger) time or
+    /// a deadline, or at once ([`Ending::Reset`](crate::Ending::Reset),
+    /// [`Ending::CloseAtOnce`](crate::Ending::CloseAtOnce)). Or it still is.
+    StillOpen,
+}
+
+/// When the parts of an exchange happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Times {
+    /// The connection was accepted.
+    pub accepted: Instant,
+    /// The first byte of the request was there.
+    pub first_byte: Instant,
+    /// The request was over.
+    pub request_end: Instant,
+    /// The last byte of the response was handed to the kernel.
+    pub response_end: Instant,
+}
+
+impl Moments {
+    pub(crate) fn of(times: Times) -> Self {
+        let since = |moment: Instant| Nanos::of(moment.saturating_duration_since(times.accepted));
+        Moments {
+            first_byte: since(times.first_byte),
+            request_end: since(times.request_end),
+            response_end: since(times.response_end),
+        }
+    }
+
+    fn after(self, accepted: Instant) -> Times {
+        Times {
+            accepted,
+            first_byte: accepted + self.first_byte.duration(),
+            request_end: accepted + self.request_end.duration(),
+            response_end: accepted + self.response_end.duration(),
+        }
+    }
+}
+
+impl Nanos {
+    fn of(duration: Duration) -> Self {
+        Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Exchange(Arc::new(parts))
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        self.0.request.client()
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request {
+        &self.0.request
+    }
+
+    /// How many bytes of response there were to send, what a [cut](crate::Response::cut) leaves out not counted; `None` if part of it came from a reader whose end
+    /// was not reached, or there was no response.
+    pub fn offered(&self) -> Option<u64> {
+        self.0.offered
+    }
+
+    /// How many bytes of response the kernel took for sending.
+    ///
+    /// Fewer than [`offered`](Self::offered) if the client left before it had them all, as curl does after the
+    /// head of a response to HEAD.
+    pub fn sent(&self) -> u64 {
+        self.0.sent
+    }
+
+    /// How many bytes of response the client has acknowledged, its kernel that is: whether the program has read them
+    /// nobody tells. `None` while the connection is open, where it was closed by us while bytes were on their way, and on
+    /// platforms that don't tell.
+    ///
+    /// A client's kernel may acknowledge what it has a few milliseconds later: one that resets the connection at once has
+    /// acknowledged less than it read. With a response that dribbles ([`Response::in_pieces`](crate::Response::in_pieces)) this is after which byte the
+    /// client left.
+    ///
+    /// Platform notes: Linux tells.
+    pub fn acknowledged(&self) -> Option<u64> {
+        let of_all = self.0.live.end.get()?.acknowledged?;
+        Some(of_all.saturating_sub(self.0.sent_before).min(self.0.sent))
+    }
+
+    /// What the [delays](crate::Delay) of the response were drawn from: the seed of each that is not fixed.
+    pub fn seeds(&self) -> &[u64] {
+        self.0.rare.as_ref().map_or(&[], |rare| &rare.seeds)
+    }
+
+    /// Why the exchange failed, in one line; `None` if it did not.
+    pub fn failure(&self) -> Option<&str> {
+        self.0.rare.as_ref()?.failure.as_deref()
+    }
+
+    /// What the client sent past the end of the connection's last request, until it closed: all of it, or the first
+    /// [`retain`](crate::TcpServerBuilder::retain) bytes. Empty while the connection is open.
+    pub fn trailing(&self) -> &[u8] {
+        self.0.live.trailing().map_or(&[], |kept| &kept.bytes)
+    }
+
+    /// How many trailing bytes there were, kept or not.
+    pub fn trailing_len(&self) -> u64 {
+        self.0.live.trailing().map_or(0, |kept| kept.len)
+    }
+
+    /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
+    pub fn client_end(&self) -> ClientEnd {
+        self.0.live.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
+    }
+
+    /// When the parts of the exchange happened.
+    pub fn times(&self) -> Times {
+        self.0.moments.after(self.0.live.accepted)
+    }
+
+    /// When the connection ended; `None` while it is open. A [peer](crate::Peer) that serves others, or nobody, meanwhile may
+    /// notice up to 20 ms later.
+    pub fn closed_at(&self) -> Option<Instant> {
+        self.0.live.end.get().map(|end| end.at)
+    }
+}

@@ -1,0 +1,9 @@
+//! What happened: clients, requests, exchanges, connections, and how they print.
+
+pub(crate) mod assertions;
+pub(crate) mod client;
+pub(crate) mod count;
+pub(crate) mod exchange;
+pub(crate) mod prefix;
+pub(crate) mod record;
+pub(crate) mod request;

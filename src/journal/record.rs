@@ -1,0 +1,215 @@
+//! What happened: every connection and every exchange, the failed and the silent ones too, and how to print it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crate::journal::client::Client;
+use crate::journal::count;
+use crate::journal::exchange::{ClientEnd, Exchange, Live};
+use crate::journal::request::Request;
+
+/// Every connection of a peer so far, in the order of acceptance.
+///
+/// Prints as one wants to read it in a failing test: line by line, escaped, with line ends visible. Times count from the
+/// acceptance of the connection.
+///
+/// ```text
+/// connection 1 from 127.0.0.1:59550, closed by the client at 2.17ms
+///   exchange 1: 37 bytes of request, whole; 19 of 19 bytes of response
+///     GET / HTTP/1.1\r\n
+///     Host: localhost\r\n
+///     \r\n
+/// connection 2 from 127.0.0.1:59552, closed by the client at 9.81ms
+///   no byte
+/// connection 3 from 127.0.0.1:59554, reset by the client after byte 137 of 300 at 14.03ms
+///   exchange 2: 37 bytes of request, whole; 138 of 300 bytes of response
+///     …
+/// ```
+///
+/// In the third one the client had acknowledged 137 bytes when it left, and the kernel had taken one more for sending.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    pub(crate) connections: Vec<ConnectionRecord>,
+}
+
+/// What happened on one connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionRecord {
+    pub(crate) client: Client,
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) live: Arc<Live>,
+}
+
+impl Journal {
+    /// The connections, in the order of acceptance.
+    pub fn connections(&self) -> &[ConnectionRecord] {
+        &self.connections
+    }
+
+    /// All exchanges, connection by connection, the failed ones too.
+    pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
+        self.connections.iter().flat_map(|connection| &connection.exchanges)
+    }
+
+    /// The requests of all exchanges, in the same order.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.exchanges().map(Exchange::request)
+    }
+}
+
+impl ConnectionRecord {
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The exchanges on this connection, in their order, the failed ones too.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// Whether the connection ended before its first byte, or has had none so far.
+    pub fn is_silent(&self) -> bool {
+        self.exchanges.is_empty()
+            && self.trailing_len() == 0
+            && self.unfinished() == 0
+            && self.answering().is_none()
+    }
+
+    /// How many bytes the request has that is being answered; `None` if there is none. It becomes an exchange when its
+    /// response has left: after the pauses, gates and readers of that.
+    pub fn answering(&self) -> Option<u64> {
+        self.live.answering.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// How many bytes have arrived of a request that is not over yet.
+    pub fn unfinished(&self) -> u64 {
+        self.live.received.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may still make a request.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.closed_at().is_none() && !self.live.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// How the client's side of the connection ended: [`ClientEnd::StillOpen`] while it is open.
+    pub fn client_end(&self) -> ClientEnd {
+        self.live.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
+    }
+
+    /// What the client sent past the end of its last request, as far as it was kept.
+    pub fn trailing(&self) -> &[u8] {
+        self.live.trailing().map_or(&[], |kept| &kept.bytes)
+    }
+
+    /// How many trailing bytes there were, kept or not.
+    pub fn trailing_len(&self) -> u64 {
+        self.live.trailing().map_or(0, |kept| kept.len)
+    }
+
+    /// When the connection was accepted.
+    pub fn accepted_at(&self) -> Instant {
+        self.live.accepted
+    }
+
+    /// When the connection ended; `None` while it is open.
+    pub fn closed_at(&self) -> Option<Instant> {
+        self.live.end.get().map(|end| end.at)
+    }
+}
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.connections.is_empty() {
+            return f.write_str("no connection\n");
+        }
+        self.connections.iter().try_for_each(|connection| connection.fmt(f))
+    }
+}
+
+impl fmt::Display for ConnectionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {} from {}, ", self.client.connection, self.client.addr)?;
+        match self.live.end.get() {
+            None => writeln!(f, "open")?,
+            Some(end) => {
+                f.write_str(match end.client {
+                    ClientEnd::Closed => "closed by the client",
+                    ClientEnd::Reset => "reset by the client",
+                    ClientEnd::StillOpen if end.is_reset => "reset by us",
+                    ClientEnd::StillOpen => "closed by us while the client was still there",
+                })?;
+                self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
+                writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))?;
+            }
+        }
+        if self.is_silent() {
+            writeln!(f, "  no byte")?;
+        }
+        self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
+        if let Some(length) = self.answering() {
+            let length = count::bytes(length);
+            writeln!(f, "  {length} of a request that is being answered")?;
+        }
+        if self.unfinished() > 0 {
+            let so_far = count::bytes(self.unfinished());
+            writeln!(f, "  {so_far} so far of a request that is not over")?;
+        }
+        if self.trailing_len() > 0 {
+            let trailing = count::bytes(self.trailing_len());
+            writeln!(f, "  {trailing} past the end of the last request")?;
+            write_lines(f, self.trailing(), self.trailing_len())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.request();
+        let number = self.client().exchange();
+        let (length, end) = (count::bytes(request.len()), request.end());
+        write!(f, "  exchange {number}: {length} of request, {end}; ")?;
+        match self.offered() {
+            Some(offered) => {
+                writeln!(f, "{} of {} of response", self.sent(), count::bytes(offered))?;
+            }
+            None => writeln!(f, "{} of response", count::bytes(self.sent()))?,
+        }
+        write_lines(f, request.bytes(), request.len())?;
+        for seed in self.seeds() {
+            writeln!(f, "    note: delays were drawn from seed {seed}")?;
+        }
+        if let Some(problem) = request.problem() {
+            writeln!(f, "    note: {problem}")?;
+        }
+        if let Some(failure) = self.failure() {
+            writeln!(f, "    failed: {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How far a client came that has not had everything.
+fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Result {
+    let all = exchange.offered().unwrap_or(exchange.sent());
+    match exchange.acknowledged() {
+        Some(bytes) if bytes < all => write!(f, " after byte {bytes} of {all}"),
+        _ => Ok(()),
+    }
+}
+
+/// One line of text for each line of bytes, escaped, its line end visible.
+fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Result {
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        writeln!(f, "    {}", line.escape_ascii())?;
+    }
+    let more = len - bytes.len() as u64;
+    if more > 0 {
+        let more = count::bytes(more);
+        writeln!(f, "    … and {more} more, which were not kept")?;
+    }
+    Ok(())
+}

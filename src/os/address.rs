@@ -1,0 +1,102 @@
+//! From the text of an address to the addresses that it stands for, and to a listening socket.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::serving::wire;
+
+/// Binds to the first address of `text` (`host:port`) that can be bound. Waiting for a client ends after `patience`.
+pub(crate) fn listen(
+    text: &str,
+    backlog: u32,
+    patience: Option<Duration>,
+) -> io::Result<TcpListener> {
+    let mut result = Err(no_address());
+    for addr in resolve(text)? {
+        result = bind(addr, backlog, patience);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// What came of connecting or binding to each address of a name that has none.
+pub(crate) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address")
+}
+
+pub(crate) fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(addr) = text.parse() {
+        return Ok(vec![addr]);
+    }
+    let Some((host, port)) =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'))
+    else {
+        return Err(not_an_address());
+    };
+    let port = port.parse().map_err(|_| not_an_address())?;
+    // As Python's socket.bind(("localhost", 8080)) in the tutorial, also where the resolver lists ::1 first.
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]);
+    }
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+fn not_an_address() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "an address is `host:port`, as 127.0.0.1:8080 or [::1]:8080",
+    )
+}
+
+fn bind(addr: SocketAddr, backlog: u32, patience: Option<Duration>) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    // On Windows this option would let two servers share the port.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    // Before it listens: what connects from then on has them, too, where `PASSES_ON_OPTIONS`.
+    wire::set_options(&socket)?;
+    if patience.is_some() {
+        socket.set_read_timeout(patience)?;
+    }
+    socket.bind(&addr.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_the_ipv4_loopback() {
+        for text in ["localhost:80", "LOCALHOST:80", "127.0.0.1:80"] {
+            assert_eq!(
+                resolve(text).expect(text),
+                ["127.0.0.1:80".parse().expect("an address")],
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_host_and_port_is_refused() {
+        for text in [
+            "",
+            "8080",
+            ":8080",
+            "localhost",
+            "localhost:http",
+            "localhost:65536",
+            "127.0.0.1",
+            "::1",
+        ] {
+            let error = resolve(text).expect_err(text);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What the kernel knows about a socket and no well-kept crate asks it for. The one place with unsafe code.
+#![allow(unsafe_code)] // two ioctls and two polls
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use crate::journal::exchange::ClientEnd;
+
+/// How many bytes have been handed to the kernel and not been acknowledged by the client yet: the SIOCOUTQ of tcp(7).
+///
+/// # Errors
+///
+/// `Unsupported` on platforms other than Linux.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
+    queue_length(stream, libc::TIOCOUTQ)
+}
+
+/// How many bytes have been handed to the kernel and have not left yet, as the client has no room for them.
+///
+/// # Errors
+///
+/// `Unsupported` on platforms other than Linux.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn unsent(stream: &TcpStream) -> io::Result<u64> {
+    #[allow(clippy::unnecessary_cast)] // requests have another type with musl
+    queue_length(stream, libc::SIOCOUTQNSD as libc::Ioctl)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn queue_length(stream: &TcpStream, request: libc::Ioctl) -> io::Result<u64> {
+    use std::os::fd::AsRawFd;
+
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and each of the two requests (TIOCOUTQ is the
+    // same number as SIOCOUTQ) writes one int to where the third argument points, which outlives the call.
+    let result = unsafe { libc::ioctl(stream.as_raw_fd(), request, &raw mut bytes) };
+    if result == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+/// Waits until the listening socket has a connection to accept, or nothing more can come.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_for_connection(listener: &TcpListener) {
+    use std::os::fd::AsRawFd;
+
+    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: there is one `pollfd`, as the second argument says, and it outlives the call.
+    // Whatever the call returns with, the next thing is to accept.
+    unsafe { libc::poll(&raw mut poll, 1, -1) };
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wait_for_connection(_: &TcpListener) {}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unsent(_: &TcpStream) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Waits until there is room for bytes to send, for at most `timeout`; whether there is. Returns earlier after a signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn await_room(stream: &TcpStream, timeout: Duration) -> io::Result<bool> {
+    Ok(poll(stream, libc::POLLOUT, timeout)? != 0)
+}
+
+/// A write waits by itself.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn await_room(_: &TcpStream, _: Duration) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Waits until the client has closed or reset its side, whatever is unread before that, for at most `timeout`. Returns
+/// earlier after a signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+    Ok(match poll(stream, libc::POLLRDHUP, timeout)? {
+        0 => None,
+        events if events & libc::POLLERR != 0 => Some(ClientEnd::Reset),
+        _ => Some(ClientEnd::Closed),
+    })
+}
+
+/// Waits for one of these events, an error or a hang-up, for at most `timeout`: what there is then. Nothing after a signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn poll(stream: &TcpStream, events: libc::c_short, timeout: Duration) -> io::Result<libc::c_short> {
+    use std::os::fd::AsRawFd;
+
+    let timeout = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
+    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events, revents: 0 };
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and poll(2) writes to the one `pollfd` that the
+    // pointer points to, as the 1 says, which outlives the call.
+    if unsafe { libc::poll(&raw mut poll, 1, timeout) } == -1 {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) };
+    }
+    Ok(poll.revents)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+    std::thread::sleep(timeout);
+    Ok(None)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn sees_an_end_behind_bytes_that_nobody_reads() {
+        for (linger, expected) in
+            [(None, ClientEnd::Closed), (Some(Duration::ZERO), ClientEnd::Reset)]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+            let mut client =
+                TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+            let (server, _) = listener.accept().expect("a client");
+            client.write_all(b"unread").expect("open");
+            assert_eq!(await_end(&server, Duration::from_millis(1)).expect("open"), None);
+            socket2::SockRef::from(&client).set_linger(linger).expect("open");
+            drop(client);
+            let end = await_end(&server, Duration::from_secs(10)).expect("open");
+            assert_eq!(end, Some(expected));
+        }
+    }
+
+    #[test]
+    fn counts_what_a_slow_client_has_not_acknowledged() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let mut client =
+            TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let (mut server, _) = listener.accept().expect("a client");
+        assert_eq!(unacknowledged(&server).expect("an open socket"), 0, "nothing sent");
+
+        server.set_nonblocking(true).expect("set");
+        let mut sent = 0;
+        while let Ok(length) = server.write(&[0; 4096]) {
+            sent += length as u64;
+        }
+        let held = unacknowledged(&server).expect("an open socket");
+        assert!(
+            0 < held && held < sent,
+            "the client's buffer holds some of {sent}, not all: {held} left"
+        );
+        let unsent_bytes = unsent(&server).expect("an open socket");
+        assert!(0 < unsent_bytes && unsent_bytes <= held, "{unsent_bytes} of {held} have not left");
+
+        server.shutdown(std::net::Shutdown::Write).expect("open");
+        client.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        client.read_to_end(&mut Vec::new()).expect("all of it");
+        let patience = Instant::now() + Duration::from_secs(10);
+        while unacknowledged(&server).expect("an open socket") > 0 && Instant::now() < patience {
+            std::thread::yield_now();
+        }
+        assert_eq!(unacknowledged(&server).expect("an open socket"), 0, "all read");
+        assert_eq!(unsent(&server).expect("an open socket"), 0, "all read");
+    }
+}

@@ -1,0 +1,50 @@
+//! Builds the bytes of plain HTTP/1.1 responses, for tests to which their form does not matter, and checks those that
+//! a user wrote. What a user wrote is never touched.
+
+pub use crate::http1::check::{Finding, FindingKind, check};
+use crate::response::steps::Response;
+
+/// `200 OK` with this body and its Content-Length.
+///
+/// ```
+/// use fake_peer::{Peer, http};
+///
+/// let peer = Peer::answer(http::ok("hi"));
+/// # use std::io::{Read, Write};
+/// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer)?;
+/// assert_eq!(answer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn ok(body: impl AsRef<[u8]>) -> Response {
+    response("200 OK", [], body)
+}
+
+/// A response with this status, these header fields, a Content-Length, and this body.
+///
+/// The status is the code and its reason, `404 Not Found`. It and the fields are sent as they are given. The Content-Length comes
+/// behind them; one among the fields makes two.
+///
+/// The body is there whatever the status: a `204 No Content`, which has none (RFC 9110 section 15.3.5), is a matter of
+/// bytes of your own.
+///
+/// ```
+/// use fake_peer::http;
+///
+/// let moved = http::response("302 Found", [("Location", "/elsewhere")], "");
+/// # drop(moved);
+/// ```
+pub fn response<'a>(
+    status: &str,
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+    body: impl AsRef<[u8]>,
+) -> Response {
+    let body = body.as_ref();
+    let fields: Vec<_> =
+        fields.into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields = fields.concat();
+    let head = format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
+    Response::from([head.as_bytes(), body].concat())
+}

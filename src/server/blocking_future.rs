@@ -1,0 +1,49 @@
+//! Runs something that blocks in a thread of its own, as a future: needs no runtime.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::serving::user_code::{Payload, lock};
+
+/// Starts `work` now. Its panic is the future's.
+pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
+    let shared = Arc::new(Mutex::new(Shared { result: None, waker: None }));
+    let running = Running { shared: Arc::clone(&shared) };
+    thread::spawn(move || {
+        let result = panic::catch_unwind(AssertUnwindSafe(work));
+        let mut shared = lock(&shared);
+        shared.result = Some(result);
+        if let Some(waker) = shared.waker.take() {
+            waker.wake();
+        }
+    });
+    running
+}
+
+pub(crate) struct Running<T> {
+    shared: Arc<Mutex<Shared<T>>>,
+}
+
+struct Shared<T> {
+    result: Option<Result<T, Payload>>,
+    waker: Option<Waker>,
+}
+
+impl<T> Future for Running<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let mut shared = lock(&self.shared);
+        match shared.result.take() {
+            Some(Ok(result)) => Poll::Ready(result),
+            Some(Err(payload)) => panic::resume_unwind(payload),
+            None => {
+                shared.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

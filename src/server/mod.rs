@@ -1,0 +1,6 @@
+//! `TcpServer`, `Peer`, and the futures of a peer.
+
+pub(crate) mod blocking_future;
+pub(crate) mod peer;
+pub(crate) mod take_future;
+pub(crate) mod tcp_server;

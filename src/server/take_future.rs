@@ -1,0 +1,90 @@
+//! The future of the next exchange. It takes when it is polled, so that one that is dropped has taken nothing.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::journal::exchange::Exchange;
+use crate::journal::record::Journal;
+use crate::os::deadline::Deadline;
+use crate::serving::service::Service;
+use crate::serving::user_code::lock;
+
+pub(crate) struct Taking {
+    /// A peer that has ended is not kept alive.
+    service: Weak<Service>,
+    addr: SocketAddr,
+    start: Instant,
+    timeout: Duration,
+    deadline: Deadline,
+    alarm: Option<Alarm>,
+}
+
+/// A thread that wakes the future at its deadline, and ends with it.
+struct Alarm {
+    waker: Arc<Mutex<Waker>>,
+    _alive: Sender<()>,
+}
+
+impl Taking {
+    pub(crate) fn new(service: Weak<Service>, addr: SocketAddr, timeout: Duration) -> Self {
+        Taking {
+            service,
+            addr,
+            start: Instant::now(),
+            timeout,
+            deadline: Deadline::after(Some(timeout)),
+            alarm: None,
+        }
+    }
+
+    fn nothing(&self, journal: Journal) -> Poll<Result<Exchange>> {
+        let journal = Box::new(journal);
+        // Less than was asked for, if the peer has ended.
+        let timeout = self.timeout.min(self.start.elapsed());
+        Poll::Ready(Err(Error::NoExchange { addr: self.addr, timeout, journal }))
+    }
+}
+
+impl Future for Taking {
+    type Output = Result<Exchange>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(service) = self.service.upgrade() else {
+            return self.nothing(Journal::default());
+        };
+        if let Some(result) = service.take_or_wake(context.waker()) {
+            return Poll::Ready(result);
+        }
+        let left = self.deadline.left();
+        if service.is_ending() || left.is_some_and(|left| left.is_zero()) {
+            let there = service.take_now();
+            return there.map_or_else(|| self.nothing(service.journal_now()), Poll::Ready);
+        }
+        match (&self.alarm, left) {
+            (Some(alarm), _) => lock(&alarm.waker).clone_from(context.waker()),
+            (None, Some(left)) => self.alarm = Some(Alarm::set(context.waker().clone(), left)),
+            (None, None) => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Alarm {
+    fn set(waker: Waker, after: Duration) -> Self {
+        let waker = Arc::new(Mutex::new(waker));
+        let (alive, is_alive) = mpsc::channel::<()>();
+        let to_wake = Arc::clone(&waker);
+        thread::spawn(move || {
+            if is_alive.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+                lock(&to_wake).wake_by_ref();
+            }
+        });
+        Alarm { waker, _alive: alive }
+    }
+}

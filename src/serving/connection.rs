@@ -1,0 +1,514 @@
+//! One connection, from its acceptance to its end: frame, record, ask the source, perform, close. The order of things
+//! is here; how each is done is in the file named after it. Which connection is served when is `service`'s.
+
+use std::io::{self, Write};
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::framing::{Framer, Framing};
+use crate::http1::persistence::Persistence;
+use crate::http1::verdict::{TooMuch, Verdict};
+use crate::journal::client::Client;
+use crate::journal::exchange::{self, ClientEnd, ConnectionEnd, Exchange, Live, Moments, Times};
+use crate::journal::prefix::Kept;
+use crate::journal::request::{Parts, Request, RequestEnd};
+use crate::response::ending::Ending;
+use crate::serving::close::{self, Leaving};
+use crate::serving::event::Event;
+use crate::serving::host::{Host, PATIENCE};
+use crate::serving::send::{self, Performance};
+use crate::serving::user_code::{Payload, Plug};
+use crate::serving::wire::{self, Buffer, Wire};
+
+/// An accepted connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) live: Arc<Live>,
+    wire: Wire,
+    framing: Framing,
+    /// How many response bytes the kernel took, of all exchanges.
+    sent: u64,
+    /// When its close began, if the client's part of that is left for later.
+    closing_since: Option<Instant>,
+}
+
+/// Whether a request has begun on a connection.
+pub(crate) enum Beginning {
+    Begun,
+    /// Not in the time that was allowed.
+    Silent,
+    /// The connection ended before its first byte.
+    Over(ClientEnd),
+}
+
+/// One exchange, what is wrong with it, and how the connection goes on.
+pub(crate) struct Exchanged {
+    pub(crate) exchange: Exchange,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) next: Next,
+}
+
+pub(crate) enum Next {
+    /// Another request may come.
+    Request,
+    End(Ending),
+    /// The client is gone.
+    Gone,
+}
+
+/// What a user is to be told of.
+pub(crate) enum Fault {
+    Error(Error),
+    /// What a closure panicked with.
+    Panic(Payload),
+}
+
+/// Which step of an exchange failed.
+enum Failure {
+    Panic(&'static str, Payload),
+    Receive(io::Error),
+    Record(io::Error),
+    Respond(io::Error),
+    Send(io::Error),
+}
+
+impl Connection {
+    pub(crate) fn new(client: Client, wire: Wire, framing: Framing) -> Self {
+        Connection {
+            client,
+            live: Arc::new(Live::new(Instant::now())),
+            wire,
+            framing,
+            sent: 0,
+            closing_since: None,
+        }
+    }
+
+    /// Asks where its first request ends, if not where the server says.
+    pub(crate) fn ask_framing(&mut self, plug: &Plug) {
+        if let Some(framing) = plug.framing(&self.client) {
+            self.framing = framing;
+        }
+    }
+
+    /// Waits for the first byte of a request.
+    pub(crate) fn begin(&mut self, now: Instant, timeout: Option<Duration>) -> Beginning {
+        if self.framing.is_nothing() || !self.wire.arrived.unread().is_empty() {
+            return Beginning::Begun;
+        }
+        self.wire.arrived.make_room(self.framing.first_read());
+        self.wire.arrived.read_at_most(self.framing.length());
+        match self.wire.receive_since(now, timeout) {
+            Ok(0) => Beginning::Over(ClientEnd::Closed),
+            Ok(_) => Beginning::Begun,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Beginning::Silent,
+            Err(_) => Beginning::Over(ClientEnd::Reset),
+        }
+    }
+
+    /// Serves one exchange, whose request has begun.
+    pub(crate) fn exchange(&mut self, host: &dyn Host) -> Exchanged {
+        self.client.exchange = host.next_exchange();
+        self.client.turn += 1;
+        let first_byte = Instant::now();
+        let (request, received) = self.request(host, first_byte);
+        self.live.answering.store(request.len() + 1, Ordering::Relaxed);
+        self.live.received.store(0, Ordering::Relaxed);
+        let request_end = Instant::now();
+        let mut progress = Progress::default();
+        let answered = received.and_then(|()| {
+            let answer = || self.answer(host, &request, &mut progress);
+            panic::catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|payload| {
+                Err(Failure::Panic("a reader of the response, or the observer", payload))
+            })
+        });
+        let response_end = Instant::now();
+        self.sent += progress.sent;
+        let gone = progress.client_left || request.end() == RequestEnd::Reset;
+        let mut parts = exchange::Parts {
+            request,
+            offered: progress.offered,
+            sent: progress.sent,
+            sent_before: self.sent - progress.sent,
+            moments: Moments::of(Times {
+                accepted: self.live.accepted,
+                first_byte,
+                request_end,
+                response_end,
+            }),
+            rare: None,
+            live: Arc::clone(&self.live),
+        };
+        if !progress.seeds.is_empty() {
+            parts.rare.get_or_insert_default().seeds = progress.seeds;
+        }
+        let (ending, fault) = match answered {
+            Ok(ending) => (ending, None),
+            Err(failure) => (Ending::Close, Some(failure.fault(&mut parts))),
+        };
+        let next = match ending {
+            _ if gone => Next::Gone,
+            Ending::KeepOpen => Next::Request,
+            Ending::Then(framing) => {
+                self.framing = framing;
+                Next::Request
+            }
+            ending => Next::End(ending),
+        };
+        if let Next::Request = next {
+            self.live.is_kept.store(true, Ordering::Relaxed);
+        }
+        Exchanged { exchange: Exchange::new(parts), fault, next }
+    }
+
+    /// Says that it has had its last exchange.
+    pub(crate) fn mark_ending(&self) {
+        self.live.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the connection, and says so to all who hold its exchanges.
+    pub(crate) fn close(mut self, host: &dyn Host, next: &Next) {
+        let client = match next {
+            Next::Gone => {
+                // What it sent before its reset. The reset itself has been met already.
+                let _ = self.wire.receive_what_is_there();
+                ClientEnd::Reset
+            }
+            Next::Request => close::close(&mut self.wire, host, &Ending::Close),
+            Next::End(ending) => {
+                if let Some(tap) = &self.wire.tap {
+                    tap.tell(|_| Event::Ending(&self.client, ending));
+                }
+                close::close(&mut self.wire, host, ending)
+            }
+        };
+        self.over(client);
+    }
+
+    /// Whether to wait for the client's part of the close can be left for later: it has had all that it asked for. The first
+    /// client is often the only one; then nobody comes meanwhile, and whoever accepts would have to be told of the end.
+    pub(crate) fn may_be_left(&self, next: &Next) -> bool {
+        matches!(next, Next::End(Ending::Close))
+            && self.wire.arrived.unread().is_empty()
+            && self.client.connection > 1
+    }
+
+    /// Reads into this buffer, which another connection has left.
+    pub(crate) fn take_buffer(&mut self, buffer: Buffer) {
+        self.wire.arrived.take_buffer(buffer);
+    }
+
+    /// Begins the close. Gives the connection back if the client is still there, and its buffer.
+    pub(crate) fn begin_closing(mut self: Box<Self>, buffer: &mut Buffer) -> Option<Box<Self>> {
+        if let Some(end) = close::begin(&mut self.wire) {
+            self.over(end);
+            return None;
+        }
+        *buffer = self.wire.arrived.leave_buffer();
+        self.closing_since = Some(Instant::now());
+        Some(self)
+    }
+
+    /// Nobody need wait for its client any more.
+    pub(crate) fn cut(&self) {
+        self.wire.cut();
+    }
+
+    /// How far its client is with the close, without waiting.
+    pub(crate) fn look(&self, linger: Duration) -> Leaving {
+        match close::look(&self.wire) {
+            Leaving::Silent if self.closing_since().elapsed() >= linger => {
+                Leaving::Gone(ClientEnd::StillOpen)
+            }
+            leaving => leaving,
+        }
+    }
+
+    /// Ends the close that has begun.
+    pub(crate) fn end_closing(mut self, host: &dyn Host) {
+        let since = self.closing_since();
+        let client = close::end(&mut self.wire, host, since);
+        self.over(client);
+    }
+
+    fn closing_since(&self) -> Instant {
+        self.closing_since.expect("its close has begun")
+    }
+
+    /// The connection has ended by itself.
+    pub(crate) fn over(mut self, client: ClientEnd) {
+        self.wire.take_trailing();
+        if let Some(tap) = self.wire.tap.as_ref().filter(|_| self.client.turn > 0) {
+            tap.tell(|_| Event::Closed(&self.client, client));
+        }
+        self.set_end(client);
+    }
+
+    fn set_end(&mut self, client: ClientEnd) {
+        self.live.end.get_or_init(|| ConnectionEnd {
+            client,
+            is_reset: self.wire.resets,
+            trailing: (self.wire.trailing.len > 0)
+                .then(|| Box::new(mem::replace(&mut self.wire.trailing, Kept::new(0)))),
+            at: Instant::now(),
+            acknowledged: self
+                .wire
+                .unacknowledged()
+                .filter(|&bytes| bytes == 0 || client != ClientEnd::StillOpen || self.wire.resets)
+                .map(|bytes| self.sent.saturating_sub(bytes)),
+        });
+    }
+
+    /// Receives and records one request. What arrived before a failure is in the request, also before a panic of the sink or
+    /// of the framing.
+    fn request(&mut self, host: &dyn Host, begun: Instant) -> (Request, Result<(), Failure>) {
+        let settings = host.settings();
+        let mut framer = self.framing.start(settings.buffer_limit);
+        let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
+        let received = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.receive(host, begun, &mut framer, &mut capture)
+        }));
+        let (end, result) = received.unwrap_or_else(|payload| {
+            capture.kept.take(self.wire.arrived.unread());
+            self.wire.arrived.consume(self.wire.arrived.unread().len());
+            (
+                RequestEnd::Failed,
+                Err(Failure::Panic("the sink, the framing or the observer", payload)),
+            )
+        });
+        let request = Request::new(Parts {
+            client: self.client,
+            bytes: capture.kept.bytes.into(),
+            len: capture.kept.len,
+            end,
+            half_closed: match end {
+                RequestEnd::ClientClosed => true,
+                RequestEnd::Complete => framer.ends_at_eof(),
+                _ => false,
+            },
+            problem: framer.problem().cloned().map(Box::new),
+        });
+        (request, result)
+    }
+
+    fn receive(
+        &mut self,
+        host: &dyn Host,
+        begun: Instant,
+        framer: &mut Framer,
+        capture: &mut Capture,
+    ) -> (RequestEnd, Result<(), Failure>) {
+        let mut result = capture.open(host, &self.client);
+        let mut over = self.framing.is_nothing();
+        let mut held = 0;
+        let end = loop {
+            if result.is_err() && (capture.kept.len > 0 || held > 0 || over) {
+                break RequestEnd::Failed;
+            }
+            if over {
+                break RequestEnd::Complete;
+            }
+            if self.wire.arrived.unread().len() == held {
+                self.wire.arrived.read_at_most(framer.left());
+                // Neither may a client that is never silent keep others waiting.
+                if begun.elapsed() >= PATIENCE {
+                    host.about_to_wait();
+                }
+                match self.receive_more(host) {
+                    Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
+                    Ok(0) => break RequestEnd::ClientClosed,
+                    Ok(_) => {}
+                    Err(error) => {
+                        let end = match error.kind() {
+                            io::ErrorKind::TimedOut => RequestEnd::TimedOut,
+                            _ if wire::is_gone(&error) => RequestEnd::Reset,
+                            _ => RequestEnd::Failed,
+                        };
+                        result = Err(Failure::Receive(self.missing(error)));
+                        break end;
+                    }
+                }
+            }
+            let unread = self.wire.arrived.unread();
+            let verdict = framer.feed(unread);
+            let length = match verdict {
+                Ok(Verdict::More) => unread.len(),
+                Ok(Verdict::Done(length)) => length,
+                Ok(Verdict::Hold) => 0,
+                Err(TooMuch { within, .. }) => within,
+            };
+            over = matches!(verdict, Ok(Verdict::Done(_)));
+            held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
+            let taken = capture.take(&unread[..length]);
+            self.wire.arrived.consume(length);
+            self.live.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
+            result = result.and(taken);
+            if let Err(TooMuch { limit, .. }) = verdict {
+                let text =
+                    format!("its end was not found within the {limit} bytes that may be buffered");
+                let too_large = io::Error::new(io::ErrorKind::InvalidData, text);
+                result = result.and(Err(Failure::Receive(too_large)));
+                break RequestEnd::TooLarge;
+            }
+        };
+        // The end that the framing waited for did not come: what it held is of the request, too.
+        result = result.and(capture.take(&self.wire.arrived.unread()[..held]));
+        self.wire.arrived.consume(held);
+        (end, result.and(capture.close()))
+    }
+
+    /// The next bytes of a request that has begun.
+    fn receive_more(&mut self, host: &dyn Host) -> io::Result<usize> {
+        let deadline = host.settings().timeout;
+        match self.wire.receive(Some(PATIENCE)) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => host.about_to_wait(),
+            received => return received,
+        }
+        self.wire.receive(deadline)
+    }
+
+    /// Says what a deadline was for.
+    fn missing(&self, error: io::Error) -> io::Error {
+        if error.kind() != io::ErrorKind::TimedOut {
+            return error;
+        }
+        io::Error::new(
+            error.kind(),
+            format!("{error}, and framing `{}` asks for more", self.framing),
+        )
+    }
+
+    fn answer(
+        &mut self,
+        host: &dyn Host,
+        request: &Request,
+        progress: &mut Progress,
+    ) -> Result<Ending, Failure> {
+        let responded =
+            host.respond(request).map_err(|payload| Failure::Panic("the source", payload))?;
+        let response = responded.map_err(Failure::Respond)?;
+        let ending = response.ending.clone();
+        let asks_for_nothing = match &ending {
+            Ending::KeepOpen => request.is_empty(),
+            Ending::Then(framing) => request.is_empty() && framing.is_nothing(),
+            _ => false,
+        };
+        if asks_for_nothing {
+            let text = "the response to an empty request leaves the connection open for another empty one, and so on for ever";
+            return Err(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        }
+        let mut performance = Performance::prepare(response).map_err(Failure::Respond)?;
+        progress.offered = performance.offered;
+        progress.seeds = mem::take(&mut performance.seeds);
+        if let Some(tap) = &self.wire.tap {
+            tap.tell(|_| Event::Responding(&self.client, progress.offered));
+        }
+        let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive);
+        self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));
+        let mut persistence = matches!(ending, Ending::KeepAlive).then(|| Persistence::of(request));
+        let performed = performance.run(
+            &mut self.wire,
+            self.client.exchange,
+            &mut progress.sent,
+            host,
+            persistence.as_mut(),
+        );
+        self.wire.keep_unread(None);
+        match performed {
+            Ok(()) => {
+                // What a reader or a changing file held in the end.
+                progress.offered = Some(progress.sent);
+                Ok(match persistence {
+                    Some(persistence) if persistence.persists() => Ending::KeepOpen,
+                    Some(_) => Ending::Close,
+                    None => ending,
+                })
+            }
+            // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
+            Err(send::Failure::Send(error)) if wire::is_gone(&error) && progress.sent > 0 => {
+                progress.client_left = true;
+                Ok(ending)
+            }
+            Err(send::Failure::Send(error)) => {
+                progress.client_left = wire::is_gone(&error);
+                Err(Failure::Send(error))
+            }
+            Err(send::Failure::Source(error)) => Err(Failure::Respond(error)),
+        }
+    }
+}
+
+/// A connection whose thread panics has ended, too.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.wire.take_trailing();
+        self.set_end(ClientEnd::StillOpen);
+    }
+}
+
+/// How far a response came.
+#[derive(Default)]
+struct Progress {
+    offered: Option<u64>,
+    sent: u64,
+    seeds: Vec<u64>,
+    client_left: bool,
+}
+
+impl Failure {
+    /// What to tell. It is written down in the exchange, too.
+    fn fault(self, parts: &mut exchange::Parts) -> Fault {
+        let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
+            Failure::Panic(who, payload) => {
+                parts.rare.get_or_insert_default().failure = Some(format!("{who} panicked"));
+                return Fault::Panic(payload);
+            }
+            Failure::Receive(source) => {
+                (|exchange, source| Error::Receive { exchange, source }, source)
+            }
+            Failure::Record(source) => {
+                (|exchange, source| Error::Record { exchange, source }, source)
+            }
+            Failure::Respond(source) => {
+                (|exchange, source| Error::Respond { exchange, source }, source)
+            }
+            Failure::Send(source) => (|exchange, source| Error::Send { exchange, source }, source),
+        };
+        let error = kind(Exchange::new(parts.clone()), source);
+        parts.rare.get_or_insert_default().failure = Some(error.report().to_string());
+        Fault::Error(error)
+    }
+}
+
+/// Where the bytes of one request go: to its record, and the first ones to memory.
+struct Capture {
+    record: Option<Box<dyn Write + Send>>,
+    kept: Kept,
+}
+
+impl Capture {
+    fn open(&mut self, host: &dyn Host, client: &Client) -> Result<(), Failure> {
+        self.record = host.open_record(client).map_err(Failure::Record)?;
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.kept.take(bytes);
+        match &mut self.record {
+            Some(record) => record.write_all(bytes).map_err(Failure::Record),
+            None => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        match self.record.take() {
+            Some(mut record) => record.flush().map_err(Failure::Record),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The core: carries a connection from its acceptance to its end.
+
+pub(crate) mod close;
+pub(crate) mod connection;
+pub(crate) mod event;
+pub(crate) mod foreground;
+pub(crate) mod host;
+pub(crate) mod send;
+pub(crate) mod service;
+pub(crate) mod settings;
+pub(crate) mod stop;
+pub(crate) mod user_code;
+pub(crate) mod wire;
+pub(crate) mod worker;

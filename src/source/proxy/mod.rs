@@ -1,0 +1,175 @@
+//! A source that asks a real server and records what it says. How one response comes through is `relay`'s.
+
+mod background;
+mod relay;
+mod upstream;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use self::background::Background;
+use self::relay::{Question, Relay};
+use self::upstream::UpstreamError;
+use crate::journal::request::Request;
+use crate::response::steps::Response;
+use crate::sink::record_file::RecordFile;
+use crate::source::response_source::ResponseSource;
+
+/// Forwards each request to an upstream server and relays its response, byte for byte and as it arrives; records it, if
+/// asked to.
+///
+/// Each exchange has a connection of its own to the upstream. The request's bytes are forwarded unchanged, `Host` and
+/// `Connection` too: an upstream that goes by the name in `Host` gets the peer's. A request that ended with the client's
+/// half-close ([`RequestEnd::ClientClosed`](crate::RequestEnd::ClientClosed), [`Framing::eof`](crate::Framing::eof)) is
+/// forwarded with it; otherwise the sending side stays open. While a large request is being sent the response is relayed
+/// already: an upstream that answers early gets the rest of the request all the same, if it takes it within the
+/// [timeout](Self::timeout).
+///
+/// The client's connection ends as [`Response::ending`] says, whatever `Connection` says: by closing it. Faults come on
+/// top with [`map_response`](ResponseSource::map_response).
+///
+/// ```
+/// use fake_peer::{Ending, FileSource, Peer, Proxy, Response, ResponseSource, http};
+/// use std::io::{ErrorKind, Read, Write};
+/// use std::net::{SocketAddr, TcpStream};
+///
+/// fn ask(peer: SocketAddr) -> std::io::Result<Vec<u8>> {
+///     let mut client = TcpStream::connect(peer)?;
+///     client.write_all(b"GET / HTTP/1.1\r\nHost: peer\r\n\r\n")?;
+///     let mut answer = Vec::new();
+///     client.read_to_end(&mut answer)?;
+///     Ok(answer)
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let page = folder.path().join("page");
+/// # let upstream = Peer::answer(http::ok("hello"));
+/// # let upstream = upstream.addr();
+/// // Cut on the way to the client, whole in the record.
+/// let proxy = Proxy::to(upstream).record(&page);
+/// let proxy = Peer::answer(proxy.map_response(|response| response.cut(17, Ending::Close)));
+/// assert_eq!(ask(proxy.addr())?, b"HTTP/1.1 200 OK\r\n");
+/// proxy.finish()?;
+///
+/// let replay = Peer::answer(FileSource::new(&page));
+/// assert_eq!(ask(replay.addr())?, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+///
+/// // The record, with a fault on top.
+/// let broken = Peer::answer(Response::file(&page).cut(37, Ending::Reset));
+/// assert_eq!(ask(broken.addr()).unwrap_err().kind(), ErrorKind::ConnectionReset);
+/// # Ok(()) }
+/// ```
+///
+/// To record once and replay from then on, finish the peer with the proxy before the file is read, and keep the file with
+/// the tests. There is no TLS: an upstream that speaks `https` only cannot be recorded.
+///
+/// # Where a response ends
+///
+/// An upstream may keep its connection open, so an HTTP response ends where RFC 9112 section 6.3 says: after its head if it
+/// answers HEAD, or is a 204 or 304; with its last chunk; with the last byte of its Content-Length. Interim responses (1xx)
+/// are relayed, and the final one is waited for. Everything else ends where the upstream closes: a response without a
+/// length, or with one that cannot be told, 101, a 2xx to CONNECT, and whatever does not start with `HTTP/`.
+/// What an upstream sends past the end is neither relayed nor recorded.
+///
+/// # Errors
+///
+/// The exchange fails with [`Error::Respond`](crate::Error::Respond), whose cause names the upstream and the step, if the
+/// upstream cannot be reached, falls silent for longer than the timeout, resets the connection, or closes it before the
+/// end that its response names. A silent close is the end of a response that names none, and of nothing at all where
+/// the request was not HTTP. What had arrived by then is relayed and recorded, then the client's connection is closed.
+///
+/// So does the exchange of a request of which only the first [`retain`](crate::TcpServerBuilder::retain) bytes were kept:
+/// there is nothing to forward it from. An upstream that takes only a part of a request and gives a whole
+/// response is no error.
+#[derive(Debug)]
+pub struct Proxy {
+    upstream: Arc<str>,
+    timeout: Option<Duration>,
+    record: Option<Arc<Mutex<RecordFile>>>,
+    background: Arc<Background>,
+}
+
+impl Proxy {
+    /// A source that forwards to the server at `upstream`: `host:port`, as text or as a
+    /// [`SocketAddr`](std::net::SocketAddr). `localhost` is 127.0.0.1. A name is looked up, and the server
+    /// connected to, when an exchange comes to its response.
+    #[allow(clippy::needless_pass_by_value)] // an address is given away more easily than lent
+    pub fn to(upstream: impl ToString) -> Self {
+        Proxy {
+            upstream: upstream.to_string().into(),
+            timeout: Some(Duration::from_secs(10)),
+            record: None,
+            background: Arc::default(),
+        }
+    }
+
+    /// Writes the bytes of each response to the file at `path`, from which a [`FileSource`](crate::FileSource) can replay
+    /// them: it is emptied when the upstream of an exchange has been reached, and holds the last one. An exchange that fails
+    /// after that leaves what had arrived; an upstream that cannot be reached leaves the older record.
+    ///
+    /// Bytes reach the file as they arrive, before the client gets them. A response that begins while another one is
+    /// still being written gets a new file at the path, so that the two don't mix.
+    ///
+    /// Where the client goes away, or the response is [cut](Response::cut), the rest of it is still recorded,
+    /// in a thread of its own, for at most the [timeout](Self::timeout) in all. The record is whole when
+    /// [`Peer::finish`](crate::Peer::finish) has returned, or the server is dropped. If it cannot be made whole,
+    /// `finish` fails with [`Error::LeftOver`](crate::Error::LeftOver).
+    ///
+    /// Defaults to no record.
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some(Arc::new(Mutex::new(RecordFile::of_responses(path.into()))));
+        self
+    }
+
+    /// How long the upstream may take to accept a connection, at each address that its name has, and how long it may
+    /// neither send nor take a byte after that. `None` waits for ever. Looking up a name has the timeout of the system.
+    ///
+    /// Defaults to 10 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+}
+
+impl ResponseSource for Proxy {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        if request.is_truncated() {
+            let (kept, len) = (request.bytes().len(), request.len());
+            let text = format!(
+                "only the first {kept} of its {len} bytes were kept: raise `TcpServerBuilder::retain`"
+            );
+            let too_long = io::Error::new(io::ErrorKind::InvalidInput, text);
+            return Err(UpstreamError::wrap("forward the request to", &self.upstream)(too_long));
+        }
+        // All the work is done while the response is sent, in the thread of its connection: other exchanges are
+        // not kept waiting for a slow upstream.
+        let question = Question {
+            upstream: Arc::clone(&self.upstream),
+            timeout: self.timeout,
+            record: self.record.clone(),
+            request: request.clone(),
+        };
+        Ok(Response::new().send_from(Relay::new(question, Arc::clone(&self.background))))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.background.join()
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
+}
+
+/// A program that ends does not cut a record short.
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Who wants to know asks `finish`.
+        let _ = self.background.join();
+    }
+}

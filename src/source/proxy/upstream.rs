@@ -1,0 +1,220 @@
+//! A connection to an upstream server: sends it a request and receives its response, both at once if need be. Its errors
+//! name the upstream and the step. What becomes of the response is `relay`'s.
+
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::background::Background;
+use crate::journal::request::Request;
+use crate::os::address;
+use crate::serving::wire::{self, LARGE_BUFFER, Wire};
+
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    name: Arc<str>,
+    wire: Wire,
+    upload: Arc<Upload>,
+    received: u64,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+struct Upload {
+    stream: Arc<TcpStream>,
+    request: Request,
+    timeout: Option<Duration>,
+    sent: AtomicUsize,
+    /// Since when nobody waits for the response any more.
+    response_over: OnceLock<Instant>,
+}
+
+impl Upstream {
+    /// Connects, and begins to send.
+    pub(crate) fn ask(
+        name: &Arc<str>,
+        request: Request,
+        timeout: Option<Duration>,
+        background: &Arc<Background>,
+    ) -> io::Result<Self> {
+        let stream = connect(name, timeout).map_err(UpstreamError::wrap("connect to", name))?;
+        let stream = Arc::new(stream);
+        let upload = Upload {
+            stream: Arc::clone(&stream),
+            request,
+            timeout,
+            sent: AtomicUsize::new(0),
+            response_over: OnceLock::new(),
+        };
+        let wire = Wire::new(stream, 0, None);
+        let upstream =
+            Upstream { name: Arc::clone(name), wire, upload: Arc::new(upload), received: 0 };
+        upstream.send(background).map_err(|error| upstream.error(error))?;
+        Ok(upstream)
+    }
+
+    /// Sends what the kernel takes at once, which is all of most requests, and the rest in another thread: an upstream
+    /// that answers early may take no more of its request before its response is read.
+    fn send(&self, background: &Arc<Background>) -> io::Result<()> {
+        let upload = &self.upload;
+        upload.stream.set_nonblocking(true)?;
+        let sending = loop {
+            match upload.write() {
+                Sending::GoesOn => {}
+                sending => break sending,
+            }
+        };
+        upload.stream.set_nonblocking(false)?;
+        if sending == Sending::Over {
+            return Ok(());
+        }
+        let upload = Arc::clone(upload);
+        background.start(move || {
+            upload.run();
+            Ok(())
+        })
+    }
+
+    /// Waits for more of the response. 0 says that there is no more.
+    pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        loop {
+            let sent = self.upload.sent();
+            match self.wire.receive(timeout) {
+                // It is not silent: it takes its request.
+                Err(error)
+                    if error.kind() == io::ErrorKind::TimedOut && self.upload.sent() > sent => {}
+                Err(error) => return Err(self.error(error)),
+                Ok(length) => {
+                    self.received += length as u64;
+                    return Ok(length);
+                }
+            }
+        }
+    }
+
+    /// What has been received and not been consumed.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.wire.arrived.unread()
+    }
+
+    pub(crate) fn consume(&mut self, length: usize) {
+        self.wire.arrived.consume(length);
+    }
+
+    /// Adds which step has failed.
+    pub(crate) fn error(&self, source: io::Error) -> io::Error {
+        let (sent, len) = (self.upload.sent(), self.upload.request.bytes().len());
+        let (step, after) = if self.received == 0 && sent < len {
+            ("send the request to", format!(" after {sent} of {len} bytes"))
+        } else {
+            ("receive the response of", format!(" after {} bytes", self.received))
+        };
+        let kind = source.kind();
+        let upstream = Arc::clone(&self.name);
+        io::Error::new(kind, UpstreamError { step, upstream, after, source })
+    }
+}
+
+/// A request that is still on its way is sent to its end, if the upstream takes it.
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        // Set once, here.
+        let _ = self.upload.response_over.set(Instant::now());
+    }
+}
+
+/// How far one write brought a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    GoesOn,
+    /// The upstream takes no more for now.
+    IsStuck,
+    /// All of it has left, or the upstream takes no more: whoever receives meets the reason.
+    Over,
+}
+
+impl Upload {
+    fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn write(&self) -> Sending {
+        let rest = &self.request.bytes()[self.sent()..];
+        if rest.is_empty() {
+            if self.request.ends_with_half_close() {
+                let _ = self.stream.shutdown(Shutdown::Write);
+            }
+            return Sending::Over;
+        }
+        match (&*self.stream).write(&rest[..rest.len().min(LARGE_BUFFER)]) {
+            Ok(length) => {
+                self.sent.fetch_add(length, Ordering::Relaxed);
+                Sending::GoesOn
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Sending::GoesOn,
+            Err(error) if wire::is_timeout(&error) => Sending::IsStuck,
+            Err(_) => Sending::Over,
+        }
+    }
+
+    /// Sends what is left, while somebody waits for the response or the upstream still takes it.
+    fn run(&self) {
+        let mut stuck_since = Instant::now();
+        loop {
+            match self.write() {
+                Sending::GoesOn => stuck_since = Instant::now(),
+                Sending::IsStuck => {}
+                Sending::Over => return,
+            }
+            let since = self.response_over.get().copied().unwrap_or(stuck_since);
+            if self.timeout.is_some_and(|timeout| since.elapsed() >= timeout) {
+                return;
+            }
+        }
+    }
+}
+
+fn connect(name: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
+    let mut result = Err(address::no_address());
+    for addr in address::resolve(name)? {
+        result = match timeout {
+            // Zero would be refused.
+            Some(timeout) => {
+                TcpStream::connect_timeout(&addr, timeout.max(Duration::from_millis(1)))
+            }
+            None => TcpStream::connect(addr),
+        };
+        if result.is_ok() {
+            break;
+        }
+    }
+    let stream = result?;
+    wire::set_options(&stream)?;
+    Ok(stream)
+}
+
+/// What was being done with which upstream, how far it came, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {step} upstream `{upstream}`{after}")]
+pub(crate) struct UpstreamError {
+    step: &'static str,
+    upstream: Arc<str>,
+    after: String,
+    source: io::Error,
+}
+
+impl UpstreamError {
+    /// Adds what was being done before a byte was exchanged; the kind stays.
+    pub(crate) fn wrap(
+        step: &'static str,
+        upstream: &Arc<str>,
+    ) -> impl FnOnce(io::Error) -> io::Error {
+        let upstream = Arc::clone(upstream);
+        move |source| {
+            let after = String::new();
+            io::Error::new(source.kind(), UpstreamError { step, upstream, after, source })
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Where responses come from: the trait, and its implementations for files, bytes in memory and closures.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::framing::Framing;
+use crate::journal::client::Client;
+use crate::journal::request::Request;
+use crate::response::steps::Response;
+use crate::source::map_response::MapResponse;
+
+/// Where responses come from.
+///
+/// [`respond`](Self::respond) is called once for each request, when that has ended and its record in the
+/// [sink](crate::RequestSink) is closed. One call at a time: requests served side by side take turns.
+///
+/// Implemented by what a fixed answer can be written as (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
+/// [`Response`]), by [`FileSource`], [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures:
+///
+/// ```
+/// use fake_peer::{Request, TcpServer};
+/// # use std::io::{Read, Write};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut asked = 0;
+/// let server = TcpServer::builder()
+///     .source(move |request: &Request| {
+///         asked += 1;
+///         format!("{asked}: {}", request.bytes().escape_ascii())
+///     })
+///     .bind()?;
+/// # let mut client = std::net::TcpStream::connect(server.local_addr())?;
+/// # client.write_all(b"hello\n")?;
+/// # client.shutdown(std::net::Shutdown::Write)?;
+/// # server.serve_once()?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer)?;
+/// assert_eq!(answer, r"1: hello\n");
+/// # Ok(()) }
+/// ```
+///
+/// One of your own:
+///
+/// ```
+/// use fake_peer::{Request, Response, ResponseSource};
+/// use std::io;
+///
+/// /// Answers with the file that the request names.
+/// struct Folder(std::path::PathBuf);
+///
+/// impl ResponseSource for Folder {
+///     fn respond(&mut self, request: &Request) -> io::Result<Response> {
+///         let name = request.target().unwrap_or("/").trim_start_matches('/');
+///         Ok(Response::file(self.0.join(name)))
+///     }
+/// }
+/// ```
+pub trait ResponseSource: Send {
+    /// The response to `request`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from having one. The exchange then fails with [`Error::Respond`](crate::Error::Respond), and
+    /// the client sees the connection close without a byte.
+    fn respond(&mut self, request: &Request) -> io::Result<Response>;
+
+    /// Called when a [peer](crate::Peer) is over: whether this source has given what it had to give.
+    ///
+    /// Defaults to yes; a [`Sequence`](crate::Sequence) says no while it has answers left.
+    ///
+    /// # Errors
+    ///
+    /// What is left. It fails the peer with [`Error::LeftOver`](crate::Error::LeftOver).
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Where the first request of a connection ends that has just been accepted, if not where the server's
+    /// [framing](crate::TcpServerBuilder::framing) says. Asked of sources that [have framings](Self::has_framings) only.
+    ///
+    /// Defaults to `None`; for a [`Response`] it is what [`Response::after`] says.
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        let _ = client;
+        None
+    }
+
+    /// Whether [`framing`](Self::framing) is to be asked, of each connection.
+    ///
+    /// Defaults to no.
+    fn has_framings(&self) -> bool {
+        false
+    }
+
+    /// Whether [`respond`](Self::respond) returns at once, without waiting for anything that another connection or
+    /// another thread has to do. A peer that knows this can do without a second thread.
+    ///
+    /// Defaults to no; what comes from memory or a file says yes.
+    fn is_prompt(&self) -> bool {
+        false
+    }
+
+    /// This source with each of its responses changed on the way: faults on top of a file, a sequence, a
+    /// [proxy](crate::Proxy).
+    ///
+    /// ```
+    /// use fake_peer::{Ending, FileSource, Peer, ResponseSource};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let page = FileSource::new("study/server_send.txt");
+    /// let peer = Peer::answer(page.map_response(|response| response.cut(17, Ending::Close)));
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "HTTP/1.1 200 OK\r\n");
+    /// # Ok(()) }
+    /// ```
+    fn map_response<F>(self, change: F) -> MapResponse<Self, F>
+    where
+        Self: Sized,
+        F: FnMut(Response) -> Response + Send,
+    {
+        MapResponse::new(self, change)
+    }
+}
+
+impl<F, R> ResponseSource for F
+where
+    F: FnMut(&Request) -> R + Send,
+    R: Into<Response>,
+{
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        Ok(self(request).into())
+    }
+}
+
+impl ResponseSource for Box<dyn ResponseSource> {
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        (**self).respond(request)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        (**self).finish()
+    }
+
+    fn framing(&mut self, client: &Client) -> Option<Framing> {
+        (**self).framing(client)
+    }
+
+    fn has_framings(&self) -> bool {
+        (**self).has_framings()
+    }
+
+    fn is_prompt(&self) -> bool {
+        (**self).is_prompt()
+    }
+}
+
+impl ResponseSource for Response {
+    fn respond(&mut self, _: &Request) -> io::Result<Response> {
+        Ok(self.clone())
+    }
+
+    fn framing(&mut self, _: &Client) -> Option<Framing> {
+        self.after.clone()
+    }
+
+    fn has_framings(&self) -> bool {
+        self.after.is_some()
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
+}
+
+macro_rules! fixed_answer {
+    ($($bytes:ty $(, $length:ident)?;)*) => {$(
+        impl$(<const $length: usize>)? ResponseSource for $bytes {
+            fn respond(&mut self, _: &Request) -> io::Result<Response> {
+                Ok(Response::from(self.clone()))
+            }
+
+            fn is_prompt(&self) -> bool {
+                true
+            }
+        }
+    )*};
+}
+
+fixed_answer! {
+    &'static str;
+    String;
+    &'static [u8];
+    &'static [u8; N], N;
+    [u8; N], N;
+    Vec<u8>;
+}
+
+/// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between. The same as
+/// [`Response::file`], which can have an [ending](Response::ending) and [faults](crate::faults) of its own.
+///
+/// ```
+/// use fake_peer::{FileSource, Peer};
+/// # use std::io::{Read, Write};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let peer = Peer::answer(FileSource::new("study/server_send.txt"));
+/// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+/// # let mut answer = Vec::new();
+/// # client.read_to_end(&mut answer)?;
+/// // A client gets the bytes of the file.
+/// assert_eq!(answer, std::fs::read("study/server_send.txt")?);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct FileSource {
+    path: PathBuf,
+}
+
+impl FileSource {
+    /// A source that answers with the file at `path`. Nothing is opened before a request has arrived.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileSource { path: path.into() }
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl ResponseSource for FileSource {
+    fn respond(&mut self, _: &Request) -> io::Result<Response> {
+        Ok(Response::file(&self.path))
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
+}
