@@ -4,7 +4,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::journal::client::Client;
@@ -309,18 +308,4 @@ fn write_left(f: &mut fmt::Formatter<'_>, connections: &[ConnectionRecord]) -> f
             count::bytes(record.trailing_len())
         ),
     }
-}
-
-/// An I/O error and what was being done to which path; the error is its source.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to {action} `{}`", path.display())]
-struct PathError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
-}
-
-/// Adds what was being done to which path; the kind stays.
-pub(crate) fn on_path(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> io::Error {
-    move |source| io::Error::new(source.kind(), PathError { action, path: path.into(), source })
 }

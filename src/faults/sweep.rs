@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::framing::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
+use crate::os::lock::lock;
 use crate::response::steps::Response;
 use crate::server::peer::Peer;
 use crate::server::tcp_server::TcpServer;
-use crate::serving::user_code::lock;
 use crate::source::response_source::ResponseSource;
 
 /// Calls `test` with each case, and with a peer that answers with it, as often as the client asks: one that tries again after

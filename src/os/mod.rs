@@ -4,3 +4,5 @@ pub(crate) mod address;
 pub(crate) mod deadline;
 pub(crate) mod kernel;
 pub(crate) mod listener;
+pub(crate) mod lock;
+pub(crate) mod path_error;

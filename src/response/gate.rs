@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::os::lock::lock;
+
 /// A gate at which a response waits until the test opens it. Clones are the same gate.
 ///
 /// ```
@@ -60,13 +62,13 @@ impl Gate {
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let (state, changed) = &*self.shared;
-        change(&mut state.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(state));
         changed.notify_all();
     }
 
     fn wait(&self, timeout: Duration, is_so: impl Fn(&State) -> bool) -> bool {
         let (state, changed) = &*self.shared;
-        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock(state);
         let (state, _) = changed
             .wait_timeout_while(state, timeout, |state| !is_so(state))
             .unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::serving::user_code::{Payload, lock};
+use crate::os::lock::lock;
+use crate::serving::user_code::Payload;
 
 /// Starts `work` now. Its panic is the future's.
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Running<T> {

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::journal::record::Journal;
 use crate::os::deadline::Deadline;
+use crate::os::lock::lock;
 use crate::serving::service::Service;
-use crate::serving::user_code::lock;
 
 pub(crate) struct Taking {
     /// A peer that has ended is not kept alive.

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::on_path;
 use crate::http1::persistence::Persistence;
 use crate::os::deadline::Deadline;
+use crate::os::lock::lock;
+use crate::os::path_error::on_path;
 use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
@@ -187,7 +188,7 @@ impl Part {
                 Part::Reader { reader: Box::new(file), origin: Origin::File(path), length }
             }
             Step::SendFrom(reader) => {
-                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let reader = lock(&reader).take();
                 let reader = reader.ok_or_else(|| {
                     io::Error::new(
                         io::ErrorKind::InvalidInput,

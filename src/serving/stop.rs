@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use crate::os::lock::lock;
 use crate::serving::service::Service;
-use crate::serving::user_code::lock;
 
 /// When [`serve_until`](crate::TcpServer::serve_until) is to return. Clones are the same.
 ///

@@ -5,11 +5,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::framing::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
+use crate::os::lock::lock;
 use crate::response::steps::Response;
 use crate::serving::event::Event;
 use crate::sink::request_sink::RequestSink;
@@ -82,11 +83,6 @@ fn tell(observer: &Mutex<Observer>, event: &Event<'_>) {
 /// Whether this is called by an observer: others wait for it to return.
 pub(crate) fn is_telling() -> bool {
     IS_TELLING.get()
-}
-
-/// A panic in what a user plugged in is reported on its own; it does not make the next exchange fail.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the observer is told of the bytes of one connection.

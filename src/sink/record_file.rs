@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use crate::error::on_path;
+use crate::os::path_error::on_path;
 
 #[derive(Debug)]
 pub(crate) struct RecordFile {

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::journal::client::Client;
+use crate::os::lock::lock;
 use crate::sink::record_file::RecordFile;
 
 /// Where request bytes go.
@@ -148,11 +149,6 @@ impl Write for MemoryRecord {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A vector of bytes is whole after every push, also after one that panicked.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Calls a closure with each piece of a request as it arrives: made by [`FnSink::new`].

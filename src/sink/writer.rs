@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use crate::journal::client::Client;
-use crate::serving::user_code::lock;
+use crate::os::lock::lock;
 use crate::sink::request_sink::RequestSink;
 
 /// Writes requests to one writer, such as standard output, one behind the other in the order in which they began, with

@@ -26,10 +26,11 @@ use crate::journal::exchange::{ClientEnd, Exchange, Live};
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listening;
+use crate::os::lock::lock;
 use crate::serving::connection::{Connection, Fault};
 use crate::serving::event::Event;
 use crate::serving::settings::Settings;
-use crate::serving::user_code::{Payload, Plug, lock};
+use crate::serving::user_code::{Payload, Plug};
 use crate::serving::wire::{self, Wire};
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use crate::serving::user_code::lock;
+use crate::os::lock::lock;
 
 #[derive(Debug, Default)]
 pub(crate) struct Background {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::background::Background;
 use super::upstream::Upstream;
-use crate::error::on_path;
 use crate::http1::response::{Asked, ResponseFramer};
 use crate::http1::verdict::Verdict;
 use crate::journal::request::Request;
 use crate::os::deadline::Deadline;
-use crate::serving::user_code::lock;
+use crate::os::lock::lock;
+use crate::os::path_error::on_path;
 use crate::sink::record_file::RecordFile;
 
 /// Reads the response to a question. Nothing happens before the first read.
