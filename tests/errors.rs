@@ -195,7 +195,7 @@ fn a_client_that_falls_silent_within_a_request_is_given_up() {
         let exchange = exchange_of(&error, addr, ErrorKind::TimedOut);
         assert_eq!(exchange.request().end(), RequestEnd::TimedOut, "{shown}");
         assert_eq!(exchange.request().bytes(), request, "{shown}");
-        assert_eq!(exchange.client_end(), ClientEnd::StillOpen, "{shown}");
+        assert_eq!(exchange.client_end(), ClientEnd::ClosedByUs, "{shown}");
         says(
             &error,
             &format!(
@@ -517,7 +517,7 @@ fn a_client_that_never_reads_is_given_up() {
         let sent = exchange.sent();
         assert!((1..ENDLESS).contains(&sent), "{case}: sent {sent}");
         assert_eq!(exchange.offered(), (!of.is_empty()).then_some(ENDLESS), "{case}");
-        assert_eq!(exchange.client_end(), ClientEnd::StillOpen, "{case}");
+        assert_eq!(exchange.client_end(), ClientEnd::ClosedByUs, "{case}");
         assert_eq!(exchange.request().bytes(), b"hello", "{case}");
         says(
             &error,

@@ -106,7 +106,7 @@ fn finish_does_not_wait_for_a_client_that_nobody_reads_from() {
     client.write_all(GET).expect("room");
     taken(&peer);
     let journal = finished(peer);
-    assert_eq!(journal.connections()[0].client_end(), ClientEnd::StillOpen, "{journal}");
+    assert_eq!(journal.connections()[0].client_end(), ClientEnd::ClosedByUs, "{journal}");
     let unread = Some(ErrorKind::ConnectionReset);
     assert_eq!(read_to_its_end(&mut client), (Vec::new(), unread), "closed with unread bytes");
 }

@@ -64,7 +64,7 @@ fn a_client_that_stays_after_its_answer_is_closed_after_the_linger_time() {
     let start = Instant::now();
     eventually("closed", || end_of(&peer, 2).is_some());
     assert!(start.elapsed() >= SHORT / 2, "not before its time: {:?}", start.elapsed());
-    assert_eq!(end_of(&peer, 2), Some(ClientEnd::StillOpen));
+    assert_eq!(end_of(&peer, 2), Some(ClientEnd::ClosedByUs));
     drop(client);
     finished(peer);
 }
@@ -77,7 +77,7 @@ fn a_client_that_stays_is_looked_at_though_others_never_stop_coming() {
         assert_eq!(ask(peer.addr(), b"another\n"), b"answer");
         end_of(&peer, 2).is_some()
     });
-    assert_eq!(end_of(&peer, 2), Some(ClientEnd::StillOpen));
+    assert_eq!(end_of(&peer, 2), Some(ClientEnd::ClosedByUs));
     drop(client);
     finished(peer);
 }

@@ -722,7 +722,7 @@ fn finish_gives_a_silent_client_the_linger_time() {
     let [record] = journal.connections() else { panic!("one connection, not:\n{journal}") };
     assert!(record.is_silent(), "{journal}");
     assert!(record.closed_at().is_some(), "{journal}");
-    assert_eq!(record.client_end(), ClientEnd::StillOpen, "{journal}");
+    assert_eq!(record.client_end(), ClientEnd::ClosedByUs, "{journal}");
 }
 
 /// Answers in lines; who says `keep` stays connected.
@@ -818,7 +818,7 @@ fn finish_does_not_wait_for_a_client_that_keeps_its_connection_after_the_answer(
     expect_bytes(&mut client, b"answer", "the answer");
     let journal = within(QUICK, "a client that stays", || finished(peer));
     end_of_file(&mut client, "after the answer");
-    assert_eq!(journal.connections()[0].client_end(), ClientEnd::StillOpen, "{journal}");
+    assert_eq!(journal.connections()[0].client_end(), ClientEnd::ClosedByUs, "{journal}");
 }
 
 #[test]
@@ -835,7 +835,7 @@ fn a_connection_that_finish_ended_was_not_closed_by_the_client() {
     let peer = in_lines();
     let client = kept_alive(&peer);
     let journal = finished(peer);
-    assert_eq!(journal.connections()[0].client_end(), ClientEnd::StillOpen, "{journal}");
+    assert_eq!(journal.connections()[0].client_end(), ClientEnd::ClosedByUs, "{journal}");
     drop(client);
 }
 

@@ -552,7 +552,7 @@ fn an_idle_client_is_closed_at_its_deadline_and_told() {
         let mut idle = connect(addr);
         next_event(&events);
         assert_eq!(next_event(&events), "accepted 1");
-        assert_eq!(next_event(&events), format!("silent 1 {:?}", ClientEnd::StillOpen));
+        assert_eq!(next_event(&events), format!("silent 1 {:?}", ClientEnd::ClosedByUs));
         assert_eq!(read_all(&mut idle), b"", "closed without a byte");
         let mut busy = connect_and_send(addr, b"busy");
         assert_eq!(read_all(&mut busy), b"answer");

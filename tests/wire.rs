@@ -521,7 +521,7 @@ fn a_client_that_stays_after_the_answer_is_left_at_the_end_of_the_linger_time() 
     let mut client: TcpStream = connect(server.local_addr());
     client.write_all(b"request").expect("an open socket");
     let exchange = server.serve_once().expect("an exchange");
-    assert_eq!(exchange.client_end(), ClientEnd::StillOpen);
+    assert_eq!(exchange.client_end(), ClientEnd::ClosedByUs);
     assert_eq!(read_all(&mut client), b"answer");
 }
 

@@ -46,3 +46,19 @@ impl fmt::Display for Client {
         f.write_str(")")
     }
 }
+
+/// How the client's side of a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientEnd {
+    /// The connection is still open.
+    StillOpen,
+    /// The client closed the connection, or shut down its sending side.
+    Closed,
+    /// The client reset the connection: it left before it had received everything, or closed with unread bytes.
+    Reset,
+    /// The client had neither closed nor reset the connection when it was closed or reset on this side: after the
+    /// [linger](crate::TcpServerBuilder::linger) time or another timeout, when the peer was finished, or at once
+    /// ([`Ending::Reset`](crate::Ending::Reset), [`Ending::CloseAtOnce`](crate::Ending::CloseAtOnce)).
+    ClosedByUs,
+}

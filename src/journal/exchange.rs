@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::journal::client::Client;
+use crate::journal::client::{Client, ClientEnd};
 use crate::journal::prefix::Kept;
 use crate::journal::request::Request;
 
@@ -107,20 +107,6 @@ pub(crate) struct ConnectionEnd {
     pub(crate) at: Instant,
     /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
     pub(crate) acknowledged: Option<u64>,
-}
-
-/// How the client's side of a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClientEnd {
-    /// It closed, or shut down its sending side.
-    Closed,
-    /// It reset the connection: it was gone before it had everything, or closed with unread bytes.
-    Reset,
-    /// It was still there when we closed or reset the connection: after the [linger](crate::TcpServerBuilder::linger) time or
-    /// a deadline, or at once ([`Ending::Reset`](crate::Ending::Reset),
-    /// [`Ending::CloseAtOnce`](crate::Ending::CloseAtOnce)). Or it still is.
-    StillOpen,
 }
 
 /// When the parts of an exchange happened.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::journal::client::Client;
+use crate::journal::client::{Client, ClientEnd};
 use crate::journal::count;
-use crate::journal::exchange::{ClientEnd, Exchange, Live};
+use crate::journal::exchange::{Exchange, Live};
 use crate::journal::request::Request;
 
 /// Every connection of a peer so far, in the order of acceptance.
@@ -138,8 +138,9 @@ impl fmt::Display for ConnectionRecord {
                 f.write_str(match end.client {
                     ClientEnd::Closed => "closed by the client",
                     ClientEnd::Reset => "reset by the client",
-                    ClientEnd::StillOpen if end.is_reset => "reset by us",
-                    ClientEnd::StillOpen => "closed by us while the client was still there",
+                    ClientEnd::ClosedByUs if end.is_reset => "reset by us",
+                    ClientEnd::ClosedByUs => "closed by us while the client was still there",
+                    ClientEnd::StillOpen => "open",
                 })?;
                 self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
                 writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))?;

@@ -5,7 +5,14 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::journal::exchange::ClientEnd;
+/// How the other end of a connection ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RemoteEnd {
+    /// It closed, or shut down its sending side.
+    Closed,
+    /// It reset the connection.
+    Reset,
+}
 
 /// How many bytes have been handed to the kernel and not been acknowledged by the client yet: the SIOCOUTQ of tcp(7).
 ///
@@ -81,11 +88,11 @@ pub(crate) fn await_room(_: &TcpStream, _: Duration) -> io::Result<bool> {
 /// Waits until the client has closed or reset its side, whatever is unread before that, for at most `timeout`. Returns
 /// earlier after a signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
     Ok(match poll(stream, libc::POLLRDHUP, timeout)? {
         0 => None,
-        events if events & libc::POLLERR != 0 => Some(ClientEnd::Reset),
-        _ => Some(ClientEnd::Closed),
+        events if events & libc::POLLERR != 0 => Some(RemoteEnd::Reset),
+        _ => Some(RemoteEnd::Closed),
     })
 }
 
@@ -106,7 +113,7 @@ fn poll(stream: &TcpStream, events: libc::c_short, timeout: Duration) -> io::Res
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
     std::thread::sleep(timeout);
     Ok(None)
 }
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn sees_an_end_behind_bytes_that_nobody_reads() {
         for (linger, expected) in
-            [(None, ClientEnd::Closed), (Some(Duration::ZERO), ClientEnd::Reset)]
+            [(None, RemoteEnd::Closed), (Some(Duration::ZERO), RemoteEnd::Reset)]
         {
             let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
             let mut client =

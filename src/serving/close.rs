@@ -3,8 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::journal::exchange::ClientEnd;
+use crate::journal::client::ClientEnd;
 use crate::os::deadline::Deadline;
+use crate::os::kernel::RemoteEnd;
 use crate::response::ending::Ending;
 use crate::serving::host::{Host, PATIENCE};
 use crate::serving::wire::Wire;
@@ -28,7 +29,7 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
         }
         Ending::StopReading => await_client_unread(wire, host),
         Ending::Hold => await_client(wire, host, settings.timeout),
-        Ending::CloseAtOnce => ClientEnd::StillOpen,
+        Ending::CloseAtOnce => ClientEnd::ClosedByUs,
         Ending::Reset => {
             let end = await_acknowledgement(wire, host);
             // Where this fails the close that follows is an ordinary one: the client is gone.
@@ -83,7 +84,7 @@ fn leave(wire: &Wire) -> Option<ClientEnd> {
     }
     match look(wire) {
         Leaving::Gone(end) => Some(end),
-        Leaving::Silent => Some(ClientEnd::StillOpen),
+        Leaving::Silent => Some(ClientEnd::ClosedByUs),
         Leaving::Sends => None,
     }
 }
@@ -100,7 +101,7 @@ fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> 
         // A client that never stops sending is still open, too.
         let left = timeout.map_or(PATIENCE, |timeout| timeout.saturating_sub(start.elapsed()));
         if left.is_zero() {
-            return ClientEnd::StillOpen;
+            return ClientEnd::ClosedByUs;
         }
         let patience = if host.finishing_since().is_some() { SHORT_PATIENCE } else { PATIENCE };
         match wire.receive(Some(left.min(patience))) {
@@ -134,9 +135,10 @@ fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
         let patience = if is_finishing { Duration::ZERO } else { left.min(PATIENCE) };
         host.about_to_wait();
         match wire.await_end(patience) {
-            Ok(None) if is_finishing || left.is_zero() => return ClientEnd::StillOpen,
+            Ok(None) if is_finishing || left.is_zero() => return ClientEnd::ClosedByUs,
             Ok(None) => {}
-            Ok(Some(end)) => return end,
+            Ok(Some(RemoteEnd::Closed)) => return ClientEnd::Closed,
+            Ok(Some(RemoteEnd::Reset)) => return ClientEnd::Reset,
             Err(_) => return ClientEnd::Reset,
         }
     }
@@ -162,5 +164,5 @@ fn await_acknowledgement(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
             return ClientEnd::Reset;
         }
     }
-    ClientEnd::StillOpen
+    ClientEnd::ClosedByUs
 }

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::framing::{Framer, Framing};
 use crate::http1::persistence::Persistence;
 use crate::http1::verdict::{TooMuch, Verdict};
-use crate::journal::client::Client;
-use crate::journal::exchange::{self, ClientEnd, ConnectionEnd, Exchange, Live, Moments, Times};
+use crate::journal::client::{Client, ClientEnd};
+use crate::journal::exchange::{self, ConnectionEnd, Exchange, Live, Moments, Times};
 use crate::journal::prefix::Kept;
 use crate::journal::request::{Parts, Request, RequestEnd};
 use crate::response::ending::Ending;
@@ -223,7 +223,7 @@ impl Connection {
     pub(crate) fn look(&self, linger: Duration) -> Leaving {
         match close::look(&self.wire) {
             Leaving::Silent if self.closing_since().elapsed() >= linger => {
-                Leaving::Gone(ClientEnd::StillOpen)
+                Leaving::Gone(ClientEnd::ClosedByUs)
             }
             leaving => leaving,
         }
@@ -259,7 +259,7 @@ impl Connection {
             acknowledged: self
                 .wire
                 .unacknowledged()
-                .filter(|&bytes| bytes == 0 || client != ClientEnd::StillOpen || self.wire.resets)
+                .filter(|&bytes| bytes == 0 || client != ClientEnd::ClosedByUs || self.wire.resets)
                 .map(|bytes| self.sent.saturating_sub(bytes)),
         });
     }
@@ -447,7 +447,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.wire.take_trailing();
-        self.set_end(ClientEnd::StillOpen);
+        self.set_end(ClientEnd::ClosedByUs);
     }
 }
 

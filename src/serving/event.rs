@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::error::Error;
-use crate::journal::client::Client;
-use crate::journal::exchange::{ClientEnd, Exchange};
+use crate::journal::client::{Client, ClientEnd};
+use crate::journal::exchange::Exchange;
 use crate::response::ending::Ending;
 
 /// Something that has just happened, told to [`on_event`](crate::TcpServerBuilder::on_event).
@@ -16,7 +16,7 @@ pub enum Event<'a> {
     /// A connection was accepted.
     Accepted(&'a Client),
     /// A connection ended before its first byte, or was closed because it stayed silent
-    /// ([`ClientEnd::StillOpen`]). It was not counted as an exchange.
+    /// ([`ClientEnd::ClosedByUs`]). It was not counted as an exchange.
     Silent(&'a Client, ClientEnd),
     /// Bytes have arrived: of a request, or behind the last one. The client has no exchange number here.
     Received(&'a Client, &'a [u8]),

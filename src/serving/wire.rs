@@ -8,9 +8,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::journal::exchange::ClientEnd;
 use crate::journal::prefix::Kept;
-use crate::os::kernel;
+use crate::os::kernel::{self, RemoteEnd};
 use crate::serving::event::Event;
 use crate::serving::user_code::Tap;
 
@@ -242,7 +241,7 @@ impl Wire {
     }
 
     /// Waits for the client's end without reading anything, for at most `timeout`; how it ended, if it did.
-    pub(crate) fn await_end(&self, timeout: Duration) -> io::Result<Option<ClientEnd>> {
+    pub(crate) fn await_end(&self, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
         kernel::await_end(&self.stream, timeout)
     }
 

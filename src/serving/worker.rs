@@ -14,8 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::journal::client::Client;
-use crate::journal::exchange::ClientEnd;
+use crate::journal::client::{Client, ClientEnd};
 use crate::journal::request::Request;
 use crate::os::deadline::Deadline;
 use crate::response::ending::Ending;
@@ -235,7 +234,7 @@ impl Worker {
                     return connection.close(self, &Next::End(Ending::Close));
                 }
                 Beginning::Over(end) => return service.silent(connection, end),
-                Beginning::Silent => return service.silent(connection, ClientEnd::StillOpen),
+                Beginning::Silent => return service.silent(connection, ClientEnd::ClosedByUs),
             }
             if service.role == Role::Foreground && !service.take_permit() {
                 return self.stop(connection);
@@ -277,7 +276,7 @@ impl Worker {
         if connection.client.turn > 0 {
             connection.close(self, &Next::End(Ending::Close));
         } else {
-            connection.over(ClientEnd::StillOpen);
+            connection.over(ClientEnd::ClosedByUs);
         }
     }
 

@@ -66,7 +66,7 @@ impl Transcript {
                 self.connections.insert(client.connection(), connection);
                 self.remark(client, &connected(client.addr()))
             }
-            Event::Silent(client, ClientEnd::StillOpen) => {
+            Event::Silent(client, ClientEnd::ClosedByUs) => {
                 self.end(client, "closed, since the client said nothing")
             }
             Event::Silent(client, _) => self.end(client, "the client left without a byte"),
