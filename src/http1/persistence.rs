@@ -1,10 +1,10 @@
 //! Whether HTTP lets a connection persist behind a response (RFC 9112 section 9.3): by what was asked, and by the bytes that
 //! were sent.
 
+use super::head::Head;
 use super::response::{Asked, ResponseFramer};
 use super::verdict::Verdict;
-use crate::http1::head::Head;
-use crate::journal::request::Request;
+use super::wishes::Wishes;
 
 /// Looks at a response while it is being sent.
 #[derive(Debug)]
@@ -23,15 +23,11 @@ enum At {
 }
 
 impl Persistence {
-    pub(crate) fn of(request: &Request) -> Self {
-        let is_plain = request.is_complete() && request.problem().is_none();
-        let wishes = Wishes::of(
-            request.version().map(str::as_bytes),
-            request.headers().filter(|(name, _)| is_connection(name)).map(|(_, value)| value),
-        );
+    /// `request` is the head of the request; `None` if it is not HTTP, not complete, or was not framed as its head says.
+    pub(crate) fn after(request: Option<Head<'_>>, asked: Asked) -> Self {
         Persistence {
-            framer: ResponseFramer::new(Asked::by(request.method())),
-            request: wishes.filter(|_| is_plain),
+            framer: ResponseFramer::new(asked),
+            request: request.and_then(Wishes::of_request),
             at: At::Within,
         }
     }
@@ -59,88 +55,15 @@ impl Persistence {
     }
 }
 
-fn is_connection(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"connection")
-}
-
-/// What a head says about its connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wishes {
-    version: Version,
-    option: Option<ConnectionOption>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
-    Http10,
-    Http11,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ConnectionOption {
-    Close,
-    KeepAlive,
-}
-
-impl Wishes {
-    pub(crate) fn of_response(head: Head<'_>) -> Option<Self> {
-        Wishes::of(head.status_line().map(|line| line.version), head.values("connection"))
-    }
-
-    /// `None` for a version that has no persistent connections of this kind, or is not known.
-    fn of<'a>(version: Option<&[u8]>, fields: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let version = match version? {
-            b"HTTP/1.0" => Version::Http10,
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::Http11,
-            _ => return None,
-        };
-        let mut option = None;
-        for word in fields.flat_map(|field| field.split(|&byte| byte == b',')) {
-            if word.trim_ascii().eq_ignore_ascii_case(b"close") {
-                option = Some(ConnectionOption::Close);
-            } else if word.trim_ascii().eq_ignore_ascii_case(b"keep-alive") {
-                option = option.or(Some(ConnectionOption::KeepAlive));
-            }
-        }
-        Some(Wishes { version, option })
-    }
-
-    fn agrees_with(self, response: Wishes) -> bool {
-        use ConnectionOption::{Close, KeepAlive};
-        if self.option == Some(Close) || response.option == Some(Close) {
-            return false;
-        }
-        match (self.version, response.version) {
-            (Version::Http11, Version::Http11) => true,
-            (Version::Http11, Version::Http10) => response.option == Some(KeepAlive),
-            // A client of HTTP/1.0 waits for the close unless it reads that there will be none.
-            (Version::Http10, _) => {
-                self.option == Some(KeepAlive) && response.option == Some(KeepAlive)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
-    use crate::journal::client::Client;
-    use crate::journal::request::{Parts, RequestEnd};
 
     fn persists(request: &str, response: &str) -> bool {
-        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-        let request = Request::new(Parts {
-            client: Client { addr, connection: 1, exchange: 1, turn: 1 },
-            bytes: request.as_bytes().into(),
-            len: request.len() as u64,
-            end: RequestEnd::Complete,
-            problem: None,
-            half_closed: false,
-        });
+        let head = Head::of(request.as_bytes());
+        let asked = Asked::by(head.and_then(Head::request_line).map(|line| line.method));
         let mut answers = (0..=response.len()).map(|cut| {
-            let mut persistence = Persistence::of(&request);
+            let mut persistence = Persistence::after(head, asked);
             persistence.feed(&response.as_bytes()[..cut]);
             persistence.feed(&response.as_bytes()[cut..]);
             persistence.persists()

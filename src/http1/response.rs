@@ -3,9 +3,9 @@
 
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
-use super::persistence::Wishes;
 use super::problem::Problem;
 use super::verdict::Verdict;
+use super::wishes::Wishes;
 use crate::http1::head::{Head, HeadEnd, STATUS_LINE_START};
 
 /// What is longer is no head.

@@ -210,6 +210,11 @@ impl Request {
         }
     }
 
+    /// The head of a complete HTTP request whose end is where its head says.
+    pub(crate) fn plain_head(&self) -> Option<Head<'_>> {
+        if self.is_complete() && self.problem().is_none() { self.head() } else { None }
+    }
+
     fn head(&self) -> Option<Head<'_>> {
         Head::of(self.bytes())
     }

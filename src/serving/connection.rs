@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::framing::{Framer, Framing};
 use crate::http1::persistence::Persistence;
+use crate::http1::response::Asked;
 use crate::http1::verdict::{TooMuch, Verdict};
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::exchange::{self, ConnectionEnd, Exchange, Live, Moments, Times};
@@ -410,7 +411,8 @@ impl Connection {
         }
         let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive);
         self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));
-        let mut persistence = matches!(ending, Ending::KeepAlive).then(|| Persistence::of(request));
+        let mut persistence = matches!(ending, Ending::KeepAlive)
+            .then(|| Persistence::after(request.plain_head(), Asked::by(request.method())));
         let performed = performance.run(
             &mut self.wire,
             self.client.exchange,
