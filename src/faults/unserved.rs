@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::serving::wire;
+use crate::os::stream;
 
 /// How long a connection attempt on the loopback may take before the backlog counts as full. The kernel answers within
 /// microseconds, or, when it is full, tries again after a second.
@@ -71,7 +71,7 @@ impl Unserved {
         for _ in 0..MOST_ATTEMPTS {
             match TcpStream::connect_timeout(&full.addr, FULL_AFTER) {
                 Ok(stream) => full.filling.push(stream),
-                Err(error) if wire::is_timeout(&error) => return Ok(full),
+                Err(error) if stream::is_timeout(&error) => return Ok(full),
                 Err(error) => return Err(error),
             }
         }

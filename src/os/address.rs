@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::serving::wire;
+use crate::os::stream;
 
 /// Binds to the first address of `text` (`host:port`) that can be bound. Waiting for a client ends after `patience`.
 pub(crate) fn listen(
@@ -59,7 +59,7 @@ fn bind(addr: SocketAddr, backlog: u32, patience: Option<Duration>) -> io::Resul
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
     // Before it listens: what connects from then on has them, too, where `PASSES_ON_OPTIONS`.
-    wire::set_options(&socket)?;
+    stream::set_options(&socket)?;
     if patience.is_some() {
         socket.set_read_timeout(patience)?;
     }

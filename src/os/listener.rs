@@ -8,7 +8,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::os::deadline::Deadline;
 use crate::os::kernel;
-use crate::serving::wire;
+use crate::os::stream;
 
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -37,10 +37,10 @@ impl Listening {
                     let addr = addr.as_socket().ok_or(io::ErrorKind::Unsupported)?;
                     return Ok(Some((socket.into(), addr)));
                 }
-                Err(error) if wire::is_timeout(&error) => return Ok(None),
+                Err(error) if stream::is_timeout(&error) => return Ok(None),
                 // The client was gone before it was accepted: accept(2).
                 Err(error)
-                    if wire::is_gone(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                    if stream::is_gone(&error) || error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
@@ -78,7 +78,7 @@ impl Listening {
         // Whoever knocks must not wait, not even for a place in a full backlog: nobody waits in `accept` then.
         socket.set_nonblocking(true)?;
         match socket.connect(&addr.into()) {
-            Err(error) if !wire::is_timeout(&error) && !wire::is_in_progress(&error) => {
+            Err(error) if !stream::is_timeout(&error) && !stream::is_in_progress(&error) => {
                 return Err(error);
             }
             _ => {}

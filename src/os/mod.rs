@@ -6,3 +6,4 @@ pub(crate) mod kernel;
 pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod path_error;
+pub(crate) mod stream;

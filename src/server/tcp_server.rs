@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::framing::Framing;
 use crate::journal::exchange::Exchange;
 use crate::os::address;
+use crate::os::stream::PASSES_ON_OPTIONS;
 use crate::response::steps::Response;
 use crate::server::peer::Peer;
 use crate::serving::event::Event;
@@ -18,7 +19,6 @@ use crate::serving::service::{Role, Service};
 use crate::serving::settings::Settings;
 use crate::serving::stop::Stop;
 use crate::serving::user_code::{Observer, Plug};
-use crate::serving::wire::PASSES_ON_OPTIONS;
 use crate::sink::request_sink::RequestSink;
 use crate::source::response_source::ResponseSource;
 

@@ -33,7 +33,7 @@ pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> Client
         Ending::Reset => {
             let end = await_acknowledgement(wire, host);
             // Where this fails the close that follows is an ordinary one: the client is gone.
-            let _ = wire.reset_on_close();
+            let _ = wire.stream.reset_on_close();
             end
         }
     }
@@ -56,7 +56,7 @@ pub(crate) enum Leaving {
 
 /// Looks without waiting.
 pub(crate) fn look(wire: &Wire) -> Leaving {
-    match wire.peek() {
+    match wire.stream.peek() {
         Ok(Some(0)) => Leaving::Gone(ClientEnd::Closed),
         Ok(Some(_)) => Leaving::Sends,
         Ok(None) => Leaving::Silent,
@@ -79,7 +79,7 @@ pub(crate) fn end(wire: &mut Wire, host: &dyn Host, since: Instant) -> ClientEnd
 /// When the server finishes: whether a client that is silent can be left, and how it ended. What was sent has left for it, and
 /// what it has done before that time counts.
 fn leave(wire: &Wire) -> Option<ClientEnd> {
-    if !wire.has_left() {
+    if !wire.stream.has_left() {
         return None;
     }
     match look(wire) {
@@ -91,7 +91,7 @@ fn leave(wire: &Wire) -> Option<ClientEnd> {
 
 /// The client's end, if it is gone already.
 fn end_sending(wire: &mut Wire) -> Option<ClientEnd> {
-    wire.shutdown_sending().err().map(|_| ClientEnd::Reset)
+    wire.stream.shutdown_sending().err().map(|_| ClientEnd::Reset)
 }
 
 /// Receives until the client closes.
@@ -134,12 +134,11 @@ fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
         let left = deadline.left().unwrap_or(PATIENCE);
         let patience = if is_finishing { Duration::ZERO } else { left.min(PATIENCE) };
         host.about_to_wait();
-        match wire.await_end(patience) {
+        match wire.stream.await_end(patience) {
             Ok(None) if is_finishing || left.is_zero() => return ClientEnd::ClosedByUs,
             Ok(None) => {}
             Ok(Some(RemoteEnd::Closed)) => return ClientEnd::Closed,
-            Ok(Some(RemoteEnd::Reset)) => return ClientEnd::Reset,
-            Err(_) => return ClientEnd::Reset,
+            Ok(Some(RemoteEnd::Reset)) | Err(_) => return ClientEnd::Reset,
         }
     }
 }
@@ -149,7 +148,7 @@ fn await_acknowledgement(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
     let deadline = host.settings().timeout;
     let start = Instant::now();
     let mut pause = Duration::from_micros(20);
-    while let Some(bytes) = wire.unacknowledged() {
+    while let Some(bytes) = wire.stream.unacknowledged() {
         let is_over = deadline.is_some_and(|deadline| start.elapsed() >= deadline);
         if bytes == 0 || is_over || host.is_abandoned() {
             break;

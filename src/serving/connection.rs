@@ -17,13 +17,14 @@ use crate::journal::client::{Client, ClientEnd};
 use crate::journal::exchange::{self, ConnectionEnd, Exchange, Live, Moments, Times};
 use crate::journal::prefix::Kept;
 use crate::journal::request::{Parts, Request, RequestEnd};
+use crate::os::stream::{self, Buffer};
 use crate::response::ending::Ending;
 use crate::serving::close::{self, Leaving};
 use crate::serving::event::Event;
 use crate::serving::host::{Host, PATIENCE};
 use crate::serving::send::{self, Performance};
 use crate::serving::user_code::{Payload, Plug};
-use crate::serving::wire::{self, Buffer, Wire};
+use crate::serving::wire::Wire;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -99,11 +100,11 @@ impl Connection {
 
     /// Waits for the first byte of a request.
     pub(crate) fn begin(&mut self, now: Instant, timeout: Option<Duration>) -> Beginning {
-        if self.framing.is_nothing() || !self.wire.arrived.unread().is_empty() {
+        if self.framing.is_nothing() || !self.wire.stream.arrived.unread().is_empty() {
             return Beginning::Begun;
         }
-        self.wire.arrived.make_room(self.framing.first_read());
-        self.wire.arrived.read_at_most(self.framing.length());
+        self.wire.stream.arrived.make_room(self.framing.first_read());
+        self.wire.stream.arrived.read_at_most(self.framing.length());
         match self.wire.receive_since(now, timeout) {
             Ok(0) => Beginning::Over(ClientEnd::Closed),
             Ok(_) => Beginning::Begun,
@@ -195,13 +196,13 @@ impl Connection {
     /// client is often the only one; then nobody comes meanwhile, and whoever accepts would have to be told of the end.
     pub(crate) fn may_be_left(&self, next: &Next) -> bool {
         matches!(next, Next::End(Ending::Close))
-            && self.wire.arrived.unread().is_empty()
+            && self.wire.stream.arrived.unread().is_empty()
             && self.client.connection > 1
     }
 
     /// Reads into this buffer, which another connection has left.
     pub(crate) fn take_buffer(&mut self, buffer: Buffer) {
-        self.wire.arrived.take_buffer(buffer);
+        self.wire.stream.arrived.take_buffer(buffer);
     }
 
     /// Begins the close. Gives the connection back if the client is still there, and its buffer.
@@ -210,14 +211,14 @@ impl Connection {
             self.over(end);
             return None;
         }
-        *buffer = self.wire.arrived.leave_buffer();
+        *buffer = self.wire.stream.arrived.leave_buffer();
         self.closing_since = Some(Instant::now());
         Some(self)
     }
 
     /// Nobody need wait for its client any more.
     pub(crate) fn cut(&self) {
-        self.wire.cut();
+        self.wire.stream.cut();
     }
 
     /// How far its client is with the close, without waiting.
@@ -253,14 +254,17 @@ impl Connection {
     fn set_end(&mut self, client: ClientEnd) {
         self.live.end.get_or_init(|| ConnectionEnd {
             client,
-            is_reset: self.wire.resets,
+            is_reset: self.wire.stream.resets(),
             trailing: (self.wire.trailing.len > 0)
                 .then(|| Box::new(mem::replace(&mut self.wire.trailing, Kept::new(0)))),
             at: Instant::now(),
             acknowledged: self
                 .wire
+                .stream
                 .unacknowledged()
-                .filter(|&bytes| bytes == 0 || client != ClientEnd::ClosedByUs || self.wire.resets)
+                .filter(|&bytes| {
+                    bytes == 0 || client != ClientEnd::ClosedByUs || self.wire.stream.resets()
+                })
                 .map(|bytes| self.sent.saturating_sub(bytes)),
         });
     }
@@ -275,8 +279,8 @@ impl Connection {
             self.receive(host, begun, &mut framer, &mut capture)
         }));
         let (end, result) = received.unwrap_or_else(|payload| {
-            capture.kept.take(self.wire.arrived.unread());
-            self.wire.arrived.consume(self.wire.arrived.unread().len());
+            capture.kept.take(self.wire.stream.arrived.unread());
+            self.wire.stream.arrived.consume(self.wire.stream.arrived.unread().len());
             (
                 RequestEnd::Failed,
                 Err(Failure::Panic("the sink, the framing or the observer", payload)),
@@ -314,8 +318,8 @@ impl Connection {
             if over {
                 break RequestEnd::Complete;
             }
-            if self.wire.arrived.unread().len() == held {
-                self.wire.arrived.read_at_most(framer.left());
+            if self.wire.stream.arrived.unread().len() == held {
+                self.wire.stream.arrived.read_at_most(framer.left());
                 // Neither may a client that is never silent keep others waiting.
                 if begun.elapsed() >= PATIENCE {
                     host.about_to_wait();
@@ -327,7 +331,7 @@ impl Connection {
                     Err(error) => {
                         let end = match error.kind() {
                             io::ErrorKind::TimedOut => RequestEnd::TimedOut,
-                            _ if wire::is_gone(&error) => RequestEnd::Reset,
+                            _ if stream::is_gone(&error) => RequestEnd::Reset,
                             _ => RequestEnd::Failed,
                         };
                         result = Err(Failure::Receive(self.missing(error)));
@@ -335,7 +339,7 @@ impl Connection {
                     }
                 }
             }
-            let unread = self.wire.arrived.unread();
+            let unread = self.wire.stream.arrived.unread();
             let verdict = framer.feed(unread);
             let length = match verdict {
                 Ok(Verdict::More) => unread.len(),
@@ -346,7 +350,7 @@ impl Connection {
             over = matches!(verdict, Ok(Verdict::Done(_)));
             held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
             let taken = capture.take(&unread[..length]);
-            self.wire.arrived.consume(length);
+            self.wire.stream.arrived.consume(length);
             self.live.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
             result = result.and(taken);
             if let Err(TooMuch { limit, .. }) = verdict {
@@ -358,8 +362,8 @@ impl Connection {
             }
         };
         // The end that the framing waited for did not come: what it held is of the request, too.
-        result = result.and(capture.take(&self.wire.arrived.unread()[..held]));
-        self.wire.arrived.consume(held);
+        result = result.and(capture.take(&self.wire.stream.arrived.unread()[..held]));
+        self.wire.stream.arrived.consume(held);
         (end, result.and(capture.close()))
     }
 
@@ -432,12 +436,12 @@ impl Connection {
                 })
             }
             // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
-            Err(send::Failure::Send(error)) if wire::is_gone(&error) && progress.sent > 0 => {
+            Err(send::Failure::Send(error)) if stream::is_gone(&error) && progress.sent > 0 => {
                 progress.client_left = true;
                 Ok(ending)
             }
             Err(send::Failure::Send(error)) => {
-                progress.client_left = wire::is_gone(&error);
+                progress.client_left = stream::is_gone(&error);
                 Err(Failure::Send(error))
             }
             Err(send::Failure::Source(error)) => Err(Failure::Respond(error)),

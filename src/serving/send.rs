@@ -11,12 +11,13 @@ use crate::http1::persistence::Persistence;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
 use crate::os::path_error::on_path;
+use crate::os::stream::{Behind, LARGE_BUFFER};
 use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
 use crate::response::steps::{Pace, Pieces, Response, Step};
 use crate::serving::host::{Host, PATIENCE};
-use crate::serving::wire::{Behind, LARGE_BUFFER, Last, Wire};
+use crate::serving::wire::{Last, Wire};
 
 /// How many bytes a response sends; `None` if only sending it will tell.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {

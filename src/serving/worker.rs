@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::request::Request;
 use crate::os::deadline::Deadline;
+use crate::os::stream::Buffer;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 use crate::serving::close::Leaving;
@@ -26,7 +27,6 @@ use crate::serving::host::{Host, PATIENCE};
 use crate::serving::service::{Idleness, Outcome, Role, Service};
 use crate::serving::settings::Settings;
 use crate::serving::user_code::Payload;
-use crate::serving::wire::Buffer;
 
 /// How often a worker whose client is silent looks up, in the end: often enough for `finish`, rarely enough for thousands.
 const LONG_PATIENCE: Duration = Duration::from_millis(160);

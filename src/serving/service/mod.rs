@@ -27,11 +27,12 @@ use crate::journal::record::{ConnectionRecord, Journal};
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listening;
 use crate::os::lock::lock;
+use crate::os::stream;
 use crate::serving::connection::{Connection, Fault};
 use crate::serving::event::Event;
 use crate::serving::settings::Settings;
 use crate::serving::user_code::{Payload, Plug};
-use crate::serving::wire::{self, Wire};
+use crate::serving::wire::Wire;
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -272,7 +273,7 @@ impl Service {
         #[cfg(not(target_os = "linux"))]
         stream.set_nonblocking(false)?;
         if !self.options_are_set {
-            wire::set_options(&stream)?;
+            stream::set_options(&stream)?;
         }
         let mut wire = Wire::new(stream, self.settings.retain, self.patience);
         let mut state = self.state();

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use super::background::Background;
 use crate::journal::request::Request;
 use crate::os::address;
-use crate::serving::wire::{self, LARGE_BUFFER, Wire};
+use crate::os::stream::{self, LARGE_BUFFER, Stream};
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
     name: Arc<str>,
-    wire: Wire,
+    stream: Stream,
     upload: Arc<Upload>,
     received: u64,
 }
@@ -48,9 +48,9 @@ impl Upstream {
             sent: AtomicUsize::new(0),
             response_over: OnceLock::new(),
         };
-        let wire = Wire::new(stream, 0, None);
+        let stream = Stream::new(stream, None);
         let upstream =
-            Upstream { name: Arc::clone(name), wire, upload: Arc::new(upload), received: 0 };
+            Upstream { name: Arc::clone(name), stream, upload: Arc::new(upload), received: 0 };
         upstream.send(background).map_err(|error| upstream.error(error))?;
         Ok(upstream)
     }
@@ -81,7 +81,7 @@ impl Upstream {
     pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         loop {
             let sent = self.upload.sent();
-            match self.wire.receive(timeout) {
+            match self.stream.receive(timeout) {
                 // It is not silent: it takes its request.
                 Err(error)
                     if error.kind() == io::ErrorKind::TimedOut && self.upload.sent() > sent => {}
@@ -96,11 +96,11 @@ impl Upstream {
 
     /// What has been received and not been consumed.
     pub(crate) fn unread(&self) -> &[u8] {
-        self.wire.arrived.unread()
+        self.stream.arrived.unread()
     }
 
     pub(crate) fn consume(&mut self, length: usize) {
-        self.wire.arrived.consume(length);
+        self.stream.arrived.consume(length);
     }
 
     /// Adds which step has failed.
@@ -154,7 +154,7 @@ impl Upload {
                 Sending::GoesOn
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Sending::GoesOn,
-            Err(error) if wire::is_timeout(&error) => Sending::IsStuck,
+            Err(error) if stream::is_timeout(&error) => Sending::IsStuck,
             Err(_) => Sending::Over,
         }
     }
@@ -191,7 +191,7 @@ fn connect(name: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
         }
     }
     let stream = result?;
-    wire::set_options(&stream)?;
+    stream::set_options(&stream)?;
     Ok(stream)
 }
 
