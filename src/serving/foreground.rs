@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -86,7 +87,7 @@ pub(crate) fn serve_until(
     timeout: Option<Duration>,
 ) -> Result<()> {
     let _turn = service.turn_for_many();
-    stop.tell(service, || {
+    stop.while_waking(Waker::from(Arc::clone(service)), || {
         worker::start_if_none_is_idle(service)?;
         service.wait_until(stop, timeout)
     })

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use crate::os::lock::lock;
-use crate::serving::service::Service;
 
 /// When [`serve_until`](crate::TcpServer::serve_until) is to return. Clones are the same.
 ///
@@ -40,8 +40,8 @@ pub struct Stop {
 struct Shared {
     exchanges: Option<u64>,
     is_requested: AtomicBool,
-    /// Who waits for it.
-    serving: Mutex<Vec<Weak<Service>>>,
+    /// Those of the calls that serve now.
+    wakers: Mutex<Vec<Waker>>,
 }
 
 impl Stop {
@@ -60,9 +60,8 @@ impl Stop {
     /// [`serve_until`](crate::TcpServer::serve_until) that comes later returns at once.
     pub fn stop(&self) {
         self.shared.is_requested.store(true, Ordering::SeqCst);
-        for service in lock(&self.shared.serving).iter().filter_map(Weak::upgrade) {
-            service.begin_no_more();
-        }
+        let wakers = lock(&self.shared.wakers).clone();
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn is_requested(&self) -> bool {
@@ -73,25 +72,26 @@ impl Stop {
         self.shared.exchanges
     }
 
-    /// Has this service told when the time has come, while `serve` runs.
-    pub(crate) fn tell<T>(&self, service: &Arc<Service>, serve: impl FnOnce() -> T) -> T {
-        let told = Arc::downgrade(service);
-        lock(&self.shared.serving).push(Weak::clone(&told));
-        let _told = Told { stop: self, service: told };
+    /// Wakes `waker` when [`stop`](Self::stop) is called while `serve` runs.
+    pub(crate) fn while_waking<T>(&self, waker: Waker, serve: impl FnOnce() -> T) -> T {
+        lock(&self.shared.wakers).push(waker.clone());
+        let _registered = Registered { stop: self, waker };
         serve()
     }
 }
 
-/// Also if what is served panics.
-struct Told<'s> {
+/// Takes the waker back, also after a panic of what is served.
+struct Registered<'s> {
     stop: &'s Stop,
-    service: Weak<Service>,
+    waker: Waker,
 }
 
-impl Drop for Told<'_> {
+impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        let mut serving = lock(&self.stop.shared.serving);
-        serving.retain(|service| !Weak::ptr_eq(service, &self.service));
+        let mut wakers = lock(&self.stop.shared.wakers);
+        if let Some(index) = wakers.iter().position(|waker| waker.will_wake(&self.waker)) {
+            wakers.swap_remove(index);
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! waiting for an outcome. A peer needs no permits.
 
 use std::panic;
-use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::task::Wake;
 use std::time::Duration;
 
 use super::outcomes::Told;
@@ -98,13 +99,6 @@ impl Service {
         }
     }
 
-    /// No other exchange may begin: who waits for them looks whether all are over.
-    pub(crate) fn begin_no_more(&self) {
-        let mut state = self.state();
-        state.permits = 0;
-        self.notify(&state);
-    }
-
     /// Waits until an exchange may begin; false says that none ever will.
     pub(crate) fn take_permit(&self) -> bool {
         let mut state = self.state();
@@ -121,5 +115,14 @@ impl Service {
 
     pub(crate) fn no_request(&self, timeout: Option<Duration>) -> Error {
         Error::NoRequest { addr: self.addr(), timeout: timeout.unwrap_or_default() }
+    }
+}
+
+/// A [`Stop`] was requested: no other exchange may begin, and the calling thread looks whether all are over.
+impl Wake for Service {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.state();
+        state.permits = 0;
+        self.notify(&state);
     }
 }
