@@ -198,7 +198,8 @@ pub use serving::event::Event;
 pub use serving::stop::Stop;
 pub use sink::request_sink::{FileSink, FnSink, MemorySink, RequestSink};
 pub use sink::writer::WriterSink;
-pub use source::map_response::MapResponse;
+#[doc(hidden)]
+pub use source::hints::Hints;
 pub use source::proxy::Proxy;
-pub use source::response_source::{FileSource, ResponseSource};
+pub use source::response_source::{FileSource, MapResponse, ResponseSource};
 pub use source::sequence::{PerConnection, Sequence};

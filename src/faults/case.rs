@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
-use crate::framing::Framing;
-use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
+use crate::source::hints::Hints;
 use crate::source::response_source::ResponseSource;
 
 /// One case of a family of faults. Its name is the call that makes it: `cut(17, Ending::Reset)` is what
@@ -72,15 +71,7 @@ impl ResponseSource for Case {
         self.response.respond(request)
     }
 
-    fn framing(&mut self, client: &Client) -> Option<Framing> {
-        self.response.framing(client)
-    }
-
-    fn has_framings(&self) -> bool {
-        self.response.has_framings()
-    }
-
-    fn is_prompt(&self) -> bool {
-        self.response.is_prompt()
+    fn hints(&mut self) -> Hints<'_> {
+        self.response.hints()
     }
 }

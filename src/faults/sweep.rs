@@ -12,6 +12,7 @@ use crate::os::lock::lock;
 use crate::response::steps::Response;
 use crate::server::peer::Peer;
 use crate::server::tcp_server::TcpServer;
+use crate::source::hints::{FirstFraming, Hints};
 use crate::source::response_source::ResponseSource;
 
 /// Calls `test` with each case, and with a peer that answers with it, as often as the client asks: one that tries again after
@@ -65,16 +66,14 @@ impl ResponseSource for Stage {
         lock(&self.0).respond(request)
     }
 
-    fn framing(&mut self, client: &Client) -> Option<Framing> {
-        lock(&self.0).framing(client)
+    fn hints(&mut self) -> Hints<'_> {
+        Hints { first_framing: Some(self), ..Hints::prompt() }
     }
+}
 
-    fn has_framings(&self) -> bool {
-        true
-    }
-
-    fn is_prompt(&self) -> bool {
-        true
+impl FirstFraming for Stage {
+    fn first_framing(&mut self, _: &Client) -> Option<Framing> {
+        lock(&self.0).after.clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -350,13 +350,7 @@ impl TcpServerBuilder {
     }
 
     fn service(self, role: Role) -> Result<Arc<Service>> {
-        let plug = Plug {
-            sink: self.sink.map(Mutex::new),
-            is_prompt: self.source.is_prompt(),
-            has_framings: self.source.has_framings(),
-            source: Mutex::new(self.source),
-            observer: self.observer.map(|observer| Arc::new(Mutex::new(observer))),
-        };
+        let plug = Plug::new(self.sink, self.source, self.observer);
         let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
         let patience = (options_are_set && role == Role::Peer).then_some(PATIENCE);
         let (addr, listener) = if let Some(listener) = self.listener {

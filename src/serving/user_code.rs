@@ -14,14 +14,17 @@ use crate::os::lock::lock;
 use crate::response::steps::Response;
 use crate::serving::event::Event;
 use crate::sink::request_sink::RequestSink;
+use crate::source::hints::Answers;
 use crate::source::response_source::ResponseSource;
 
 pub(crate) struct Plug {
     pub(crate) sink: Option<Mutex<Box<dyn RequestSink>>>,
-    pub(crate) source: Mutex<Box<dyn ResponseSource>>,
+    source: Mutex<Box<dyn ResponseSource>>,
+    /// The answer of a source that has one for all requests.
+    fixed: Option<Response>,
     /// Whether the source answers without waiting for anything.
     pub(crate) is_prompt: bool,
-    pub(crate) has_framings: bool,
+    has_framings: bool,
     pub(crate) observer: Option<Arc<Mutex<Observer>>>,
 }
 
@@ -31,17 +34,42 @@ pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
 pub(crate) type Payload = Box<dyn Any + Send>;
 
 impl Plug {
+    pub(crate) fn new(
+        sink: Option<Box<dyn RequestSink>>,
+        mut source: Box<dyn ResponseSource>,
+        observer: Option<Observer>,
+    ) -> Self {
+        let hints = source.hints();
+        let (is_prompt, has_framings) = (hints.is_prompt(), hints.first_framing.is_some());
+        let fixed =
+            if let Answers::Fixed(response) = hints.answers { Some(response) } else { None };
+        Plug {
+            sink: sink.map(Mutex::new),
+            fixed,
+            is_prompt,
+            has_framings,
+            source: Mutex::new(source),
+            observer: observer.map(|observer| Arc::new(Mutex::new(observer))),
+        }
+    }
+
     pub(crate) fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
         self.sink.as_ref().map(|sink| lock(sink).open(client)).transpose()
     }
 
     /// Where the first request of a connection ends, if the source says.
     pub(crate) fn framing(&self, client: &Client) -> Option<Framing> {
-        if self.has_framings { lock(&self.source).framing(client) } else { None }
+        if !self.has_framings {
+            return None;
+        }
+        lock(&self.source).hints().first_framing?.first_framing(client)
     }
 
     /// The source's answer, or its panic: the exchange is to be recorded and its connection closed all the same.
     pub(crate) fn respond(&self, request: &Request) -> Result<io::Result<Response>, Payload> {
+        if let Some(fixed) = &self.fixed {
+            return Ok(Ok(fixed.clone()));
+        }
         panic::catch_unwind(AssertUnwindSafe(|| lock(&self.source).respond(request)))
     }
 

@@ -1,5 +1,6 @@
 //! Where responses come from: the trait, and its implementations for files, bytes in memory and closures.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use crate::framing::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
-use crate::source::map_response::MapResponse;
+use crate::source::hints::{Answers, FirstFraming, Hints};
 
 /// Where responses come from.
 ///
@@ -75,28 +76,11 @@ pub trait ResponseSource: Send {
         Ok(())
     }
 
-    /// Where the first request of a connection ends that has just been accepted, if not where the server's
-    /// [framing](crate::TcpServerBuilder::framing) says. Asked of sources that [have framings](Self::has_framings) only.
-    ///
-    /// Defaults to `None`; for a [`Response`] it is what [`Response::after`] says.
-    fn framing(&mut self, client: &Client) -> Option<Framing> {
-        let _ = client;
-        None
-    }
-
-    /// Whether [`framing`](Self::framing) is to be asked, of each connection.
-    ///
-    /// Defaults to no.
-    fn has_framings(&self) -> bool {
-        false
-    }
-
-    /// Whether [`respond`](Self::respond) returns at once, without waiting for anything that another connection or
-    /// another thread has to do. A peer that knows this can do without a second thread.
-    ///
-    /// Defaults to no; what comes from memory or a file says yes.
-    fn is_prompt(&self) -> bool {
-        false
+    /// What the core needs to know of this source beside its responses. Not part of the stable interface: a source that
+    /// wraps another one forwards it, others need not write it.
+    #[doc(hidden)]
+    fn hints(&mut self) -> Hints<'_> {
+        Hints::default()
     }
 
     /// This source with each of its responses changed on the way: faults on top of a file, a sequence, a
@@ -121,7 +105,39 @@ pub trait ResponseSource: Send {
         Self: Sized,
         F: FnMut(Response) -> Response + Send,
     {
-        MapResponse::new(self, change)
+        MapResponse { source: self, change }
+    }
+}
+
+/// A source with each of its responses changed by a closure: made by
+/// [`ResponseSource::map_response`].
+#[derive(Clone)]
+pub struct MapResponse<S, F> {
+    source: S,
+    change: F,
+}
+
+impl<S, F> ResponseSource for MapResponse<S, F>
+where
+    S: ResponseSource,
+    F: FnMut(Response) -> Response + Send,
+{
+    fn respond(&mut self, request: &Request) -> io::Result<Response> {
+        self.source.respond(request).map(&mut self.change)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.source.finish()
+    }
+
+    fn hints(&mut self) -> Hints<'_> {
+        self.source.hints().with_changed_answers()
+    }
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for MapResponse<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapResponse").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -144,16 +160,8 @@ impl ResponseSource for Box<dyn ResponseSource> {
         (**self).finish()
     }
 
-    fn framing(&mut self, client: &Client) -> Option<Framing> {
-        (**self).framing(client)
-    }
-
-    fn has_framings(&self) -> bool {
-        (**self).has_framings()
-    }
-
-    fn is_prompt(&self) -> bool {
-        (**self).is_prompt()
+    fn hints(&mut self) -> Hints<'_> {
+        (**self).hints()
     }
 }
 
@@ -162,16 +170,16 @@ impl ResponseSource for Response {
         Ok(self.clone())
     }
 
-    fn framing(&mut self, _: &Client) -> Option<Framing> {
+    fn hints(&mut self) -> Hints<'_> {
+        let answers = Answers::Fixed(self.clone());
+        let first_framing = if self.after.is_some() { Some(self as _) } else { None };
+        Hints { answers, first_framing }
+    }
+}
+
+impl FirstFraming for Response {
+    fn first_framing(&mut self, _: &Client) -> Option<Framing> {
         self.after.clone()
-    }
-
-    fn has_framings(&self) -> bool {
-        self.after.is_some()
-    }
-
-    fn is_prompt(&self) -> bool {
-        true
     }
 }
 
@@ -182,8 +190,8 @@ macro_rules! fixed_answer {
                 Ok(Response::from(self.clone()))
             }
 
-            fn is_prompt(&self) -> bool {
-                true
+            fn hints(&mut self) -> Hints<'_> {
+                Hints::fixed(Response::from(self.clone()))
             }
         }
     )*};
@@ -237,7 +245,7 @@ impl ResponseSource for FileSource {
         Ok(Response::file(&self.path))
     }
 
-    fn is_prompt(&self) -> bool {
-        true
+    fn hints(&mut self) -> Hints<'_> {
+        Hints::fixed(Response::file(&self.path))
     }
 }

@@ -9,6 +9,7 @@ use crate::journal::count::Count;
 use crate::journal::request::Request;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
+use crate::source::hints::{Answers, FirstFraming, Hints};
 use crate::source::response_source::ResponseSource;
 
 /// One answer after another, whichever connection asks.
@@ -115,19 +116,6 @@ impl ResponseSource for Sequence {
         Ok(answer)
     }
 
-    /// An answer with a framing of its own is for the next connection that is accepted.
-    fn framing(&mut self, client: &Client) -> Option<Framing> {
-        let index = self.next()?;
-        let framing = self.answers[index].after.clone()?;
-        self.promised.insert(client.connection(), index);
-        self.given += 1;
-        Some(framing)
-    }
-
-    fn has_framings(&self) -> bool {
-        self.answers.iter().any(|answer| answer.after.is_some())
-    }
-
     fn finish(&mut self) -> io::Result<()> {
         let fetched = self.given - self.promised.len();
         if fetched >= self.answers.len() {
@@ -137,8 +125,21 @@ impl ResponseSource for Sequence {
         Err(io::Error::other(format!("only {fetched} of the sequence's {all} were fetched")))
     }
 
-    fn is_prompt(&self) -> bool {
-        true
+    fn hints(&mut self) -> Hints<'_> {
+        let has_framings = self.answers.iter().any(|answer| answer.after.is_some());
+        let first_framing = if has_framings { Some(self as _) } else { None };
+        Hints { first_framing, ..Hints::prompt() }
+    }
+}
+
+impl FirstFraming for Sequence {
+    /// An answer with a framing of its own is for the next connection that is accepted.
+    fn first_framing(&mut self, client: &Client) -> Option<Framing> {
+        let index = self.next()?;
+        let framing = self.answers[index].after.clone()?;
+        self.promised.insert(client.connection(), index);
+        self.given += 1;
+        Some(framing)
     }
 }
 
@@ -230,20 +231,30 @@ impl ResponseSource for PerConnection {
         Ok(())
     }
 
-    fn framing(&mut self, client: &Client) -> Option<Framing> {
+    fn hints(&mut self) -> Hints<'_> {
+        let mut hints = Hints::prompt();
+        let mut has_framings = false;
+        for source in &mut self.sources {
+            let of_source = source.hints();
+            has_framings |= of_source.first_framing.is_some();
+            if !of_source.is_prompt() {
+                hints.answers = Answers::MayWait;
+            }
+        }
+        if has_framings {
+            hints.first_framing = Some(self);
+        }
+        hints
+    }
+}
+
+impl FirstFraming for PerConnection {
+    fn first_framing(&mut self, client: &Client) -> Option<Framing> {
         let next = self.given.len();
-        let framing = self.sources.get_mut(next)?.framing(client)?;
+        let framing = self.sources.get_mut(next)?.hints().first_framing?.first_framing(client)?;
         self.given.insert(client.connection(), next);
         self.promised.insert(client.connection());
         Some(framing)
-    }
-
-    fn has_framings(&self) -> bool {
-        self.sources.iter().any(ResponseSource::has_framings)
-    }
-
-    fn is_prompt(&self) -> bool {
-        self.sources.iter().all(ResponseSource::is_prompt)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fake_peer::{FileSource, Proxy, Request, Response, ResponseSource};
+use fake_peer::{FileSource, Hints, Proxy, Request, Response, ResponseSource};
 
 use crate::console::Console;
 use crate::options::{Exchanges, Faults, Input, Send};
@@ -43,10 +43,6 @@ impl ResponseSource for InOrder {
             Input::File(file) => Response::file(file),
             Input::Stdin => self.stdin.response(),
         })
-    }
-
-    fn is_prompt(&self) -> bool {
-        true
     }
 }
 
@@ -161,8 +157,8 @@ impl ResponseSource for Recording {
         self.proxy.respond(request)
     }
 
-    fn is_prompt(&self) -> bool {
-        self.proxy.is_prompt()
+    fn hints(&mut self) -> Hints<'_> {
+        self.proxy.hints()
     }
 }
 

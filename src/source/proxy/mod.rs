@@ -15,6 +15,7 @@ use self::upstream::UpstreamError;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
 use crate::sink::record_file::RecordFile;
+use crate::source::hints::Hints;
 use crate::source::response_source::ResponseSource;
 
 /// Forwards each request to an upstream server and relays its response, byte for byte and as it arrives; records it, if
@@ -161,8 +162,8 @@ impl ResponseSource for Proxy {
         self.background.join()
     }
 
-    fn is_prompt(&self) -> bool {
-        true
+    fn hints(&mut self) -> Hints<'_> {
+        Hints::prompt()
     }
 }
 
