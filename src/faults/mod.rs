@@ -139,7 +139,7 @@ pub use families::{Truncations, byte_by_byte, splits, truncations};
 pub use sweep::sweep;
 pub use unserved::Unserved;
 
-use crate::framing::Framing;
+use crate::framing::rule::Framing;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 

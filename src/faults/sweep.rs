@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::case::Case;
 use crate::error::{Error, Result};
-use crate::framing::Framing;
+use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::os::lock::lock;

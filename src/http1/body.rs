@@ -2,9 +2,9 @@
 //! ends. What no length at all means is up to who asks: it is no body for a request, and all that comes for a response.
 
 use super::chunked::{Chunked, Progress};
+use super::head::Head;
 use super::problem::Problem;
 use super::verdict::{Verdict, count_down};
-use crate::http1::head::Head;
 
 /// The length of a body, by the fields of its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

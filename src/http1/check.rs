@@ -5,11 +5,11 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use crate::http1::body::BodyLength;
-use crate::http1::chunked::{Chunked, Progress};
-use crate::http1::head::{self, Head, HeadEnd, Line, STATUS_LINE_START, StatusLine};
-use crate::http1::problem::Problem;
-use crate::http1::response::{Asked, Follows, HEAD_LIMIT};
+use super::body::BodyLength;
+use super::chunked::{Chunked, Progress};
+use super::head::{self, Head, HeadEnd, Line, STATUS_LINE_START, StatusLine};
+use super::problem::Problem;
+use super::response::{Asked, Follows, HEAD_LIMIT};
 
 /// Looks for what is odd about an HTTP/1 response: what an editor did to it, or what a test wants. Of each
 /// [kind](FindingKind) the first one is given; they come in the order of the bytes.

@@ -2,9 +2,9 @@
 
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
+use super::head::{Head, HeadEnd};
 use super::problem::Problem;
 use super::verdict::{TooMuch, Verdict};
-use crate::http1::head::{Head, HeadEnd};
 
 #[derive(Debug)]
 pub(crate) struct HttpFramer {

@@ -3,10 +3,10 @@
 
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
+use super::head::{Head, HeadEnd, STATUS_LINE_START};
 use super::problem::Problem;
 use super::verdict::Verdict;
 use super::wishes::Wishes;
-use crate::http1::head::{Head, HeadEnd, STATUS_LINE_START};
 
 /// What is longer is no head.
 pub(crate) const HEAD_LIMIT: usize = 16 << 20;

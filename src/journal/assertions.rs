@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::request::Request;
 use crate::http1::head::Head;
-use crate::journal::request::Request;
 
 /// How many bytes before and behind a difference are shown.
 const AROUND: usize = 32;

@@ -4,6 +4,8 @@ pub(crate) mod assertions;
 pub(crate) mod client;
 pub(crate) mod count;
 pub(crate) mod exchange;
+pub(crate) mod live;
 pub(crate) mod prefix;
+mod print;
 pub(crate) mod record;
 pub(crate) mod request;

@@ -4,10 +4,10 @@ use std::fmt;
 use std::str;
 use std::sync::Arc;
 
+use super::client::Client;
 use crate::http1::chunked::{Chunked, Progress};
 use crate::http1::head::{Head, RequestLine};
 use crate::http1::problem::Problem;
-use crate::journal::client::Client;
 
 /// One request, as its bytes arrived. Cheap to clone.
 ///

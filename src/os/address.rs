@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::os::stream;
+use super::stream;
 
 /// Binds to the first address of `text` (`host:port`) that can be bound. Waiting for a client ends after `patience`.
 pub(crate) fn listen(

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::os::deadline::Deadline;
-use crate::os::kernel;
-use crate::os::stream;
+use super::deadline::Deadline;
+use super::kernel;
+use super::stream;
 
 #[derive(Debug)]
 pub(crate) struct Listening {

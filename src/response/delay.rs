@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-use crate::response::random::{Random, fresh_seed};
+use super::random::{Random, fresh_seed};
 
 /// How long a response waits: a fixed [`Duration`], or a time drawn from a distribution.
 ///

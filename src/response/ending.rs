@@ -1,6 +1,6 @@
 //! What happens after the last step of a response. Carrying it out is `closing`'s.
 
-use crate::framing::Framing;
+use crate::framing::rule::Framing;
 
 /// What happens to the connection after the last step of a response.
 ///

@@ -1,8 +1,8 @@
 //! Builds the bytes of plain HTTP/1.1 responses, for tests to which their form does not matter, and checks those that
 //! a user wrote. What a user wrote is never touched.
 
+use super::steps::Response;
 pub use crate::http1::check::{Finding, FindingKind, check};
-use crate::response::steps::Response;
 
 /// `200 OK` with this body and its Content-Length.
 ///

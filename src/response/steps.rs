@@ -6,10 +6,11 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::framing::Framing;
-use crate::response::delay::Delay;
-use crate::response::ending::Ending;
-use crate::response::gate::Gate;
+use super::delay::Delay;
+use super::ending::Ending;
+use super::gate::Gate;
+use super::pace::{Pace, Pieces};
+use crate::framing::rule::Framing;
 
 /// What to answer: steps, then an ending. Not one byte is added to what the steps say.
 ///
@@ -37,20 +38,6 @@ pub struct Response {
 
 /// What a socket's buffer has room for.
 const SHORT: usize = 16 * 1024;
-
-/// How the bytes of a response leave.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pace {
-    pub(crate) pieces: Option<Pieces>,
-    pub(crate) bytes_per_second: Option<NonZeroU64>,
-}
-
-/// The pieces that a response leaves in, and the pause between two.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Pieces {
-    Of { size: NonZeroUsize, pause: Delay },
-    SplitAt { byte: u64, pause: Delay },
-}
 
 #[derive(Clone)]
 pub(crate) enum Step {

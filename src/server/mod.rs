@@ -1,6 +1,7 @@
 //! `TcpServer`, `Peer`, and the futures of a peer.
 
 pub(crate) mod blocking_future;
+pub(crate) mod builder;
 pub(crate) mod peer;
 pub(crate) mod take_future;
 pub(crate) mod tcp_server;

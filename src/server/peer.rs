@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::builder::TcpServerBuilder;
+use super::take_future::Taking;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::journal::record::Journal;
 use crate::journal::request::Request;
-use crate::server::take_future::Taking;
-use crate::server::tcp_server::{TcpServer, TcpServerBuilder};
 use crate::serving::connection::Fault;
-use crate::serving::service::Service;
+use crate::serving::service::{Role, Service};
 use crate::serving::worker;
 use crate::source::response_source::ResponseSource;
 
@@ -57,7 +57,7 @@ pub struct Peer {
 
 impl Peer {
     /// A peer on a free port of 127.0.0.1 that gives the same answer, or the answers of this source, to all that come.
-    /// Its settings are the defaults of [`TcpServer::builder`], which has all of them, and
+    /// Its settings are the defaults of [`builder`](Self::builder), which has all of them, and
     /// [`spawn`](crate::TcpServerBuilder::spawn) for a peer with others.
     ///
     /// # Panics
@@ -65,7 +65,7 @@ impl Peer {
     /// If there is no free port, or no thread can be started.
     #[track_caller]
     pub fn answer(source: impl ResponseSource + 'static) -> Self {
-        match TcpServer::builder().source(source).spawn() {
+        match Peer::builder().source(source).spawn() {
             Ok(peer) => peer,
             Err(error) => panic!("{}", error.report()),
         }
@@ -74,7 +74,7 @@ impl Peer {
     /// Settings for a peer, all at their defaults; [`spawn`](crate::TcpServerBuilder::spawn) starts it. The same builder as
     /// that of [`TcpServer::builder`](crate::TcpServer::builder).
     pub fn builder() -> TcpServerBuilder {
-        TcpServer::builder()
+        TcpServerBuilder::new()
     }
 
     /// How many exchanges the peer must serve: [`finish`](Self::finish) and the drop fail if there were more or fewer.
@@ -246,6 +246,17 @@ impl Peer {
     fn end(&mut self) -> std::result::Result<(), Fault> {
         self.finished = true;
         self.service.finish(self.expected)
+    }
+}
+
+impl TcpServerBuilder {
+    /// Binds, listens and serves in the background: see [`Peer`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
+    pub fn spawn(self) -> Result<Peer> {
+        Peer::start(self.service(Role::Peer)?)
     }
 }
 

@@ -1,26 +1,15 @@
-//! The server and its builder: settings, defaults, and the way in.
+//! A server in the foreground: it serves when its user calls it.
 
-use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::framing::Framing;
+use super::builder::TcpServerBuilder;
+use crate::error::Result;
 use crate::journal::exchange::Exchange;
-use crate::os::address;
-use crate::os::stream::PASSES_ON_OPTIONS;
-use crate::response::steps::Response;
-use crate::server::peer::Peer;
-use crate::serving::event::Event;
 use crate::serving::foreground;
-use crate::serving::host::PATIENCE;
 use crate::serving::service::{Role, Service};
-use crate::serving::settings::Settings;
 use crate::serving::stop::Stop;
-use crate::serving::user_code::{Observer, Plug};
-use crate::sink::request_sink::RequestSink;
-use crate::source::response_source::ResponseSource;
 
 /// A server: bound and listening, not yet serving.
 ///
@@ -114,7 +103,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// When the exchange failed: see [`Error`]. The server can go on serving.
+    /// When the exchange failed: see [`Error`](crate::Error). The server can go on serving.
     ///
     /// # Panics
     ///
@@ -145,7 +134,7 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// The first error of an exchange; serving went on after it. [`Error::NoRequest`] if none began within the
+    /// The first error of an exchange; serving went on after it. [`Error::NoRequest`](crate::Error::NoRequest) if none began within the
     /// [accept timeout](Self::accept_timeout), and none was being served; it counts anew from each exchange.
     ///
     /// # Panics
@@ -156,225 +145,19 @@ impl TcpServer {
     }
 }
 
-impl Drop for TcpServer {
-    fn drop(&mut self) {
-        self.service.stop();
-    }
-}
-
-/// What a server is to do: made by [`TcpServer::builder`].
-pub struct TcpServerBuilder {
-    addr: String,
-    listener: Option<TcpListener>,
-    backlog: u32,
-    settings: Settings,
-    sink: Option<Box<dyn RequestSink>>,
-    source: Box<dyn ResponseSource>,
-    observer: Option<Observer>,
-}
-
 impl TcpServerBuilder {
-    fn new() -> Self {
-        TcpServerBuilder {
-            addr: "127.0.0.1:0".into(),
-            listener: None,
-            backlog: 1024,
-            settings: Settings::default(),
-            sink: None,
-            source: Box::new(Response::new()),
-            observer: None,
-        }
-    }
-
-    /// Where to listen: `host:port`, as text or as a [`SocketAddr`]. Port 0 takes a free one. `localhost` is
-    /// 127.0.0.1, whatever the resolver lists first; `[::1]:0` is there for who wants IPv6.
-    ///
-    /// Defaults to `127.0.0.1:0`.
-    #[must_use]
-    #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
-    pub fn addr(mut self, addr: impl ToString) -> Self {
-        self.addr = addr.to_string();
-        self
-    }
-
-    /// Serves on a listener made elsewhere, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set
-    /// to blocking. Nobody else may accept on it or on a clone of it: it is shut down in the end.
-    ///
-    /// Defaults to none.
-    #[must_use]
-    pub fn listener(mut self, listener: TcpListener) -> Self {
-        self.listener = Some(listener);
-        self
-    }
-
-    /// How many connections may wait to be accepted: the `listen(2)` backlog. The system has a limit of its own
-    /// (`net.core.somaxconn` on Linux).
-    ///
-    /// Defaults to 1024.
-    #[must_use]
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.backlog = connections;
-        self
-    }
-
-    /// Where request bytes go.
-    ///
-    /// Defaults to nowhere: the exchange has the request.
-    #[must_use]
-    pub fn sink(mut self, sink: impl RequestSink + 'static) -> Self {
-        self.sink = Some(Box::new(sink));
-        self
-    }
-
-    /// Where responses come from: bytes, a [`Response`], a [`FileSource`](crate::FileSource), a closure, or a
-    /// [`ResponseSource`] of your own.
-    ///
-    /// Defaults to an empty response: the connection closes.
-    #[must_use]
-    pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {
-        self.source = Box::new(source);
-        self
-    }
-
-    /// The rule that says where a request ends.
-    ///
-    /// Defaults to [`Framing::auto`].
-    #[must_use]
-    pub fn framing(mut self, framing: Framing) -> Self {
-        self.settings.framing = framing;
-        self
-    }
-
-    /// How long a connection may stay silent before its request begins; then it is closed. `None` lets it.
-    ///
-    /// Defaults to 10 seconds.
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.idle_timeout = timeout.into();
-        self
-    }
-
-    /// How long a client may keep an exchange waiting: send nothing of a request that has begun, or take nothing of
-    /// its response. Each byte that moves begins it anew. `None` waits for ever. When it is over the exchange fails.
-    ///
-    /// It is also the longest that a response waits at a [gate](Response::gate), which fails the exchange, too, and that
-    /// [`Ending::Hold`](crate::Ending::Hold), [`HalfClose`](crate::Ending::HalfClose) and
-    /// [`StopReading`](crate::Ending::StopReading) keep a connection, which does not: it is closed. Pauses count for nothing
-    /// here.
-    ///
-    /// Defaults to 10 seconds.
-    #[must_use]
-    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.timeout = timeout.into();
-        self
-    }
-
-    /// How long a connection is kept, after the last byte of the response, for the client to close it: see
-    /// [closing](crate#closing).
-    ///
-    /// Defaults to 2 seconds.
-    #[must_use]
-    pub fn linger(mut self, linger: Duration) -> Self {
-        self.settings.linger = linger;
-        self
-    }
-
-    /// How many bytes of each request, and of what follows it, are kept in memory. The sink gets all of them.
-    ///
-    /// Defaults to 1 MiB (1,048,576 bytes).
-    #[must_use]
-    pub fn retain(mut self, bytes: usize) -> Self {
-        self.settings.retain = bytes;
-        self
-    }
-
-    /// How many bytes a framing may buffer while it looks for the end of a request: the longest HTTP head, the longest
-    /// request of a [closure](Framing::from_fn).
-    ///
-    /// Defaults to 16 MiB (16,777,216 bytes).
-    #[must_use]
-    pub fn buffer_limit(mut self, bytes: usize) -> Self {
-        self.settings.buffer_limit = bytes;
-        self
-    }
-
-    /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
-    /// The server itself prints nothing.
-    ///
-    /// ```
-    /// use fake_peer::{Event, TcpServer};
-    /// # use std::io::{Read, Write};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (lines, told) = std::sync::mpsc::channel();
-    /// let peer = TcpServer::builder()
-    ///     .source("pong")
-    ///     .on_event(move |event| match event {
-    ///         Event::Received(_, bytes) => lines.send(format!("> {}", bytes.escape_ascii())).unwrap(),
-    ///         Event::Sent(_, bytes) => lines.send(format!("< {}", bytes.escape_ascii())).unwrap(),
-    ///         _ => {}
-    ///     })
-    ///     .spawn()?;
-    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
-    /// # client.write_all(b"ping")?;
-    /// # client.read_to_end(&mut Vec::new())?;
-    /// # drop(client);
-    /// peer.finish()?;
-    /// assert_eq!(told.iter().collect::<Vec<_>>(), ["> ping", "< pong"]);
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// Defaults to no observer.
-    #[must_use]
-    pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
-        self
-    }
-
     /// Binds and listens.
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] if the address cannot be resolved or bound.
+    /// [`Error::Listen`](crate::Error::Listen) if the address cannot be resolved or bound.
     pub fn bind(self) -> Result<TcpServer> {
         Ok(TcpServer { service: self.service(Role::Foreground)?, accept_timeout: None })
     }
-
-    /// Binds, listens and serves in the background: see [`Peer`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
-    pub fn spawn(self) -> Result<Peer> {
-        Peer::start(self.service(Role::Peer)?)
-    }
-
-    fn service(self, role: Role) -> Result<Arc<Service>> {
-        let plug = Plug::new(self.sink, self.source, self.observer);
-        let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
-        let patience = (options_are_set && role == Role::Peer).then_some(PATIENCE);
-        let (addr, listener) = if let Some(listener) = self.listener {
-            let addr = listener.local_addr().map_or(self.addr, |addr| addr.to_string());
-            (addr, listener.set_nonblocking(false).map(|()| listener))
-        } else {
-            let listener = address::listen(&self.addr, self.backlog, patience);
-            (self.addr, listener)
-        };
-        listener
-            .and_then(|listener| {
-                Service::new(listener, self.settings, plug, role, options_are_set, patience)
-            })
-            .map_err(|source| Error::Listen { addr, source })
-    }
 }
 
-impl fmt::Debug for TcpServerBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpServerBuilder")
-            .field("addr", &self.addr)
-            .field("listener", &self.listener)
-            .field("backlog", &self.backlog)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        self.service.stop();
     }
 }

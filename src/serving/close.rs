@@ -3,12 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::host::{Host, PATIENCE};
+use super::wire::Wire;
 use crate::journal::client::ClientEnd;
 use crate::os::deadline::Deadline;
 use crate::os::kernel::RemoteEnd;
 use crate::response::ending::Ending;
-use crate::serving::host::{Host, PATIENCE};
-use crate::serving::wire::Wire;
 
 /// How long a client that has everything may stay silent when the server finishes.
 const SHORT_PATIENCE: Duration = Duration::from_millis(2);

@@ -8,23 +8,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::close::{self, Leaving};
+use super::event::Event;
+use super::host::{Host, PATIENCE};
+use super::send::{self, Performance};
+use super::user_code::{Payload, Plug};
+use super::wire::Wire;
 use crate::error::Error;
-use crate::framing::{Framer, Framing};
+use crate::framing::framer::Framer;
+use crate::framing::rule::Framing;
 use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
 use crate::http1::verdict::{TooMuch, Verdict};
 use crate::journal::client::{Client, ClientEnd};
-use crate::journal::exchange::{self, ConnectionEnd, Exchange, Live, Moments, Times};
+use crate::journal::exchange::{self, Exchange, Moments, Times};
+use crate::journal::live::{ConnectionEnd, Live};
 use crate::journal::prefix::Kept;
 use crate::journal::request::{Parts, Request, RequestEnd};
 use crate::os::stream::{self, Buffer};
 use crate::response::ending::Ending;
-use crate::serving::close::{self, Leaving};
-use crate::serving::event::Event;
-use crate::serving::host::{Host, PATIENCE};
-use crate::serving::send::{self, Performance};
-use crate::serving::user_code::{Payload, Plug};
-use crate::serving::wire::Wire;
 
 /// An accepted connection.
 #[derive(Debug)]

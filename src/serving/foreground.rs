@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::connection::{Beginning, Connection, Exchanged, Next};
+use super::event::Event;
+use super::host::{Host, PATIENCE};
+use super::service::Service;
+use super::settings::Settings;
+use super::stop::Stop;
+use super::user_code::Payload;
+use super::worker;
 use crate::error::{Error, Result};
 use crate::journal::client::Client;
 use crate::journal::exchange::Exchange;
 use crate::journal::request::Request;
 use crate::os::deadline::Deadline;
 use crate::response::steps::Response;
-use crate::serving::connection::{Beginning, Connection, Exchanged, Next};
-use crate::serving::event::Event;
-use crate::serving::host::{Host, PATIENCE};
-use crate::serving::service::Service;
-use crate::serving::settings::Settings;
-use crate::serving::stop::Stop;
-use crate::serving::user_code::Payload;
-use crate::serving::worker;
 
 /// How long a caller accepts before it looks whether another one has started workers: those accept, too, and keep what they
 /// accept for a call that waits with the others.

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use super::settings::Settings;
+use super::user_code::Payload;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
-use crate::serving::settings::Settings;
-use crate::serving::user_code::Payload;
 
 /// How long a read may take before others who wait are thought of: long enough for a client that sends at once, and no
 /// visible delay for the one behind a client that doesn't.

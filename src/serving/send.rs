@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::host::{Host, PATIENCE};
+use super::wire::{Last, Wire};
 use crate::http1::persistence::Persistence;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
@@ -15,9 +17,8 @@ use crate::os::stream::{Behind, LARGE_BUFFER};
 use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
-use crate::response::steps::{Pace, Pieces, Response, Step};
-use crate::serving::host::{Host, PATIENCE};
-use crate::serving::wire::{Last, Wire};
+use crate::response::pace::Pace;
+use crate::response::steps::{Response, Step};
 
 /// How many bytes a response sends; `None` if only sending it will tell.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
@@ -217,36 +218,6 @@ impl Part {
 
     fn delay(&self) -> Option<Delay> {
         if let Part::Pause(delay) = self { Some(*delay) } else { None }
-    }
-}
-
-impl Pace {
-    fn delay(&self) -> Option<Delay> {
-        self.pieces.map(|(Pieces::Of { pause, .. } | Pieces::SplitAt { pause, .. })| pause)
-    }
-
-    /// The largest write that may follow `sent` bytes.
-    fn largest_write(&self, sent: u64) -> usize {
-        let piece = match self.pieces {
-            Some(Pieces::Of { size, .. }) => size.get(),
-            Some(Pieces::SplitAt { byte, .. }) if sent < byte => {
-                usize::try_from(byte - sent).unwrap_or(usize::MAX)
-            }
-            _ => usize::MAX,
-        };
-        self.bytes_per_second.map_or(piece, |rate| {
-            // Twenty writes per second are smooth enough.
-            piece.min(usize::try_from(rate.get() / 20).unwrap_or(usize::MAX).max(1))
-        })
-    }
-
-    /// How long the pieces pause after `sent` bytes.
-    fn pause(&self, exchange: u64, sent: u64) -> Duration {
-        match self.pieces {
-            Some(Pieces::Of { pause, .. }) => pause.at(exchange, sent),
-            Some(Pieces::SplitAt { byte, pause }) if byte == sent => pause.at(exchange, sent),
-            _ => Duration::ZERO,
-        }
     }
 }
 

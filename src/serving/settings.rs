@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::framing::Framing;
+use crate::framing::rule::Framing;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {

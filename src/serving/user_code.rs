@@ -7,12 +7,12 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
-use crate::framing::Framing;
+use super::event::Event;
+use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::os::lock::lock;
 use crate::response::steps::Response;
-use crate::serving::event::Event;
 use crate::sink::request_sink::RequestSink;
 use crate::source::hints::Answers;
 use crate::source::response_source::ResponseSource;

@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::event::Event;
+use super::user_code::Tap;
 use crate::journal::prefix::Kept;
 use crate::os::stream::{self, Behind, Stream};
-use crate::serving::event::Event;
-use crate::serving::user_code::Tap;
 
 #[derive(Debug)]
 pub(crate) struct Wire {

@@ -13,6 +13,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::close::Leaving;
+use super::connection::{Beginning, Connection, Exchanged, Next};
+use super::event::Event;
+use super::host::{Host, PATIENCE};
+use super::service::{Idleness, Outcome, Role, Service};
+use super::settings::Settings;
+use super::user_code::Payload;
 use crate::error::Error;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::request::Request;
@@ -20,13 +27,6 @@ use crate::os::deadline::Deadline;
 use crate::os::stream::Buffer;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
-use crate::serving::close::Leaving;
-use crate::serving::connection::{Beginning, Connection, Exchanged, Next};
-use crate::serving::event::Event;
-use crate::serving::host::{Host, PATIENCE};
-use crate::serving::service::{Idleness, Outcome, Role, Service};
-use crate::serving::settings::Settings;
-use crate::serving::user_code::Payload;
 
 /// How often a worker whose client is silent looks up, in the end: often enough for `finish`, rarely enough for thousands.
 const LONG_PATIENCE: Duration = Duration::from_millis(160);

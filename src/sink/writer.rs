@@ -5,9 +5,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use super::request_sink::RequestSink;
 use crate::journal::client::Client;
 use crate::os::lock::lock;
-use crate::sink::request_sink::RequestSink;
 
 /// Writes requests to one writer, such as standard output, one behind the other in the order in which they began, with
 /// nothing in between.

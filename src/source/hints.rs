@@ -1,6 +1,6 @@
 //! What the core needs to know of a source beside its responses, in one value that every wrapper forwards.
 
-use crate::framing::Framing;
+use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::response::steps::Response;
 

@@ -1,7 +1,9 @@
-//! Where responses come from.
+//! Where responses come from: the trait, and its implementations for bytes, files, sequences, connections and a real server.
 
+pub(crate) mod file;
+mod fixed;
 pub(crate) mod hints;
-
+pub(crate) mod per_connection;
 pub(crate) mod proxy;
 pub(crate) mod response_source;
 pub(crate) mod sequence;

@@ -1,14 +1,11 @@
-//! Where responses come from: the trait, and its implementations for files, bytes in memory and closures.
+//! The trait of what answers requests, its form with changed answers, and closures.
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
-use crate::framing::Framing;
-use crate::journal::client::Client;
+use super::hints::Hints;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
-use crate::source::hints::{Answers, FirstFraming, Hints};
 
 /// Where responses come from.
 ///
@@ -16,7 +13,7 @@ use crate::source::hints::{Answers, FirstFraming, Hints};
 /// [sink](crate::RequestSink) is closed. One call at a time: requests served side by side take turns.
 ///
 /// Implemented by what a fixed answer can be written as (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
-/// [`Response`]), by [`FileSource`], [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures:
+/// [`Response`]), by [`FileSource`](crate::FileSource), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures:
 ///
 /// ```
 /// use fake_peer::{Request, TcpServer};
@@ -162,90 +159,5 @@ impl ResponseSource for Box<dyn ResponseSource> {
 
     fn hints(&mut self) -> Hints<'_> {
         (**self).hints()
-    }
-}
-
-impl ResponseSource for Response {
-    fn respond(&mut self, _: &Request) -> io::Result<Response> {
-        Ok(self.clone())
-    }
-
-    fn hints(&mut self) -> Hints<'_> {
-        let answers = Answers::Fixed(self.clone());
-        let first_framing = if self.after.is_some() { Some(self as _) } else { None };
-        Hints { answers, first_framing }
-    }
-}
-
-impl FirstFraming for Response {
-    fn first_framing(&mut self, _: &Client) -> Option<Framing> {
-        self.after.clone()
-    }
-}
-
-macro_rules! fixed_answer {
-    ($($bytes:ty $(, $length:ident)?;)*) => {$(
-        impl$(<const $length: usize>)? ResponseSource for $bytes {
-            fn respond(&mut self, _: &Request) -> io::Result<Response> {
-                Ok(Response::from(self.clone()))
-            }
-
-            fn hints(&mut self) -> Hints<'_> {
-                Hints::fixed(Response::from(self.clone()))
-            }
-        }
-    )*};
-}
-
-fixed_answer! {
-    &'static str;
-    String;
-    &'static [u8];
-    &'static [u8; N], N;
-    [u8; N], N;
-    Vec<u8>;
-}
-
-/// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between. The same as
-/// [`Response::file`], which can have an [ending](Response::ending) and [faults](crate::faults) of its own.
-///
-/// ```
-/// use fake_peer::{FileSource, Peer};
-/// # use std::io::{Read, Write};
-///
-/// # fn main() -> std::io::Result<()> {
-/// let peer = Peer::answer(FileSource::new("study/server_send.txt"));
-/// # let mut client = std::net::TcpStream::connect(peer.addr())?;
-/// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
-/// # let mut answer = Vec::new();
-/// # client.read_to_end(&mut answer)?;
-/// // A client gets the bytes of the file.
-/// assert_eq!(answer, std::fs::read("study/server_send.txt")?);
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone)]
-pub struct FileSource {
-    path: PathBuf,
-}
-
-impl FileSource {
-    /// A source that answers with the file at `path`. Nothing is opened before a request has arrived.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        FileSource { path: path.into() }
-    }
-
-    /// The path of the file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl ResponseSource for FileSource {
-    fn respond(&mut self, _: &Request) -> io::Result<Response> {
-        Ok(Response::file(&self.path))
-    }
-
-    fn hints(&mut self) -> Hints<'_> {
-        Hints::fixed(Response::file(&self.path))
     }
 }

@@ -1,0 +1,207 @@
+//! The rules that say where a request ends, as users choose them. No rule depends on silence, and only those that are named
+//! after a read depend on how the bytes were cut into packets.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::framer::{Framer, Rule};
+
+/// The rule that says where a request ends.
+///
+/// Bytes past the end are kept: they are the beginning of the connection's next request, or the exchange's
+/// [trailing bytes](crate::Exchange::trailing). A client that shuts down its sending side ends a request under every
+/// rule, and still gets its answer.
+///
+/// Defaults to [`Framing::auto`].
+///
+/// ```
+/// use fake_peer::{Framing, TcpServer};
+/// use std::io::{Read, Write};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TcpServer::builder().framing(Framing::until("\r\n")).source("+PONG\r\n").bind()?;
+/// let mut client = std::net::TcpStream::connect(server.local_addr())?;
+/// let serving = std::thread::spawn(move || server.serve_once());
+/// client.write_all(b"PI")?;
+/// client.write_all(b"NG\r\n")?;
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// drop(client);
+/// assert_eq!(answer, "+PONG\r\n");
+/// assert_eq!(serving.join().unwrap()?.request().bytes(), b"PING\r\n");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Framing(pub(super) Rule);
+
+impl Framing {
+    /// As [`http`](Self::http) where the bytes start with a standard HTTP method and a space, or could still become
+    /// that, or start with a whole HTTP/1 request line of any method; otherwise over after the first read, as
+    /// in the tutorial's program. The default.
+    ///
+    /// Standard methods are those of RFC 9110 section 9.3 and PATCH.
+    pub fn auto() -> Self {
+        Framing(Rule::Auto)
+    }
+
+    /// An HTTP/1 request: head, then the body that Content-Length or the chunked coding tells (trailers included).
+    ///
+    /// HTTP/1.0, lone LF line ends, empty lines before the request line (RFC 9112 section 2.2) and the one-line
+    /// request of HTTP/0.9 (`GET /path`, RFC 1945 section 5) count. Lengths that are wrong or contradict
+    /// each other end the request after its head (RFC 9112 section 6.3); [`Request::problem`] then says why.
+    /// `Expect: 100-continue` is not answered: nothing is sent that was not asked for.
+    ///
+    /// [`Request::problem`]: crate::Request::problem
+    pub fn http() -> Self {
+        Framing(Rule::Http)
+    }
+
+    /// The head of an HTTP/1 request, up to and including its empty line; a body is left for the next request, or for the
+    /// [trailing bytes](crate::Exchange::trailing). For a peer that answers while its client is still uploading, or that
+    /// sends a `100 Continue` of its own.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer, Request, Response, TcpServer, http};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let go_on = |request: &Request| match request.method() {
+    ///     Some("PUT") => Response::from("HTTP/1.1 100 Continue\r\n\r\n").then(Framing::exactly(5)),
+    ///     _ => http::ok("stored"),
+    /// };
+    /// let peer = TcpServer::builder().framing(Framing::head()).source(go_on).spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")?;
+    /// # let mut interim = [0; 25];
+    /// # client.read_exact(&mut interim)?;
+    /// # client.write_all(b"hello")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert!(answer.ends_with("stored"));
+    /// # drop(client);
+    /// # assert_eq!(peer.finish()?.connections()[0].exchanges()[1].request().bytes(), b"hello");
+    /// # Ok(()) }
+    /// ```
+    pub fn head() -> Self {
+        Framing(Rule::Head)
+    }
+
+    /// What the first read returns, at most `max` bytes: the `recv(4096)` of the tutorial, named for what it is.
+    ///
+    /// # Panics
+    ///
+    /// If `max` is 0.
+    pub fn read_once(max: usize) -> Self {
+        assert!(
+            max > 0,
+            "read_once(0) would never read a byte; Framing::nothing() is the peer that speaks first"
+        );
+        Framing(Rule::ReadOnce { max })
+    }
+
+    /// Everything up to and including the first `delimiter`.
+    ///
+    /// # Panics
+    ///
+    /// If `delimiter` is empty.
+    pub fn until(delimiter: impl AsRef<[u8]>) -> Self {
+        let delimiter: Arc<[u8]> = delimiter.as_ref().into();
+        assert!(!delimiter.is_empty(), "an empty delimiter ends nothing; use Framing::nothing()");
+        Framing(Rule::Until { delimiter })
+    }
+
+    /// Exactly `length` bytes. `exactly(0)` is [`nothing`](Self::nothing).
+    pub fn exactly(length: u64) -> Self {
+        if length == 0 { Self::nothing() } else { Framing(Rule::Exactly { length }) }
+    }
+
+    /// Everything until the client shuts down its sending side.
+    pub fn eof() -> Self {
+        Framing(Rule::Eof)
+    }
+
+    /// The request is empty and over at once: the peer speaks first, as SMTP, FTP and SSH servers do.
+    ///
+    /// The greeting is then the response to an empty request, which is the connection's first exchange. What comes after it
+    /// has to have a framing of its own: [`Response::then`](crate::Response::then).
+    pub fn nothing() -> Self {
+        Framing(Rule::Nothing)
+    }
+
+    /// A rule of your own: given all the bytes of the request so far, its length once that is known.
+    ///
+    /// It is called whenever bytes have arrived; a length beyond what has arrived is waited for. While there is no
+    /// answer the bytes are buffered, up to [`buffer_limit`](crate::TcpServerBuilder::buffer_limit), and not
+    /// recorded yet.
+    ///
+    /// ```
+    /// use fake_peer::Framing;
+    ///
+    /// // One length byte, then that many bytes.
+    /// let framing = Framing::from_fn(|bytes| Some(1 + usize::from(*bytes.first()?)));
+    /// # drop(framing);
+    ///
+    /// // A message of SMTP, the empty one included: up to a line of one dot.
+    /// let message = Framing::from_fn(|bytes| match bytes {
+    ///     [b'.', b'\r', b'\n', ..] => Some(3),
+    ///     _ => bytes.windows(5).position(|five| five == b"\r\n.\r\n").map(|at| at + 5),
+    /// });
+    /// # use fake_peer::{Response, Sequence, TcpServer};
+    /// # use std::io::{Read, Write};
+    /// # let peer = TcpServer::builder()
+    /// #     .framing(message)
+    /// #     .source(Sequence::new([Response::from("250 "), Response::from("250 ")]).keep_open())
+    /// #     .spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b".\r\nhello\r\n.\r\n")?;
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// # drop(client);
+    /// # let journal = peer.finish()?;
+    /// # let requests: Vec<_> = journal.requests().map(|request| request.bytes()).collect();
+    /// # assert_eq!(requests, [&b".\r\n"[..], b"hello\r\n.\r\n"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A panic of the closure comes out where one of a source does: of [`Peer::take`](crate::Peer::take), or of
+    /// [`Peer::finish`](crate::Peer::finish).
+    pub fn from_fn(rule: impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static) -> Self {
+        Framing(Rule::Custom(Arc::new(rule)))
+    }
+
+    /// Whether it calls what a user wrote.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.0, Rule::Custom(_))
+    }
+
+    /// Whether a request is over before its first byte.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.0, Rule::Nothing)
+    }
+
+    /// How many bytes the first read is to be able to return.
+    pub(crate) fn first_read(&self) -> usize {
+        if let Rule::ReadOnce { max } = self.0 { max } else { 0 }
+    }
+
+    /// How many bytes a request has, if the rule is a number.
+    pub(crate) fn length(&self) -> Option<u64> {
+        if let Rule::Exactly { length } = self.0 { Some(length) } else { None }
+    }
+
+    /// A fresh state for one request that buffers at most `limit` bytes.
+    pub(crate) fn start(&self, limit: usize) -> Framer {
+        Framer::new(&self.0, limit)
+    }
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Framing::auto()
+    }
+}
+
+impl fmt::Debug for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Framing({self})")
+    }
+}

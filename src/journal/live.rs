@@ -1,0 +1,55 @@
+//! The state of one connection, which its exchanges and its entry in the journal share, while it is served and afterwards.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
+
+use super::client::ClientEnd;
+use super::prefix::Kept;
+
+/// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
+/// afterwards.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) accepted: Instant,
+    /// How many bytes have arrived of a request that is not over yet.
+    pub(crate) received: AtomicU64,
+    /// One more than the bytes of the request that is being answered; 0 for none.
+    pub(crate) answering: AtomicU64,
+    /// It has had an exchange, and may have another.
+    pub(crate) is_kept: AtomicBool,
+    /// It has had its last exchange.
+    pub(crate) is_ending: AtomicBool,
+    /// Filled when it has ended.
+    pub(crate) end: OnceLock<ConnectionEnd>,
+}
+
+impl Live {
+    /// Of a connection that was accepted at this time.
+    pub(crate) fn new(accepted: Instant) -> Self {
+        Live {
+            accepted,
+            received: AtomicU64::default(),
+            answering: AtomicU64::default(),
+            is_kept: AtomicBool::default(),
+            is_ending: AtomicBool::default(),
+            end: OnceLock::default(),
+        }
+    }
+
+    pub(crate) fn trailing(&self) -> Option<&Kept> {
+        self.end.get()?.trailing.as_deref()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ConnectionEnd {
+    pub(crate) client: ClientEnd,
+    /// Whether we have reset it.
+    pub(crate) is_reset: bool,
+    /// If there was something.
+    pub(crate) trailing: Option<Box<Kept>>,
+    pub(crate) at: Instant,
+    /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
+    pub(crate) acknowledged: Option<u64>,
+}

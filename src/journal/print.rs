@@ -1,0 +1,103 @@
+//! How the journal, its connections and its exchanges print: line by line, escaped, with line ends visible.
+
+use std::fmt;
+
+use super::client::ClientEnd;
+use super::count;
+use super::exchange::Exchange;
+use super::record::{ConnectionRecord, Journal};
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.connections.is_empty() {
+            return f.write_str("no connection\n");
+        }
+        self.connections.iter().try_for_each(|connection| connection.fmt(f))
+    }
+}
+
+impl fmt::Display for ConnectionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {} from {}, ", self.client.connection, self.client.addr)?;
+        match self.live.end.get() {
+            None => writeln!(f, "open")?,
+            Some(end) => {
+                f.write_str(match end.client {
+                    ClientEnd::Closed => "closed by the client",
+                    ClientEnd::Reset => "reset by the client",
+                    ClientEnd::ClosedByUs if end.is_reset => "reset by us",
+                    ClientEnd::ClosedByUs => "closed by us while the client was still there",
+                    ClientEnd::StillOpen => "open",
+                })?;
+                self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
+                writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))?;
+            }
+        }
+        if self.is_silent() {
+            writeln!(f, "  no byte")?;
+        }
+        self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
+        if let Some(length) = self.answering() {
+            let length = count::bytes(length);
+            writeln!(f, "  {length} of a request that is being answered")?;
+        }
+        if self.unfinished() > 0 {
+            let so_far = count::bytes(self.unfinished());
+            writeln!(f, "  {so_far} so far of a request that is not over")?;
+        }
+        if self.trailing_len() > 0 {
+            let trailing = count::bytes(self.trailing_len());
+            writeln!(f, "  {trailing} past the end of the last request")?;
+            write_lines(f, self.trailing(), self.trailing_len())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.request();
+        let number = self.client().exchange();
+        let (length, end) = (count::bytes(request.len()), request.end());
+        write!(f, "  exchange {number}: {length} of request, {end}; ")?;
+        match self.offered() {
+            Some(offered) => {
+                writeln!(f, "{} of {} of response", self.sent(), count::bytes(offered))?;
+            }
+            None => writeln!(f, "{} of response", count::bytes(self.sent()))?,
+        }
+        write_lines(f, request.bytes(), request.len())?;
+        for seed in self.seeds() {
+            writeln!(f, "    note: delays were drawn from seed {seed}")?;
+        }
+        if let Some(problem) = request.problem() {
+            writeln!(f, "    note: {problem}")?;
+        }
+        if let Some(failure) = self.failure() {
+            writeln!(f, "    failed: {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How far a client came that has not had everything.
+fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Result {
+    let all = exchange.offered().unwrap_or(exchange.sent());
+    match exchange.acknowledged() {
+        Some(bytes) if bytes < all => write!(f, " after byte {bytes} of {all}"),
+        _ => Ok(()),
+    }
+}
+
+/// One line of text for each line of bytes, escaped, its line end visible.
+fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Result {
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        writeln!(f, "    {}", line.escape_ascii())?;
+    }
+    let more = len - bytes.len() as u64;
+    if more > 0 {
+        let more = count::bytes(more);
+        writeln!(f, "    … and {more} more, which were not kept")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The settings of servers and peers, and their defaults.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::framing::rule::Framing;
+use crate::os::address;
+use crate::os::stream::PASSES_ON_OPTIONS;
+use crate::response::steps::Response;
+use crate::serving::event::Event;
+use crate::serving::host::PATIENCE;
+use crate::serving::service::{Role, Service};
+use crate::serving::settings::Settings;
+use crate::serving::user_code::{Observer, Plug};
+use crate::sink::request_sink::RequestSink;
+use crate::source::response_source::ResponseSource;
+
+/// What a server is to do: made by [`TcpServer::builder`](crate::TcpServer::builder) and
+/// [`Peer::builder`](crate::Peer::builder).
+pub struct TcpServerBuilder {
+    addr: String,
+    listener: Option<TcpListener>,
+    backlog: u32,
+    settings: Settings,
+    sink: Option<Box<dyn RequestSink>>,
+    source: Box<dyn ResponseSource>,
+    observer: Option<Observer>,
+}
+
+impl TcpServerBuilder {
+    pub(super) fn new() -> Self {
+        TcpServerBuilder {
+            addr: "127.0.0.1:0".into(),
+            listener: None,
+            backlog: 1024,
+            settings: Settings::default(),
+            sink: None,
+            source: Box::new(Response::new()),
+            observer: None,
+        }
+    }
+
+    /// Where to listen: `host:port`, as text or as a [`SocketAddr`](std::net::SocketAddr). Port 0 takes a free one. `localhost` is
+    /// 127.0.0.1, whatever the resolver lists first; `[::1]:0` is there for who wants IPv6.
+    ///
+    /// Defaults to `127.0.0.1:0`.
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
+    pub fn addr(mut self, addr: impl ToString) -> Self {
+        self.addr = addr.to_string();
+        self
+    }
+
+    /// Serves on a listener made elsewhere, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set
+    /// to blocking. Nobody else may accept on it or on a clone of it: it is shut down in the end.
+    ///
+    /// Defaults to none.
+    #[must_use]
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// How many connections may wait to be accepted: the `listen(2)` backlog. The system has a limit of its own
+    /// (`net.core.somaxconn` on Linux).
+    ///
+    /// Defaults to 1024.
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Where request bytes go.
+    ///
+    /// Defaults to nowhere: the exchange has the request.
+    #[must_use]
+    pub fn sink(mut self, sink: impl RequestSink + 'static) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Where responses come from: bytes, a [`Response`], a [`FileSource`](crate::FileSource), a closure, or a
+    /// [`ResponseSource`] of your own.
+    ///
+    /// Defaults to an empty response: the connection closes.
+    #[must_use]
+    pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {
+        self.source = Box::new(source);
+        self
+    }
+
+    /// The rule that says where a request ends.
+    ///
+    /// Defaults to [`Framing::auto`].
+    #[must_use]
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.settings.framing = framing;
+        self
+    }
+
+    /// How long a connection may stay silent before its request begins; then it is closed. `None` lets it.
+    ///
+    /// Defaults to 10 seconds.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = timeout.into();
+        self
+    }
+
+    /// How long a client may keep an exchange waiting: send nothing of a request that has begun, or take nothing of
+    /// its response. Each byte that moves begins it anew. `None` waits for ever. When it is over the exchange fails.
+    ///
+    /// It is also the longest that a response waits at a [gate](Response::gate), which fails the exchange, too, and that
+    /// [`Ending::Hold`](crate::Ending::Hold), [`HalfClose`](crate::Ending::HalfClose) and
+    /// [`StopReading`](crate::Ending::StopReading) keep a connection, which does not: it is closed. Pauses count for nothing
+    /// here.
+    ///
+    /// Defaults to 10 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeout = timeout.into();
+        self
+    }
+
+    /// How long a connection is kept, after the last byte of the response, for the client to close it: see
+    /// [closing](crate#closing).
+    ///
+    /// Defaults to 2 seconds.
+    #[must_use]
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.settings.linger = linger;
+        self
+    }
+
+    /// How many bytes of each request, and of what follows it, are kept in memory. The sink gets all of them.
+    ///
+    /// Defaults to 1 MiB (1,048,576 bytes).
+    #[must_use]
+    pub fn retain(mut self, bytes: usize) -> Self {
+        self.settings.retain = bytes;
+        self
+    }
+
+    /// How many bytes a framing may buffer while it looks for the end of a request: the longest HTTP head, the longest
+    /// request of a [closure](Framing::from_fn).
+    ///
+    /// Defaults to 16 MiB (16,777,216 bytes).
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.settings.buffer_limit = bytes;
+        self
+    }
+
+    /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
+    /// The server itself prints nothing.
+    ///
+    /// ```
+    /// use fake_peer::{Event, TcpServer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (lines, told) = std::sync::mpsc::channel();
+    /// let peer = TcpServer::builder()
+    ///     .source("pong")
+    ///     .on_event(move |event| match event {
+    ///         Event::Received(_, bytes) => lines.send(format!("> {}", bytes.escape_ascii())).unwrap(),
+    ///         Event::Sent(_, bytes) => lines.send(format!("< {}", bytes.escape_ascii())).unwrap(),
+    ///         _ => {}
+    ///     })
+    ///     .spawn()?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"ping")?;
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// # drop(client);
+    /// peer.finish()?;
+    /// assert_eq!(told.iter().collect::<Vec<_>>(), ["> ping", "< pong"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Defaults to no observer.
+    #[must_use]
+    pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Binds, and makes what serves in this role.
+    pub(super) fn service(self, role: Role) -> Result<Arc<Service>> {
+        let plug = Plug::new(self.sink, self.source, self.observer);
+        let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
+        let patience = (options_are_set && role == Role::Peer).then_some(PATIENCE);
+        let (addr, listener) = if let Some(listener) = self.listener {
+            let addr = listener.local_addr().map_or(self.addr, |addr| addr.to_string());
+            (addr, listener.set_nonblocking(false).map(|()| listener))
+        } else {
+            let listener = address::listen(&self.addr, self.backlog, patience);
+            (self.addr, listener)
+        };
+        listener
+            .and_then(|listener| {
+                Service::new(listener, self.settings, plug, role, options_are_set, patience)
+            })
+            .map_err(|source| Error::Listen { addr, source })
+    }
+}
+
+impl fmt::Debug for TcpServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpServerBuilder")
+            .field("addr", &self.addr)
+            .field("listener", &self.listener)
+            .field("backlog", &self.backlog)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

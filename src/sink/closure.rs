@@ -1,0 +1,75 @@
+//! A sink that calls a closure.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use super::request_sink::RequestSink;
+use crate::journal::client::Client;
+use crate::os::lock::lock;
+
+/// Calls a closure with each piece of a request as it arrives: made by [`FnSink::new`].
+///
+/// ```
+/// use fake_peer::{FnSink, TcpServer};
+/// # use std::io::Write;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (pieces, arrived) = std::sync::mpsc::channel();
+/// let server = TcpServer::builder()
+///     .sink(FnSink::new(move |client, piece| {
+///         pieces.send((client.connection(), piece.to_vec())).map_err(std::io::Error::other)
+///     }))
+///     .bind()?;
+/// # let mut client = std::net::TcpStream::connect(server.local_addr())?;
+/// # client.write_all(b"hello")?;
+/// # client.shutdown(std::net::Shutdown::Both)?;
+/// server.serve_once()?;
+/// assert_eq!(arrived.recv()?, (1, b"hello".to_vec()));
+/// # Ok(()) }
+/// ```
+pub struct FnSink<F> {
+    take: Arc<Mutex<F>>,
+}
+
+impl<F> FnSink<F>
+where
+    F: FnMut(&Client, &[u8]) -> io::Result<()> + Send + 'static,
+{
+    /// A sink that calls `take` with the client and the bytes that have just arrived. An error from it
+    /// fails the exchange.
+    pub fn new(take: F) -> Self {
+        FnSink { take: Arc::new(Mutex::new(take)) }
+    }
+}
+
+impl<F> fmt::Debug for FnSink<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FnSink").finish_non_exhaustive()
+    }
+}
+
+impl<F> RequestSink for FnSink<F>
+where
+    F: FnMut(&Client, &[u8]) -> io::Result<()> + Send + 'static,
+{
+    fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
+        Ok(Box::new(FnRecord { client: *client, take: Arc::clone(&self.take) }))
+    }
+}
+
+struct FnRecord<F> {
+    client: Client,
+    take: Arc<Mutex<F>>,
+}
+
+impl<F: FnMut(&Client, &[u8]) -> io::Result<()>> Write for FnRecord<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.take)(&self.client, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
