@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::journal::record::Journal;
 use crate::journal::request::Request;
-use crate::serving::connection::Fault;
+use crate::serving::failure::Fault;
 use crate::serving::service::{Role, Service};
 use crate::serving::worker;
 use crate::source::response_source::ResponseSource;

@@ -1,7 +1,7 @@
 //! One connection, from its acceptance to its end: frame, record, ask the source, perform, close. The order of things
 //! is here; how each is done is in the file named after it. Which connection is served when is `service`'s.
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -10,21 +10,19 @@ use std::time::{Duration, Instant};
 
 use super::close::{self, Leaving};
 use super::event::Event;
-use super::host::{Host, PATIENCE};
+use super::failure::{Failure, Fault};
+use super::host::Host;
 use super::send::{self, Performance};
-use super::user_code::{Payload, Plug};
+use super::user_code::Plug;
 use super::wire::Wire;
-use crate::error::Error;
-use crate::framing::framer::Framer;
 use crate::framing::rule::Framing;
 use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
-use crate::http1::verdict::{TooMuch, Verdict};
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::exchange::{self, Exchange, Moments, Times};
 use crate::journal::live::{ConnectionEnd, Live};
 use crate::journal::prefix::Kept;
-use crate::journal::request::{Parts, Request, RequestEnd};
+use crate::journal::request::{Request, RequestEnd};
 use crate::os::stream::{self, Buffer};
 use crate::response::ending::Ending;
 
@@ -33,8 +31,8 @@ use crate::response::ending::Ending;
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) live: Arc<Live>,
-    wire: Wire,
-    framing: Framing,
+    pub(super) wire: Wire,
+    pub(super) framing: Framing,
     /// How many response bytes the kernel took, of all exchanges.
     sent: u64,
     /// When its close began, if the client's part of that is left for later.
@@ -63,22 +61,6 @@ pub(crate) enum Next {
     End(Ending),
     /// The client is gone.
     Gone,
-}
-
-/// What a user is to be told of.
-pub(crate) enum Fault {
-    Error(Error),
-    /// What a closure panicked with.
-    Panic(Payload),
-}
-
-/// Which step of an exchange failed.
-enum Failure {
-    Panic(&'static str, Payload),
-    Receive(io::Error),
-    Record(io::Error),
-    Respond(io::Error),
-    Send(io::Error),
 }
 
 impl Connection {
@@ -271,125 +253,6 @@ impl Connection {
         });
     }
 
-    /// Receives and records one request. What arrived before a failure is in the request, also before a panic of the sink or
-    /// of the framing.
-    fn request(&mut self, host: &dyn Host, begun: Instant) -> (Request, Result<(), Failure>) {
-        let settings = host.settings();
-        let mut framer = self.framing.start(settings.buffer_limit);
-        let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
-        let received = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.receive(host, begun, &mut framer, &mut capture)
-        }));
-        let (end, result) = received.unwrap_or_else(|payload| {
-            capture.kept.take(self.wire.stream.arrived.unread());
-            self.wire.stream.arrived.consume(self.wire.stream.arrived.unread().len());
-            (
-                RequestEnd::Failed,
-                Err(Failure::Panic("the sink, the framing or the observer", payload)),
-            )
-        });
-        let request = Request::new(Parts {
-            client: self.client,
-            bytes: capture.kept.bytes.into(),
-            len: capture.kept.len,
-            end,
-            half_closed: match end {
-                RequestEnd::ClientClosed => true,
-                RequestEnd::Complete => framer.ends_at_eof(),
-                _ => false,
-            },
-            problem: framer.problem().cloned().map(Box::new),
-        });
-        (request, result)
-    }
-
-    fn receive(
-        &mut self,
-        host: &dyn Host,
-        begun: Instant,
-        framer: &mut Framer,
-        capture: &mut Capture,
-    ) -> (RequestEnd, Result<(), Failure>) {
-        let mut result = capture.open(host, &self.client);
-        let mut over = self.framing.is_nothing();
-        let mut held = 0;
-        let end = loop {
-            if result.is_err() && (capture.kept.len > 0 || held > 0 || over) {
-                break RequestEnd::Failed;
-            }
-            if over {
-                break RequestEnd::Complete;
-            }
-            if self.wire.stream.arrived.unread().len() == held {
-                self.wire.stream.arrived.read_at_most(framer.left());
-                // Neither may a client that is never silent keep others waiting.
-                if begun.elapsed() >= PATIENCE {
-                    host.about_to_wait();
-                }
-                match self.receive_more(host) {
-                    Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
-                    Ok(0) => break RequestEnd::ClientClosed,
-                    Ok(_) => {}
-                    Err(error) => {
-                        let end = match error.kind() {
-                            io::ErrorKind::TimedOut => RequestEnd::TimedOut,
-                            _ if stream::is_gone(&error) => RequestEnd::Reset,
-                            _ => RequestEnd::Failed,
-                        };
-                        result = Err(Failure::Receive(self.missing(error)));
-                        break end;
-                    }
-                }
-            }
-            let unread = self.wire.stream.arrived.unread();
-            let verdict = framer.feed(unread);
-            let length = match verdict {
-                Ok(Verdict::More) => unread.len(),
-                Ok(Verdict::Done(length)) => length,
-                Ok(Verdict::Hold) => 0,
-                Err(TooMuch { within, .. }) => within,
-            };
-            over = matches!(verdict, Ok(Verdict::Done(_)));
-            held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
-            let taken = capture.take(&unread[..length]);
-            self.wire.stream.arrived.consume(length);
-            self.live.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
-            result = result.and(taken);
-            if let Err(TooMuch { limit, .. }) = verdict {
-                let text =
-                    format!("its end was not found within the {limit} bytes that may be buffered");
-                let too_large = io::Error::new(io::ErrorKind::InvalidData, text);
-                result = result.and(Err(Failure::Receive(too_large)));
-                break RequestEnd::TooLarge;
-            }
-        };
-        // The end that the framing waited for did not come: what it held is of the request, too.
-        result = result.and(capture.take(&self.wire.stream.arrived.unread()[..held]));
-        self.wire.stream.arrived.consume(held);
-        (end, result.and(capture.close()))
-    }
-
-    /// The next bytes of a request that has begun.
-    fn receive_more(&mut self, host: &dyn Host) -> io::Result<usize> {
-        let deadline = host.settings().timeout;
-        match self.wire.receive(Some(PATIENCE)) {
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => host.about_to_wait(),
-            received => return received,
-        }
-        self.wire.receive(deadline)
-    }
-
-    /// Says what a deadline was for.
-    fn missing(&self, error: io::Error) -> io::Error {
-        if error.kind() != io::ErrorKind::TimedOut {
-            return error;
-        }
-        io::Error::new(
-            error.kind(),
-            format!("{error}, and framing `{}` asks for more", self.framing),
-        )
-    }
-
     fn answer(
         &mut self,
         host: &dyn Host,
@@ -466,57 +329,4 @@ struct Progress {
     sent: u64,
     seeds: Vec<u64>,
     client_left: bool,
-}
-
-impl Failure {
-    /// What to tell. It is written down in the exchange, too.
-    fn fault(self, parts: &mut exchange::Parts) -> Fault {
-        let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
-            Failure::Panic(who, payload) => {
-                parts.rare.get_or_insert_default().failure = Some(format!("{who} panicked"));
-                return Fault::Panic(payload);
-            }
-            Failure::Receive(source) => {
-                (|exchange, source| Error::Receive { exchange, source }, source)
-            }
-            Failure::Record(source) => {
-                (|exchange, source| Error::Record { exchange, source }, source)
-            }
-            Failure::Respond(source) => {
-                (|exchange, source| Error::Respond { exchange, source }, source)
-            }
-            Failure::Send(source) => (|exchange, source| Error::Send { exchange, source }, source),
-        };
-        let error = kind(Exchange::new(parts.clone()), source);
-        parts.rare.get_or_insert_default().failure = Some(error.report().to_string());
-        Fault::Error(error)
-    }
-}
-
-/// Where the bytes of one request go: to its record, and the first ones to memory.
-struct Capture {
-    record: Option<Box<dyn Write + Send>>,
-    kept: Kept,
-}
-
-impl Capture {
-    fn open(&mut self, host: &dyn Host, client: &Client) -> Result<(), Failure> {
-        self.record = host.open_record(client).map_err(Failure::Record)?;
-        Ok(())
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.kept.take(bytes);
-        match &mut self.record {
-            Some(record) => record.write_all(bytes).map_err(Failure::Record),
-            None => Ok(()),
-        }
-    }
-
-    fn close(&mut self) -> Result<(), Failure> {
-        match self.record.take() {
-            Some(mut record) => record.flush().map_err(Failure::Record),
-            None => Ok(()),
-        }
-    }
 }

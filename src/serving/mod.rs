@@ -3,8 +3,10 @@
 pub(crate) mod close;
 pub(crate) mod connection;
 pub(crate) mod event;
+pub(crate) mod failure;
 pub(crate) mod foreground;
 pub(crate) mod host;
+mod receive;
 pub(crate) mod send;
 pub(crate) mod service;
 pub(crate) mod settings;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Open, Outcome, Service, State};
 use crate::error::Error;
-use crate::serving::connection::Fault;
+use crate::serving::failure::Fault;
 
 /// How long a worker that waits for connections is given to hear that there will be none.
 const KNOCK_PATIENCE: Duration = Duration::from_secs(1);

@@ -1,0 +1,48 @@
+//! What failed in an exchange, and the error that a user gets of it.
+
+use std::io;
+
+use super::user_code::Payload;
+use crate::error::Error;
+use crate::journal::exchange::{self, Exchange};
+
+/// What a user is to be told of.
+pub(crate) enum Fault {
+    Error(Error),
+    /// What a closure panicked with.
+    Panic(Payload),
+}
+
+/// Which step of an exchange failed.
+pub(crate) enum Failure {
+    Panic(&'static str, Payload),
+    Receive(io::Error),
+    Record(io::Error),
+    Respond(io::Error),
+    Send(io::Error),
+}
+
+impl Failure {
+    /// What to tell. It is written down in the exchange, too.
+    pub(crate) fn fault(self, parts: &mut exchange::Parts) -> Fault {
+        let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
+            Failure::Panic(who, payload) => {
+                parts.rare.get_or_insert_default().failure = Some(format!("{who} panicked"));
+                return Fault::Panic(payload);
+            }
+            Failure::Receive(source) => {
+                (|exchange, source| Error::Receive { exchange, source }, source)
+            }
+            Failure::Record(source) => {
+                (|exchange, source| Error::Record { exchange, source }, source)
+            }
+            Failure::Respond(source) => {
+                (|exchange, source| Error::Respond { exchange, source }, source)
+            }
+            Failure::Send(source) => (|exchange, source| Error::Send { exchange, source }, source),
+        };
+        let error = kind(Exchange::new(parts.clone()), source);
+        parts.rare.get_or_insert_default().failure = Some(error.report().to_string());
+        Fault::Error(error)
+    }
+}
