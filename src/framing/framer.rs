@@ -26,11 +26,11 @@ pub(super) enum Rule {
 
 /// A rule at work on one request.
 pub(crate) struct Framer {
-    state: State,
+    state: RuleState,
     limit: usize,
 }
 
-enum State {
+enum RuleState {
     /// Not yet known whether this is HTTP; the bytes so far, none before the first piece.
     Auto(Vec<u8>),
     Http(HttpFramer),
@@ -48,15 +48,15 @@ enum State {
 impl Framer {
     pub(super) fn new(rule: &Rule, limit: usize) -> Self {
         let state = match rule {
-            Rule::Auto => State::Auto(Vec::new()),
-            Rule::Http => State::Http(HttpFramer::new()),
-            Rule::Head => State::Http(HttpFramer::head_only()),
-            Rule::ReadOnce { max } => State::ReadOnce { max: *max },
-            Rule::Until { delimiter } => State::Until(Delimiter::new(Arc::clone(delimiter))),
-            Rule::Exactly { length } => State::Exactly { left: *length },
-            Rule::Eof => State::Eof,
-            Rule::Nothing => State::Exactly { left: 0 },
-            Rule::Custom(rule) => State::Custom(Arc::clone(rule)),
+            Rule::Auto => RuleState::Auto(Vec::new()),
+            Rule::Http => RuleState::Http(HttpFramer::new()),
+            Rule::Head => RuleState::Http(HttpFramer::head_only()),
+            Rule::ReadOnce { max } => RuleState::ReadOnce { max: *max },
+            Rule::Until { delimiter } => RuleState::Until(Delimiter::new(Arc::clone(delimiter))),
+            Rule::Exactly { length } => RuleState::Exactly { left: *length },
+            Rule::Eof => RuleState::Eof,
+            Rule::Nothing => RuleState::Exactly { left: 0 },
+            Rule::Custom(rule) => RuleState::Custom(Arc::clone(rule)),
         };
         Framer { state, limit }
     }
@@ -64,7 +64,7 @@ impl Framer {
     /// Looks at the next bytes of the request: what one read returned, never none, and before it what was held.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
         match &mut self.state {
-            State::Auto(bytes) => {
+            RuleState::Auto(bytes) => {
                 // What is decided by the first piece needs no copy.
                 let first = bytes.is_empty();
                 if !first {
@@ -84,17 +84,17 @@ impl Framer {
                     Some(_) => self.become_http(piece),
                 }
             }
-            State::Http(http) => http.feed(piece, self.limit),
-            State::ReadOnce { max } => Ok(Verdict::Done(piece.len().min(*max))),
-            State::Until(delimiter) => Ok(delimiter.find(piece)),
-            State::Exactly { left } => Ok(count_down(left, piece.len())),
-            State::Eof => Ok(Verdict::More),
-            State::Custom(rule) => {
+            RuleState::Http(http) => http.feed(piece, self.limit),
+            RuleState::ReadOnce { max } => Ok(Verdict::Done(piece.len().min(*max))),
+            RuleState::Until(delimiter) => Ok(delimiter.find(piece)),
+            RuleState::Exactly { left } => Ok(count_down(left, piece.len())),
+            RuleState::Eof => Ok(Verdict::More),
+            RuleState::Custom(rule) => {
                 let within = piece.len().min(self.limit);
                 match rule(&piece[..within]) {
                     Some(length) if length <= piece.len() => Ok(Verdict::Done(length)),
                     Some(length) => {
-                        self.state = State::Exactly { left: length as u64 };
+                        self.state = RuleState::Exactly { left: length as u64 };
                         Ok(Verdict::Hold)
                     }
                     None if piece.len() > self.limit => Err(TooMuch { limit: self.limit, within }),
@@ -106,24 +106,25 @@ impl Framer {
 
     /// Whether the end of the client's data makes this request a whole one.
     pub(crate) fn ends_at_eof(&self) -> bool {
-        matches!(self.state, State::Eof)
+        matches!(self.state, RuleState::Eof)
     }
 
     /// How many bytes are missing, if that is known.
     pub(crate) fn left(&self) -> Option<u64> {
-        if let State::Exactly { left } = self.state { Some(left) } else { None }
+        if let RuleState::Exactly { left } = self.state { Some(left) } else { None }
     }
 
     pub(crate) fn problem(&self) -> Option<&Problem> {
         match &self.state {
-            State::Http(http) => http.problem(),
+            RuleState::Http(http) => http.problem(),
             _ => None,
         }
     }
 
     /// Turns `auto` into `http`, which then sees the bytes before `piece` and `piece` itself.
     fn become_http(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
-        let State::Auto(bytes) = std::mem::replace(&mut self.state, State::Http(HttpFramer::new()))
+        let RuleState::Auto(bytes) =
+            std::mem::replace(&mut self.state, RuleState::Http(HttpFramer::new()))
         else {
             unreachable!("only `auto` is undecided");
         };

@@ -1,16 +1,16 @@
 //! Whether HTTP lets a connection persist behind a response (RFC 9112 section 9.3): by what was asked, and by the bytes that
 //! were sent.
 
+use super::connection_wishes::ConnectionWishes;
 use super::head::Head;
 use super::response::{Asked, ResponseFramer};
 use super::verdict::Verdict;
-use super::wishes::Wishes;
 
 /// Looks at a response while it is being sent.
 #[derive(Debug)]
 pub(crate) struct Persistence {
     framer: ResponseFramer,
-    request: Option<Wishes>,
+    request: Option<ConnectionWishes>,
     at: At,
 }
 
@@ -27,7 +27,7 @@ impl Persistence {
     pub(crate) fn after(request: Option<Head<'_>>, asked: Asked) -> Self {
         Persistence {
             framer: ResponseFramer::new(asked),
-            request: request.and_then(Wishes::of_request),
+            request: request.and_then(ConnectionWishes::of_request),
             at: At::Within,
         }
     }

@@ -9,7 +9,7 @@ use super::verdict::{TooMuch, Verdict};
 #[derive(Debug)]
 pub(crate) struct HttpFramer {
     extent: Extent,
-    state: State,
+    state: RequestState,
     problem: Option<Problem>,
 }
 
@@ -21,7 +21,7 @@ enum Extent {
 }
 
 #[derive(Debug)]
-enum State {
+enum RequestState {
     Head { bytes: Vec<u8>, end: HeadEnd },
     Body(BodyFramer),
 }
@@ -38,7 +38,7 @@ impl HttpFramer {
     fn of(extent: Extent) -> Self {
         HttpFramer {
             extent,
-            state: State::Head { bytes: Vec::new(), end: HeadEnd::default() },
+            state: RequestState::Head { bytes: Vec::new(), end: HeadEnd::default() },
             problem: None,
         }
     }
@@ -48,7 +48,7 @@ impl HttpFramer {
     }
 
     pub(crate) fn feed(&mut self, piece: &[u8], limit: usize) -> Result<Verdict, TooMuch> {
-        let State::Head { bytes, end } = &mut self.state else {
+        let RequestState::Head { bytes, end } = &mut self.state else {
             return Ok(self.feed_body(piece));
         };
         let before = bytes.len();
@@ -74,7 +74,7 @@ impl HttpFramer {
         let (length, problem) = BodyLength::of(Head::whole(&so_far[..end]));
         self.problem = problem;
         match length.framer() {
-            Some(body) => self.state = State::Body(body),
+            Some(body) => self.state = RequestState::Body(body),
             None => return Ok(Verdict::Done(in_head)),
         }
         Ok(match self.feed_body(&piece[in_head..]) {
@@ -84,7 +84,7 @@ impl HttpFramer {
     }
 
     fn feed_body(&mut self, piece: &[u8]) -> Verdict {
-        let State::Body(body) = &mut self.state else {
+        let RequestState::Body(body) = &mut self.state else {
             unreachable!("a body is fed after its head");
         };
         match body.feed(piece) {

@@ -3,20 +3,20 @@
 
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
+use super::connection_wishes::ConnectionWishes;
 use super::head::{Head, HeadEnd, STATUS_LINE_START};
 use super::problem::Problem;
 use super::verdict::Verdict;
-use super::wishes::Wishes;
 
 /// What is longer is no head.
 pub(crate) const HEAD_LIMIT: usize = 16 << 20;
 
 #[derive(Debug)]
 pub(crate) struct ResponseFramer {
-    state: State,
+    state: ResponseState,
     request: Asked,
     /// What the last head says about its connection.
-    wishes: Option<Wishes>,
+    wishes: Option<ConnectionWishes>,
 }
 
 /// What it is about a request that decides over the body of the response.
@@ -30,7 +30,7 @@ pub(crate) enum Asked {
 }
 
 #[derive(Debug)]
-enum State {
+enum ResponseState {
     Head { bytes: Vec<u8>, end: HeadEnd },
     Body(BodyFramer),
     UntilClose,
@@ -62,7 +62,7 @@ impl Asked {
 
 impl ResponseFramer {
     pub(crate) fn new(request: Asked) -> Self {
-        ResponseFramer { state: State::head(), request, wishes: None }
+        ResponseFramer { state: ResponseState::head(), request, wishes: None }
     }
 
     /// Looks at the next bytes. Never holds any.
@@ -71,22 +71,22 @@ impl ResponseFramer {
         loop {
             let rest = &piece[done..];
             let (bytes, end) = match &mut self.state {
-                State::UntilClose => return Verdict::More,
-                State::Body(body) => match body.feed(rest) {
+                ResponseState::UntilClose => return Verdict::More,
+                ResponseState::Body(body) => match body.feed(rest) {
                     Progress::More => return Verdict::More,
                     Progress::Over(length) => return Verdict::Done(done + length),
                     Progress::Broken { .. } => {
-                        self.state = State::UntilClose;
+                        self.state = ResponseState::UntilClose;
                         return Verdict::More;
                     }
                 },
-                State::Head { bytes, end } => (bytes, end),
+                ResponseState::Head { bytes, end } => (bytes, end),
             };
             let before = bytes.len();
             bytes.extend_from_slice(rest);
             let start = bytes.len().min(STATUS_LINE_START.len());
             if bytes[..start] != STATUS_LINE_START[..start] || bytes.len() > HEAD_LIMIT {
-                self.state = State::UntilClose;
+                self.state = ResponseState::UntilClose;
                 return Verdict::More;
             }
             let Some(end) = end.find(bytes) else {
@@ -94,40 +94,46 @@ impl ResponseFramer {
             };
             done += end - before;
             let head = Head::of(&bytes[..end]).expect("its end was found");
-            self.wishes = Wishes::of_response(head);
+            self.wishes = ConnectionWishes::of_response(head);
             self.state = match Follows::after(head, self.request) {
-                Follows::Response => State::head(),
+                Follows::Response => ResponseState::head(),
                 Follows::Nothing => return Verdict::Done(done),
-                Follows::Anything => State::UntilClose,
-                Follows::Body(length, _) => length.framer().map_or(State::UntilClose, State::Body),
+                Follows::Anything => ResponseState::UntilClose,
+                Follows::Body(length, _) => {
+                    length.framer().map_or(ResponseState::UntilClose, ResponseState::Body)
+                }
             };
         }
     }
 
     /// What the head of the response says about its connection, if there is one.
-    pub(crate) fn wishes(&self) -> Option<Wishes> {
+    pub(crate) fn wishes(&self) -> Option<ConnectionWishes> {
         self.wishes
     }
 
     /// Whether the response may end here, where the server closes.
     pub(crate) fn close(&self) -> Result<(), Missing> {
         Err(match &self.state {
-            State::UntilClose => return Ok(()),
+            ResponseState::UntilClose => return Ok(()),
             // What is too short to be HTTP is not.
-            State::Head { bytes, .. } if bytes.is_empty() && self.request != Asked::NotHttp => {
+            ResponseState::Head { bytes, .. }
+                if bytes.is_empty() && self.request != Asked::NotHttp =>
+            {
                 Missing::Everything
             }
-            State::Head { bytes, .. } if bytes.len() < STATUS_LINE_START.len() => return Ok(()),
-            State::Head { .. } => Missing::HeadEnd,
-            State::Body(BodyFramer::Length { left }) => Missing::Bytes(*left),
-            State::Body(BodyFramer::Chunks(_)) => Missing::LastChunk,
+            ResponseState::Head { bytes, .. } if bytes.len() < STATUS_LINE_START.len() => {
+                return Ok(());
+            }
+            ResponseState::Head { .. } => Missing::HeadEnd,
+            ResponseState::Body(BodyFramer::Length { left }) => Missing::Bytes(*left),
+            ResponseState::Body(BodyFramer::Chunks(_)) => Missing::LastChunk,
         })
     }
 }
 
-impl State {
+impl ResponseState {
     fn head() -> Self {
-        State::Head { bytes: Vec::new(), end: HeadEnd::default() }
+        ResponseState::Head { bytes: Vec::new(), end: HeadEnd::default() }
     }
 }
 

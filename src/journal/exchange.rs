@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, ClientEnd};
-use super::live::Live;
+use super::connection_state::ConnectionState;
 use super::request::Request;
 
 /// One request and the response to it, as they went over the wire. Cheap to clone.
@@ -28,11 +28,11 @@ use super::request::Request;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Exchange(Arc<Parts>);
+pub struct Exchange(Arc<ExchangeParts>);
 
 /// A peer keeps one for each exchange, so it is small: what most exchanges don't have is behind a pointer.
 #[derive(Debug, Clone)]
-pub(crate) struct Parts {
+pub(crate) struct ExchangeParts {
     pub(crate) request: Request,
     pub(crate) offered: Option<u64>,
     pub(crate) sent: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Parts {
     pub(crate) sent_before: u64,
     pub(crate) moments: Moments,
     pub(crate) rare: Option<Box<Rare>>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<ConnectionState>,
 }
 
 /// [`Times`], each since the connection was accepted.
@@ -106,7 +106,7 @@ impl Nanos {
 }
 
 impl Exchange {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: ExchangeParts) -> Self {
         Exchange(Arc::new(parts))
     }
 

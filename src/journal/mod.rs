@@ -2,9 +2,9 @@
 
 pub(crate) mod assertions;
 pub(crate) mod client;
+pub(crate) mod connection_state;
 pub(crate) mod count;
 pub(crate) mod exchange;
-pub(crate) mod live;
 pub(crate) mod prefix;
 mod print;
 pub(crate) mod record;

@@ -1,16 +1,16 @@
 //! The first bytes of something, and how many there were in all: what is kept of a request and of trailing bytes.
 
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Prefix {
     pub(crate) bytes: Vec<u8>,
     pub(crate) len: u64,
     retain: usize,
 }
 
-impl Kept {
+impl Prefix {
     /// Keeps at most `retain` bytes.
     pub(crate) fn new(retain: usize) -> Self {
-        Kept { bytes: Vec::new(), len: 0, retain }
+        Prefix { bytes: Vec::new(), len: 0, retain }
     }
 
     pub(crate) fn take(&mut self, bytes: &[u8]) {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::client::{Client, ClientEnd};
+use super::connection_state::ConnectionState;
 use super::exchange::Exchange;
-use super::live::Live;
 use super::request::Request;
 
 /// Every connection of a peer so far, in the order of acceptance.
@@ -38,7 +38,7 @@ pub struct Journal {
 pub struct ConnectionRecord {
     pub(crate) client: Client,
     pub(crate) exchanges: Vec<Exchange>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<ConnectionState>,
 }
 
 impl Journal {

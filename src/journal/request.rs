@@ -34,10 +34,10 @@ use crate::http1::problem::Problem;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Request(Arc<Parts>);
+pub struct Request(Arc<RequestParts>);
 
 /// Small, as those of an exchange.
-pub(crate) struct Parts {
+pub(crate) struct RequestParts {
     pub(crate) client: Client,
     pub(crate) bytes: Box<[u8]>,
     pub(crate) len: u64,
@@ -81,7 +81,7 @@ impl fmt::Display for RequestEnd {
 }
 
 impl Request {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: RequestParts) -> Self {
         Request(Arc::new(parts))
     }
 

@@ -29,11 +29,11 @@ use crate::os::lock::lock;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Gate {
-    shared: Arc<(Mutex<State>, Condvar)>,
+    shared: Arc<(Mutex<GateState>, Condvar)>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct GateState {
     is_open: bool,
     is_reached: bool,
 }
@@ -60,13 +60,13 @@ impl Gate {
         self.wait(timeout, |state| state.is_open)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut GateState)) {
         let (state, changed) = &*self.shared;
         change(&mut lock(state));
         changed.notify_all();
     }
 
-    fn wait(&self, timeout: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+    fn wait(&self, timeout: Duration, is_so: impl Fn(&GateState) -> bool) -> bool {
         let (state, changed) = &*self.shared;
         let state = lock(state);
         let (state, _) = changed

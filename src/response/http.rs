@@ -2,7 +2,8 @@
 //! a user wrote. What a user wrote is never touched.
 
 use super::steps::Response;
-pub use crate::http1::check::{Finding, FindingKind, check};
+pub use crate::http1::check::check;
+pub use crate::http1::finding::{Finding, FindingKind};
 
 /// `200 OK` with this body and its Content-Length.
 ///

@@ -14,7 +14,7 @@ use crate::serving::event::Event;
 use crate::serving::host::PATIENCE;
 use crate::serving::service::{Role, Service};
 use crate::serving::settings::Settings;
-use crate::serving::user_code::{Observer, Plug};
+use crate::serving::user_code::{Observer, UserCode};
 use crate::sink::request_sink::RequestSink;
 use crate::source::response_source::ResponseSource;
 
@@ -190,7 +190,7 @@ impl TcpServerBuilder {
 
     /// Binds, and makes what serves in this role.
     pub(super) fn service(self, role: Role) -> Result<Arc<Service>> {
-        let plug = Plug::new(self.sink, self.source, self.observer);
+        let user_code = UserCode::new(self.sink, self.source, self.observer);
         let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
         let patience = (options_are_set && role == Role::Peer).then_some(PATIENCE);
         let (addr, listener) = if let Some(listener) = self.listener {
@@ -202,7 +202,7 @@ impl TcpServerBuilder {
         };
         listener
             .and_then(|listener| {
-                Service::new(listener, self.settings, plug, role, options_are_set, patience)
+                Service::new(listener, self.settings, user_code, role, options_are_set, patience)
             })
             .map_err(|source| Error::Listen { addr, source })
     }

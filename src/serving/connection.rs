@@ -13,15 +13,15 @@ use super::event::Event;
 use super::failure::{Failure, Fault};
 use super::host::Host;
 use super::send::{self, Performance};
-use super::user_code::Plug;
+use super::user_code::UserCode;
 use super::wire::Wire;
 use crate::framing::rule::Framing;
 use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
 use crate::journal::client::{Client, ClientEnd};
+use crate::journal::connection_state::{ConnectionEnd, ConnectionState};
 use crate::journal::exchange::{self, Exchange, Moments, Times};
-use crate::journal::live::{ConnectionEnd, Live};
-use crate::journal::prefix::Kept;
+use crate::journal::prefix::Prefix;
 use crate::journal::request::{Request, RequestEnd};
 use crate::os::stream::{self, Buffer};
 use crate::response::ending::Ending;
@@ -30,7 +30,7 @@ use crate::response::ending::Ending;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<ConnectionState>,
     pub(super) wire: Wire,
     pub(super) framing: Framing,
     /// How many response bytes the kernel took, of all exchanges.
@@ -67,7 +67,7 @@ impl Connection {
     pub(crate) fn new(client: Client, wire: Wire, framing: Framing) -> Self {
         Connection {
             client,
-            live: Arc::new(Live::new(Instant::now())),
+            live: Arc::new(ConnectionState::new(Instant::now())),
             wire,
             framing,
             sent: 0,
@@ -76,8 +76,8 @@ impl Connection {
     }
 
     /// Asks where its first request ends, if not where the server says.
-    pub(crate) fn ask_framing(&mut self, plug: &Plug) {
-        if let Some(framing) = plug.framing(&self.client) {
+    pub(crate) fn ask_framing(&mut self, user_code: &UserCode) {
+        if let Some(framing) = user_code.framing(&self.client) {
             self.framing = framing;
         }
     }
@@ -116,7 +116,7 @@ impl Connection {
         let response_end = Instant::now();
         self.sent += progress.sent;
         let gone = progress.client_left || request.end() == RequestEnd::Reset;
-        let mut parts = exchange::Parts {
+        let mut parts = exchange::ExchangeParts {
             request,
             offered: progress.offered,
             sent: progress.sent,
@@ -240,7 +240,7 @@ impl Connection {
             client,
             is_reset: self.wire.stream.resets(),
             trailing: (self.wire.trailing.len > 0)
-                .then(|| Box::new(mem::replace(&mut self.wire.trailing, Kept::new(0)))),
+                .then(|| Box::new(mem::replace(&mut self.wire.trailing, Prefix::new(0)))),
             at: Instant::now(),
             acknowledged: self
                 .wire

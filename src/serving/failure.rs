@@ -24,7 +24,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// What to tell. It is written down in the exchange, too.
-    pub(crate) fn fault(self, parts: &mut exchange::Parts) -> Fault {
+    pub(crate) fn fault(self, parts: &mut exchange::ExchangeParts) -> Fault {
         let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
             Failure::Panic(who, payload) => {
                 parts.rare.get_or_insert_default().failure = Some(format!("{who} panicked"));

@@ -32,8 +32,8 @@ pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> R
     while !service.has_workers() {
         let Some(mut connection) = accept(service, timeout, deadline)? else { continue };
         let served = Served { service, number: connection.client.connection };
-        service.plug.tell(&Event::Accepted(&connection.client));
-        connection.ask_framing(&service.plug);
+        service.user_code.tell(&Event::Accepted(&connection.client));
+        connection.ask_framing(&service.user_code);
         match connection.begin(Instant::now(), Some(PATIENCE)) {
             Beginning::Begun => {
                 let caller = Caller { service };
@@ -109,7 +109,7 @@ fn accept(
         Ok(accepted) => Ok(accepted),
         Err(source) => {
             let error = Error::Accept { addr: service.addr(), source };
-            service.plug.tell(&Event::Failed(&error));
+            service.user_code.tell(&Event::Failed(&error));
             Err(error)
         }
     }
@@ -130,11 +130,11 @@ impl Host for Caller<'_> {
     }
 
     fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
-        self.service.plug.open_record(client)
+        self.service.user_code.open_record(client)
     }
 
     fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
-        self.service.plug.respond(request)
+        self.service.user_code.respond(request)
     }
 
     fn about_to_end(&self, _: u64) {}

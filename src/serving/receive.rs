@@ -11,8 +11,8 @@ use super::host::{Host, PATIENCE};
 use crate::framing::framer::Framer;
 use crate::http1::verdict::{TooMuch, Verdict};
 use crate::journal::client::Client;
-use crate::journal::prefix::Kept;
-use crate::journal::request::{Parts, Request, RequestEnd};
+use crate::journal::prefix::Prefix;
+use crate::journal::request::{Request, RequestEnd, RequestParts};
 use crate::os::stream;
 
 impl Connection {
@@ -25,7 +25,7 @@ impl Connection {
     ) -> (Request, Result<(), Failure>) {
         let settings = host.settings();
         let mut framer = self.framing.start(settings.buffer_limit);
-        let mut capture = Capture { record: None, kept: Kept::new(settings.retain) };
+        let mut capture = Capture { record: None, kept: Prefix::new(settings.retain) };
         let received = panic::catch_unwind(AssertUnwindSafe(|| {
             self.receive(host, begun, &mut framer, &mut capture)
         }));
@@ -37,7 +37,7 @@ impl Connection {
                 Err(Failure::Panic("the sink, the framing or the observer", payload)),
             )
         });
-        let request = Request::new(Parts {
+        let request = Request::new(RequestParts {
             client: self.client,
             bytes: capture.kept.bytes.into(),
             len: capture.kept.len,
@@ -143,7 +143,7 @@ impl Connection {
 /// Where the bytes of one request go: to its record, and the first ones to memory.
 struct Capture {
     record: Option<Box<dyn Write + Send>>,
-    kept: Kept,
+    kept: Prefix,
 }
 
 impl Capture {

@@ -17,7 +17,7 @@ use crate::sink::request_sink::RequestSink;
 use crate::source::hints::Answers;
 use crate::source::response_source::ResponseSource;
 
-pub(crate) struct Plug {
+pub(crate) struct UserCode {
     pub(crate) sink: Option<Mutex<Box<dyn RequestSink>>>,
     source: Mutex<Box<dyn ResponseSource>>,
     /// The answer of a source that has one for all requests.
@@ -33,7 +33,7 @@ pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
 /// What a panic carries.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-impl Plug {
+impl UserCode {
     pub(crate) fn new(
         sink: Option<Box<dyn RequestSink>>,
         mut source: Box<dyn ResponseSource>,
@@ -43,7 +43,7 @@ impl Plug {
         let (is_prompt, has_framings) = (hints.is_prompt(), hints.first_framing.is_some());
         let fixed =
             if let Answers::Fixed(response) = hints.answers { Some(response) } else { None };
-        Plug {
+        UserCode {
             sink: sink.map(Mutex::new),
             fixed,
             is_prompt,
@@ -131,8 +131,8 @@ impl fmt::Debug for Tap {
     }
 }
 
-impl fmt::Debug for Plug {
+impl fmt::Debug for UserCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plug").finish_non_exhaustive()
+        f.debug_struct("UserCode").finish_non_exhaustive()
     }
 }

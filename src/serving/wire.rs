@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::user_code::Tap;
-use crate::journal::prefix::Kept;
+use crate::journal::prefix::Prefix;
 use crate::os::stream::{self, Behind, Stream};
 
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) stream: Stream,
     /// What a client sent past the end of its requests.
-    pub(crate) trailing: Kept,
+    pub(crate) trailing: Prefix,
     /// How much of the connection's next requests may be kept unread while a response leaves; `None` if there is to be no
     /// other request.
     keep_unread: Option<usize>,
@@ -32,7 +32,7 @@ impl Wire {
     ) -> Self {
         Wire {
             stream: Stream::new(socket, read_timeout),
-            trailing: Kept::new(retain),
+            trailing: Prefix::new(retain),
             keep_unread: None,
             tap: None,
         }

@@ -63,8 +63,8 @@ fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
     };
     while stays && let Some(accepted) = worker.accept() {
         stays = worker.take_on(accepted, |connection| {
-            worker.service.plug.tell(&Event::Accepted(&connection.client));
-            connection.ask_framing(&worker.service.plug);
+            worker.service.user_code.tell(&Event::Accepted(&connection.client));
+            connection.ask_framing(&worker.service.user_code);
         });
     }
 }
@@ -101,8 +101,8 @@ impl Worker {
             match result {
                 Ok(Some((connection, needs_another))) => {
                     // What a user plugged in may wait for anything.
-                    let is_prompt =
-                        service.plug.observer.is_none() && !service.settings.framing.is_custom();
+                    let is_prompt = service.user_code.observer.is_none()
+                        && !service.settings.framing.is_custom();
                     if needs_another || !is_prompt {
                         self.catch(|| self.about_to_wait());
                     }
@@ -131,7 +131,7 @@ impl Worker {
                 Err(source) => {
                     if told.replace(source.kind()) != Some(source.kind()) {
                         let error = Error::Accept { addr: service.addr(), source };
-                        self.catch(|| service.plug.tell(&Event::Failed(&error)));
+                        self.catch(|| service.user_code.tell(&Event::Failed(&error)));
                         service.publish_outcome(Outcome::Failed(Box::new(error)), false);
                     }
                     // They may be what holds the descriptors that are missing.
@@ -321,17 +321,17 @@ impl Host for Worker {
     }
 
     fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
-        if self.service.plug.sink.is_some() {
+        if self.service.user_code.sink.is_some() {
             self.about_to_wait();
         }
-        self.service.plug.open_record(client)
+        self.service.user_code.open_record(client)
     }
 
     fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
-        if !self.service.plug.is_prompt {
+        if !self.service.user_code.is_prompt {
             self.about_to_wait();
         }
-        let response = self.service.plug.respond(request);
+        let response = self.service.user_code.respond(request);
         // Others are served one after another only as long as nothing takes long.
         if let Ok(Ok(response)) = &response
             && !response.is_short()
@@ -351,7 +351,7 @@ impl Host for Worker {
         self.not_yet_ending();
         // Without a thread others wait until this connection is done: slower, and nobody is lost.
         if let Err(error) = start_if_none_is_idle(&self.service) {
-            self.service.plug.tell(&Event::Failed(&error));
+            self.service.user_code.tell(&Event::Failed(&error));
         }
     }
 

@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use self::outcomes::{Next, Outcomes, SOON, Told};
+use self::outcomes::{NextOutcome, Outcomes, SOON, Told};
 pub(crate) use self::workers::Idleness;
 use crate::error::{Error, Result};
 use crate::journal::client::{Client, ClientEnd};
+use crate::journal::connection_state::ConnectionState;
 use crate::journal::exchange::Exchange;
-use crate::journal::live::Live;
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listening;
@@ -33,14 +33,14 @@ use crate::serving::connection::Connection;
 use crate::serving::event::Event;
 use crate::serving::failure::Fault;
 use crate::serving::settings::Settings;
-use crate::serving::user_code::{Payload, Plug};
+use crate::serving::user_code::{Payload, UserCode};
 use crate::serving::wire::Wire;
 
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) role: Role,
-    pub(crate) plug: Plug,
+    pub(crate) user_code: UserCode,
     pub(crate) listening: Listening,
     /// Whether accepted sockets have their options from the listening one. Who connected to a listener made elsewhere
     /// before it was given to us has not.
@@ -108,7 +108,7 @@ struct State {
 #[derive(Debug)]
 struct Open {
     stream: Weak<TcpStream>,
-    live: Arc<Live>,
+    live: Arc<ConnectionState>,
 }
 
 impl Open {
@@ -147,7 +147,7 @@ impl Service {
     pub(crate) fn new(
         listener: TcpListener,
         settings: Settings,
-        plug: Plug,
+        user_code: UserCode,
         role: Role,
         options_are_set: bool,
         patience: Option<Duration>,
@@ -155,7 +155,7 @@ impl Service {
         let service = Service {
             settings,
             role,
-            plug,
+            user_code,
             listening: Listening::new(listener)?,
             options_are_set,
             patience,
@@ -168,7 +168,7 @@ impl Service {
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        service.plug.tell(&Event::Listening(service.addr()));
+        service.user_code.tell(&Event::Listening(service.addr()));
         Ok(Arc::new(service))
     }
 
@@ -184,12 +184,12 @@ impl Service {
         loop {
             let left = match state.outcomes.next() {
                 // Not for ever, though others come to be imminent.
-                Next::Soon(left) if start.elapsed() < SOON => Some(left),
-                Next::Outcome(outcome) => {
+                NextOutcome::Soon(left) if start.elapsed() < SOON => Some(left),
+                NextOutcome::Outcome(outcome) => {
                     drop(state);
                     return Some(outcome.result());
                 }
-                Next::Soon(_) | Next::Nothing => match state.outcomes.next_told() {
+                NextOutcome::Soon(_) | NextOutcome::Nothing => match state.outcomes.next_told() {
                     Some(told) => {
                         drop(state);
                         return Some(told.outcome.result());
@@ -208,12 +208,12 @@ impl Service {
     pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Result<Exchange>> {
         let mut state = self.state();
         let outcome = match state.outcomes.next() {
-            Next::Outcome(outcome) => Some(outcome),
+            NextOutcome::Outcome(outcome) => Some(outcome),
             // Nobody would wake who waits in vain: only an observer takes time, and then the order is what it is.
-            Next::Soon(_) if self.plug.observer.is_some() => {
+            NextOutcome::Soon(_) if self.user_code.observer.is_some() => {
                 state.outcomes.next_told().map(|told| told.outcome)
             }
-            Next::Soon(_) | Next::Nothing => None,
+            NextOutcome::Soon(_) | NextOutcome::Nothing => None,
         };
         if outcome.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
             state.wakers.push(waker.clone());
@@ -282,7 +282,7 @@ impl Service {
         let changed = change(&mut state);
         state.connections += 1;
         let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
-        wire.tap = self.plug.tap(client);
+        wire.tap = self.user_code.tap(client);
         // Boxed: it is handed on through frames of threads that should stay small.
         let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
         state.serving += 1;
@@ -307,7 +307,7 @@ impl Service {
 
     /// A connection has ended before its first byte.
     pub(crate) fn silent(&self, connection: Box<Connection>, end: ClientEnd) {
-        self.plug.tell(&Event::Silent(&connection.client, end));
+        self.user_code.tell(&Event::Silent(&connection.client, end));
         connection.over(end);
     }
 
@@ -315,11 +315,11 @@ impl Service {
     pub(crate) fn outcome(&self, exchange: &Exchange, fault: Option<Fault>) -> Outcome {
         match fault {
             None => {
-                self.plug.tell(&Event::Served(exchange));
+                self.user_code.tell(&Event::Served(exchange));
                 Outcome::Served(exchange.clone())
             }
             Some(Fault::Error(error)) => {
-                self.plug.tell(&Event::Failed(&error));
+                self.user_code.tell(&Event::Failed(&error));
                 Outcome::Failed(Box::new(error))
             }
             Some(Fault::Panic(payload)) => Outcome::panicked(payload),
@@ -349,7 +349,7 @@ impl Service {
             state.journal[index].live.answering.store(0, Ordering::Relaxed);
         }
         // Behind the entry: an observer that panics does not take it out of the journal. Nor is it told under a lock.
-        if self.plug.observer.is_some() {
+        if self.user_code.observer.is_some() {
             drop(state);
             // Who is told first is the first in the queue, too.
             let _turn = lock(&self.telling);

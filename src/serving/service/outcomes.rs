@@ -42,7 +42,7 @@ struct Imminent {
 }
 
 /// What there is for who waits.
-pub(super) enum Next {
+pub(super) enum NextOutcome {
     Outcome(Outcome),
     /// There will be something, in at most this time.
     Soon(Duration),
@@ -76,12 +76,14 @@ impl Outcomes {
     }
 
     /// The next one, in order.
-    pub(super) fn next(&mut self) -> Next {
+    pub(super) fn next(&mut self) -> NextOutcome {
         let free = self.places.iter().take_while(|place| place.is_free()).count();
         let soon = self.imminent[..free].iter().find_map(Imminent::left);
         match soon {
-            Some(left) => Next::Soon(left),
-            None => self.next_told().map_or(Next::Nothing, |told| Next::Outcome(told.outcome)),
+            Some(left) => NextOutcome::Soon(left),
+            None => self
+                .next_told()
+                .map_or(NextOutcome::Nothing, |told| NextOutcome::Outcome(told.outcome)),
         }
     }
 
@@ -136,12 +138,12 @@ mod tests {
 
     #[track_caller]
     fn assert_next(outcomes: &mut Outcomes, expected: u64) {
-        let Next::Outcome(Outcome::Failed(error)) = outcomes.next() else { panic!("none") };
+        let NextOutcome::Outcome(Outcome::Failed(error)) = outcomes.next() else { panic!("none") };
         assert!(matches!(*error, Error::Count { served, .. } if served == expected), "{error}");
     }
 
     fn is_soon(outcomes: &mut Outcomes) -> bool {
-        matches!(outcomes.next(), Next::Soon(_))
+        matches!(outcomes.next(), NextOutcome::Soon(_))
     }
 
     #[test]
@@ -154,7 +156,7 @@ mod tests {
         outcomes.fill(1, told(1));
         assert_next(&mut outcomes, 1);
         assert_next(&mut outcomes, 2);
-        assert!(matches!(outcomes.next(), Next::Nothing));
+        assert!(matches!(outcomes.next(), NextOutcome::Nothing));
     }
 
     #[test]

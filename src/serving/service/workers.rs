@@ -124,7 +124,7 @@ impl Service {
     /// Whether a close that has begun may be left for later. Not where an observer is told of it: it may panic.
     pub(crate) fn leaves_for_later(&self) -> bool {
         self.patience.is_some_and(|patience| patience < self.settings.linger)
-            && self.plug.observer.is_none()
+            && self.user_code.observer.is_none()
             && !self.is_ending()
     }
 

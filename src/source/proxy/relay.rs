@@ -17,7 +17,7 @@ use crate::sink::record_file::RecordFile;
 
 /// Reads the response to a question. Nothing happens before the first read.
 pub(crate) struct Relay {
-    state: State,
+    state: RelayState,
     background: Arc<Background>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Question {
     pub(crate) request: Request,
 }
 
-enum State {
+enum RelayState {
     Asked(Question),
     Answered(Box<Answer>),
     /// The response has been read to its end, or failed.
@@ -49,24 +49,24 @@ struct Answer {
 
 impl Relay {
     pub(crate) fn new(question: Question, background: Arc<Background>) -> Self {
-        Relay { state: State::Asked(question), background }
+        Relay { state: RelayState::Asked(question), background }
     }
 }
 
 impl Read for Relay {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // Whatever fails fails for good.
-        let mut answer = match std::mem::replace(&mut self.state, State::Over) {
-            State::Asked(question) => Box::new(Answer::to(question, &self.background)?),
-            State::Answered(answer) => answer,
-            State::Over => return Ok(0),
+        let mut answer = match std::mem::replace(&mut self.state, RelayState::Over) {
+            RelayState::Asked(question) => Box::new(Answer::to(question, &self.background)?),
+            RelayState::Answered(answer) => answer,
+            RelayState::Over => return Ok(0),
         };
         while answer.ready == 0 && !answer.is_whole {
             answer.receive(answer.question.timeout)?;
         }
         let length = answer.read(buffer);
         if answer.ready > 0 || !answer.is_whole {
-            self.state = State::Answered(answer);
+            self.state = RelayState::Answered(answer);
         }
         Ok(length)
     }
@@ -76,7 +76,8 @@ impl Read for Relay {
 /// from its end.
 impl Drop for Relay {
     fn drop(&mut self) {
-        let State::Answered(mut answer) = std::mem::replace(&mut self.state, State::Over) else {
+        let RelayState::Answered(mut answer) = std::mem::replace(&mut self.state, RelayState::Over)
+        else {
             return;
         };
         if answer.record.is_none() {

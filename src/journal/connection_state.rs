@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::client::ClientEnd;
-use super::prefix::Kept;
+use super::prefix::Prefix;
 
 /// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
 /// afterwards.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct ConnectionState {
     pub(crate) accepted: Instant,
     /// How many bytes have arrived of a request that is not over yet.
     pub(crate) received: AtomicU64,
@@ -24,10 +24,10 @@ pub(crate) struct Live {
     pub(crate) end: OnceLock<ConnectionEnd>,
 }
 
-impl Live {
+impl ConnectionState {
     /// Of a connection that was accepted at this time.
     pub(crate) fn new(accepted: Instant) -> Self {
-        Live {
+        ConnectionState {
             accepted,
             received: AtomicU64::default(),
             answering: AtomicU64::default(),
@@ -37,7 +37,7 @@ impl Live {
         }
     }
 
-    pub(crate) fn trailing(&self) -> Option<&Kept> {
+    pub(crate) fn trailing(&self) -> Option<&Prefix> {
         self.end.get()?.trailing.as_deref()
     }
 }
@@ -48,7 +48,7 @@ pub(crate) struct ConnectionEnd {
     /// Whether we have reset it.
     pub(crate) is_reset: bool,
     /// If there was something.
-    pub(crate) trailing: Option<Box<Kept>>,
+    pub(crate) trailing: Option<Box<Prefix>>,
     pub(crate) at: Instant,
     /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
     pub(crate) acknowledged: Option<u64>,

@@ -5,7 +5,7 @@ use super::head::Head;
 
 /// What a head says about its connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wishes {
+pub(crate) struct ConnectionWishes {
     version: Version,
     option: Option<ConnectionOption>,
 }
@@ -22,14 +22,14 @@ enum ConnectionOption {
     KeepAlive,
 }
 
-impl Wishes {
+impl ConnectionWishes {
     pub(crate) fn of_request(head: Head<'_>) -> Option<Self> {
         let version = head.request_line().and_then(|line| line.version);
-        Wishes::of(version.map(str::as_bytes), head.values("connection"))
+        ConnectionWishes::of(version.map(str::as_bytes), head.values("connection"))
     }
 
     pub(crate) fn of_response(head: Head<'_>) -> Option<Self> {
-        Wishes::of(head.status_line().map(|line| line.version), head.values("connection"))
+        ConnectionWishes::of(head.status_line().map(|line| line.version), head.values("connection"))
     }
 
     /// `None` for a version that has no persistent connections of this kind, or is not known.
@@ -47,11 +47,11 @@ impl Wishes {
                 option = option.or(Some(ConnectionOption::KeepAlive));
             }
         }
-        Some(Wishes { version, option })
+        Some(ConnectionWishes { version, option })
     }
 
     /// Whether a request with these wishes and a response with those let the connection persist.
-    pub(crate) fn agrees_with(self, response: Wishes) -> bool {
+    pub(crate) fn agrees_with(self, response: ConnectionWishes) -> bool {
         use ConnectionOption::{Close, KeepAlive};
         if self.option == Some(Close) || response.option == Some(Close) {
             return false;
