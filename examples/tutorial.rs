@@ -33,8 +33,10 @@ fn serve(addr: &str) -> Result<Exchange, Error> {
         .sink(FileSink::new("server_recv.txt"))
         .source(FileSource::new("server_send.txt"))
         .on_event(|event| {
-            if let Event::Accepted(client) = event {
-                let (ip, port) = (client.addr().ip(), client.addr().port());
+            if let Event::Accepted { client, .. } = event
+                && let Some(addr) = client.addr().socket_addr()
+            {
+                let (ip, port) = (addr.ip(), addr.port());
                 println!(
                     "=== クライアントとの接続が完了しました remote_address: ('{ip}', {port}) ==="
                 );

@@ -3,13 +3,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::journal::client::Client;
 use crate::journal::count::{self, Count};
 use crate::journal::exchange::Exchange;
 use crate::journal::record::{ConnectionRecord, Journal};
+use crate::os::address::Address;
 
 /// The result of serving.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,7 +58,7 @@ pub enum Error {
     #[non_exhaustive]
     Accept {
         /// The server's address.
-        addr: SocketAddr,
+        addr: Address,
         /// The cause.
         source: io::Error,
     },
@@ -67,7 +67,7 @@ pub enum Error {
     #[non_exhaustive]
     NoRequest {
         /// The server's address.
-        addr: SocketAddr,
+        addr: Address,
         /// How long was waited.
         timeout: Duration,
     },
@@ -112,7 +112,7 @@ pub enum Error {
     #[non_exhaustive]
     NoExchange {
         /// The peer's address.
-        addr: SocketAddr,
+        addr: Address,
         /// How long was waited.
         timeout: Duration,
         /// What had happened by then.
@@ -127,7 +127,7 @@ pub enum Error {
     #[non_exhaustive]
     Count {
         /// The peer's address.
-        addr: SocketAddr,
+        addr: Address,
         /// How many were expected.
         expected: u64,
         /// How many there were.
@@ -140,7 +140,7 @@ pub enum Error {
     #[non_exhaustive]
     LeftOver {
         /// The peer's address.
-        addr: SocketAddr,
+        addr: Address,
         /// What the source says.
         source: io::Error,
     },

@@ -188,6 +188,7 @@ pub use journal::client::{Client, ClientEnd};
 pub use journal::exchange::{Exchange, Times};
 pub use journal::record::{ConnectionRecord, Journal};
 pub use journal::request::{BodyError, Request, RequestEnd};
+pub use os::address::Address;
 pub use response::delay::Delay;
 pub use response::ending::Ending;
 pub use response::gate::Gate;

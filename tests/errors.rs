@@ -33,7 +33,11 @@ fn says(error: &Error, text: &str, cause: &str) {
 #[track_caller]
 fn exchange_of(error: &Error, client: SocketAddr, kind: ErrorKind) -> &Exchange {
     assert_eq!(error.io_error().map(io::Error::kind), Some(kind), "{}", error.report());
-    assert_eq!(error.client().map(Client::addr), Some(client), "{error}");
+    assert_eq!(
+        error.client().and_then(|client| client.addr().socket_addr()),
+        Some(client),
+        "{error}"
+    );
     error.exchange().expect("the error is about an exchange")
 }
 
@@ -96,7 +100,7 @@ fn a_listener_that_cannot_accept_is_named_and_told() {
     let handle = listener.try_clone().expect("a second handle");
     let (told, events) = mpsc::channel();
     let server = bound(patient().listener(listener).on_event(move |event| {
-        if let Event::Failed(error) = event {
+        if let Event::Failed { error, .. } = event {
             told.send(error.to_string()).expect("a test that listens");
         }
     }));

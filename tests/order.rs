@@ -176,7 +176,7 @@ fn an_observer_that_looks_at_the_journal_waits_for_nobody() {
     let look = Arc::clone(&looked_at);
     let peer =
         spawned(patient().source(Response::from(ANSWER).keep_open()).on_event(move |event| {
-            if let Event::Sent(..) | Event::Served(_) = event {
+            if let Event::Sent { .. } | Event::Served { .. } = event {
                 // In the end it is taken away.
                 let peer = look.lock().expect("no panic").clone();
                 peer.map(|peer| peer.journal());

@@ -351,7 +351,7 @@ fn the_first_error_is_the_one_that_finish_returns() {
 #[test]
 fn an_observer_that_panics_does_not_take_the_exchange_out_of_the_journal() {
     let peer = spawned(patient().source("answer").on_event(|event| {
-        assert!(!matches!(event, Event::Served(_)), "the observer's own");
+        assert!(!matches!(event, Event::Served { .. }), "the observer's own");
     }));
     assert_eq!(ask(peer.addr(), b"request"), b"answer");
     assert_eq!(panic_of(|| peer.take(PATIENCE)), "the observer's own");
@@ -897,7 +897,7 @@ fn clients_that_connected_before_finish_are_served() {
 fn clients_that_wait_behind_an_observer_are_served_when_the_peer_finishes() {
     let (go, gate) = mpsc::channel();
     let peer = spawned(patient().source("answer").on_event(move |event| {
-        if let Event::Accepted(client) = event
+        if let Event::Accepted { client, .. } = event
             && client.connection() == 1
         {
             gate.recv_timeout(PATIENCE).expect("the test goes on");

@@ -154,7 +154,7 @@ fn stop_returns_at_once_when_nobody_ever_came() {
 fn a_failed_exchange_counts_and_the_first_error_is_returned_in_the_end() {
     let (failed, failures) = mpsc::channel();
     let observer = move |event: &Event<'_>| {
-        if let Event::Failed(error) = event {
+        if let Event::Failed { error, .. } = event {
             let _ = failed.send(error.to_string());
         }
     };
@@ -197,13 +197,13 @@ fn an_observer_that_panics_ends_the_call_and_not_the_server() {
         let mut panicked = false;
         let observer = move |event: &Event<'_>| {
             let name = match event {
-                Event::Accepted(_) => "accepted",
-                Event::Received(..) => "received",
-                Event::Responding(..) => "responding",
-                Event::Sent(..) => "sent",
-                Event::Ending(..) => "ending",
-                Event::Closed(..) => "closed",
-                Event::Served(_) => "served",
+                Event::Accepted { .. } => "accepted",
+                Event::Received { .. } => "received",
+                Event::Responding { .. } => "responding",
+                Event::Sent { .. } => "sent",
+                Event::Ending { .. } => "ending",
+                Event::Closed { .. } => "closed",
+                Event::Served { .. } => "served",
                 _ => return,
             };
             if name == which && !panicked {
@@ -287,14 +287,14 @@ fn the_observer_sees_every_byte_and_every_end() {
     let (tell, told) = mpsc::channel();
     let observer = move |event: &Event<'_>| {
         let line = match event {
-            Event::Received(client, bytes) => {
+            Event::Received { client, bytes, .. } => {
                 format!("{} received {}", client.connection(), bytes.escape_ascii())
             }
-            Event::Sent(client, bytes) => {
+            Event::Sent { client, bytes, .. } => {
                 format!("{} sent {}", client.connection(), bytes.escape_ascii())
             }
-            Event::Closed(client, end) => format!("{} {end:?}", client.connection()),
-            Event::Silent(client, end) => format!("{} silent {end:?}", client.connection()),
+            Event::Closed { client, end, .. } => format!("{} {end:?}", client.connection()),
+            Event::Silent { client, end, .. } => format!("{} silent {end:?}", client.connection()),
             _ => return,
         };
         let _ = tell.send(line);
@@ -364,8 +364,10 @@ fn the_observer_is_told_how_a_response_begins_and_how_its_connection_ends() {
     ]);
     let server = bound(echo().source(source).on_event(move |event| {
         let text = match event {
-            Event::Responding(client, bytes) => format!("{} {bytes:?}", client.exchange()),
-            Event::Ending(client, ending) => format!("{} {ending:?}", client.connection()),
+            Event::Responding { client, offered: bytes, .. } => {
+                format!("{} {bytes:?}", client.exchange())
+            }
+            Event::Ending { client, ending, .. } => format!("{} {ending:?}", client.connection()),
             _ => return,
         };
         events.send(text).expect("somebody listens");

@@ -23,17 +23,17 @@ fn with_events(builder: TcpServerBuilder) -> (TcpServerBuilder, Receiver<String>
     let (told, events) = mpsc::channel();
     let builder = builder.on_event(move |event| {
         let text = match event {
-            Event::Listening(addr) => format!("listening on {addr}"),
-            Event::Accepted(client) => format!("accepted {}", client.connection()),
-            Event::Silent(client, end) => format!("silent {} {end:?}", client.connection()),
-            Event::Served(exchange) => format!("served {}", exchange.client().connection()),
-            Event::Failed(error) => format!("failed: {error}"),
+            Event::Listening { addr, .. } => format!("listening on {addr}"),
+            Event::Accepted { client, .. } => format!("accepted {}", client.connection()),
+            Event::Silent { client, end, .. } => format!("silent {} {end:?}", client.connection()),
+            Event::Served { exchange, .. } => format!("served {}", exchange.client().connection()),
+            Event::Failed { error, .. } => format!("failed: {error}"),
             // These have a test of their own, in `serve`.
-            Event::Received(..)
-            | Event::Responding(..)
-            | Event::Sent(..)
-            | Event::Ending(..)
-            | Event::Closed(..) => return,
+            Event::Received { .. }
+            | Event::Responding { .. }
+            | Event::Sent { .. }
+            | Event::Ending { .. }
+            | Event::Closed { .. } => return,
             _ => "an event that this test does not know".to_owned(),
         };
         // Idle clients may leave when the test has seen enough.
@@ -75,7 +75,7 @@ fn clients_that_leave_without_a_byte_are_told_and_not_counted() {
     assert_eq!(exchange.request().bytes(), b"request");
     assert_eq!(exchange.client().connection(), 4);
     assert_eq!(exchange.client().exchange(), 1);
-    assert_eq!(exchange.client().addr(), client.local_addr().expect("a connected socket"));
+    assert_eq!(*exchange.client().addr(), client.local_addr().expect("a connected socket"));
     assert_eq!(read_all(&mut client), b"answer");
     assert_eq!(read_all(&mut half_closed), b"", "who asks nothing gets no answer");
     let told: Vec<_> = events.try_iter().collect();
@@ -206,7 +206,7 @@ fn clients_that_came_before_serving_are_served_in_their_order() {
     for (client, number) in clients.iter_mut().zip(1..) {
         let exchange = server.serve_once().expect("an exchange");
         assert_eq!(exchange.request().bytes(), [number]);
-        assert_eq!(exchange.client().addr(), client.local_addr().expect("a connected socket"));
+        assert_eq!(*exchange.client().addr(), client.local_addr().expect("a connected socket"));
         assert_eq!(read_all(client), [number]);
     }
 }
@@ -296,7 +296,7 @@ fn panics_of_sinks_and_observers_reach_the_caller() {
         Ok(())
     });
     let server = bound(patient().sink(sink).on_event(move |event| {
-        if matches!(event, Event::Served(exchange) if exchange.request().bytes() == b"observer") {
+        if matches!(event, Event::Served { exchange, .. } if exchange.request().bytes() == b"observer") {
             panic("an observer");
         }
     }));
@@ -318,7 +318,7 @@ fn panics_of_sinks_and_observers_reach_the_caller() {
 fn a_call_that_ended_in_a_panic_leaves_no_exchange_to_be_served_uncalled() {
     let (builder, pieces) = reporting(MemorySink::new());
     let server = bound(patient().sink(builder).source("answer").on_event(|event| {
-        assert!(!matches!(event, Event::Silent(..)), "silent");
+        assert!(!matches!(event, Event::Silent { .. }), "silent");
     }));
     let idle = connect(server.local_addr());
     goes_on_serving(&server, "an idle client");
@@ -487,7 +487,7 @@ fn localhost_and_ipv6_addresses_are_served() {
         assert_eq!(server.local_addr().ip().to_string(), ip, "{text}");
         let mut client = connect_and_send(server.local_addr(), b"request");
         let exchange = server.serve_once().expect(text);
-        assert_eq!(exchange.client().addr(), client.local_addr().expect("connected"), "{text}");
+        assert_eq!(*exchange.client().addr(), client.local_addr().expect("connected"), "{text}");
         assert_eq!(read_all(&mut client), b"answer", "{text}");
     }
 }

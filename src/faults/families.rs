@@ -33,6 +33,7 @@ pub fn truncations(response: impl Into<Response>) -> Truncations {
 
 /// The cases of [`truncations`].
 #[derive(Debug, Clone)]
+#[must_use = "the cases are made when they are asked for"]
 pub struct Truncations {
     response: Response,
     length: u64,
@@ -46,7 +47,6 @@ impl Truncations {
     ///
     /// Defaults to [`Ending::Close`] and [`Ending::Reset`]. [`Ending::Hold`] takes as long for each case as the client
     /// waits.
-    #[must_use]
     pub fn endings(mut self, endings: impl IntoIterator<Item = Ending>) -> Self {
         self.endings = endings.into_iter().collect();
         self

@@ -29,6 +29,7 @@ const MOST_ATTEMPTS: usize = 64;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "the address is free again when this is dropped"]
 pub struct Unserved {
     addr: SocketAddr,
     socket: Socket,

@@ -27,7 +27,7 @@ impl fmt::Display for Framing {
 }
 
 /// The text is not the name of a framing rule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error(
     "`{0}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
 )]

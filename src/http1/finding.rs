@@ -3,14 +3,14 @@
 use std::fmt;
 
 /// Something odd about a response, and where. Prints as one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     pub(super) offset: u64,
     pub(super) kind: FindingKind,
 }
 
 /// What is odd about a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FindingKind {
     /// A byte order mark or white space before the status line. The offset is that of the status line.

@@ -1,7 +1,7 @@
 //! Why an HTTP/1 message is framed otherwise than its head says.
 
 /// Why an HTTP request was framed otherwise than it said.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// A Content-Length that is not a number, or too large a one: the head is the request.

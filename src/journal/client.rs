@@ -1,23 +1,24 @@
 //! Who is at the other end, and which exchange this is: what a sink, a record and an error name a client by.
 
 use std::fmt;
-use std::net::SocketAddr;
+
+use crate::os::address::Address;
 
 /// The program at the other end of a connection.
 ///
 /// Prints as `127.0.0.1:59550 (connection 1, exchange 1)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Client {
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: Address,
     pub(crate) connection: u64,
     pub(crate) exchange: u64,
     pub(crate) turn: u64,
 }
 
 impl Client {
-    /// The client's address and port.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// The client's address: with TCP, its IP address and port.
+    pub fn addr(&self) -> &Address {
+        &self.addr
     }
 
     /// Which of the server's connections this is, counted from 1 in the order of acceptance.

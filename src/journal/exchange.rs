@@ -62,7 +62,7 @@ pub(crate) struct Rare {
 }
 
 /// When the parts of an exchange happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Times {
     /// The connection was accepted.

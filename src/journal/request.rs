@@ -48,7 +48,7 @@ pub(crate) struct RequestParts {
 }
 
 /// Why a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequestEnd {
     /// The framing was satisfied: the request is whole.
@@ -224,6 +224,13 @@ impl Request {
     }
 }
 
+/// [`Request::bytes`].
+impl AsRef<[u8]> for Request {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 /// Escaped, with line ends visible: `"GET / HTTP/1.1\r\n\r\n"`, and what is special about it.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -241,7 +248,7 @@ impl fmt::Debug for Request {
 }
 
 /// Why a request has no decoded body.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
     /// The request is not HTTP, or its head is not whole.

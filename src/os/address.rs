@@ -1,5 +1,6 @@
-//! From the text of an address to the addresses that it stands for, and to a listening socket.
+//! Addresses: how they are reported, which ones a text stands for, and a listening socket bound to one of them.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
@@ -7,6 +8,46 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use super::stream;
+
+/// The address of a server or a client, where one is reported: by a [`Client`](crate::Client), an
+/// [`Event`](crate::Event) or an [`Error`](crate::Error).
+///
+/// More kinds of address may come, so a `match` needs a wildcard. Prints as `127.0.0.1:8080`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// An IP address and a TCP port.
+    Tcp(SocketAddr),
+}
+
+impl Address {
+    /// The IP address and the port; `None` for an address of another kind.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Address::Tcp(addr) => Some(*addr),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(addr: SocketAddr) -> Self {
+        Address::Tcp(addr)
+    }
+}
+
+impl PartialEq<SocketAddr> for Address {
+    fn eq(&self, other: &SocketAddr) -> bool {
+        self.socket_addr().as_ref() == Some(other)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(addr) => addr.fmt(f),
+        }
+    }
+}
 
 /// Binds to the first address of `text` (`host:port`) that can be bound. Waiting for a client ends after `patience`.
 pub(crate) fn listen(

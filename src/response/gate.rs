@@ -50,6 +50,7 @@ impl Gate {
     }
 
     /// Waits until a response has come to the gate, for at most `timeout`; whether one has.
+    #[must_use = "the response may not have come to the gate"]
     pub fn wait_until_reached(&self, timeout: Duration) -> bool {
         self.wait(timeout, |state| state.is_reached)
     }

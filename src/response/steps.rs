@@ -26,6 +26,7 @@ use crate::framing::rule::Framing;
 /// # drop(response);
 /// ```
 #[derive(Debug, Clone, Default)]
+#[must_use = "a response is sent only where a source returns it"]
 pub struct Response {
     pub(crate) steps: Vec<Step>,
     pub(crate) pace: Pace,
@@ -66,7 +67,6 @@ impl Response {
     }
 
     /// Sends these bytes.
-    #[must_use]
     pub fn send(self, bytes: impl AsRef<[u8]>) -> Self {
         self.step(Step::Send(bytes.as_ref().into()))
     }
@@ -75,7 +75,6 @@ impl Response {
     ///
     /// It is opened when the exchange comes to its response, before the first byte is sent, so that a missing file is
     /// reported before half an answer has left; what it holds at the time of sending is sent.
-    #[must_use]
     pub fn send_file(self, path: impl Into<PathBuf>) -> Self {
         self.step(Step::SendFile(path.into()))
     }
@@ -83,7 +82,6 @@ impl Response {
     /// Sends what a reader gives until its end. A read may block; other connections are served meanwhile. No timeout ends
     /// it. A reader can be read once: an exchange that gets a response whose
     /// reader has been used fails with [`Error::Respond`](crate::Error::Respond).
-    #[must_use]
     pub fn send_from(self, reader: impl Read + Send + 'static) -> Self {
         self.step(Step::SendFrom(Arc::new(Mutex::new(Some(Box::new(reader))))))
     }
@@ -93,7 +91,6 @@ impl Response {
     /// # Panics
     ///
     /// If `pattern` is empty and `total` is not 0.
-    #[must_use]
     pub fn repeat(self, pattern: impl AsRef<[u8]>, total: u64) -> Self {
         let pattern: Arc<[u8]> = pattern.as_ref().into();
         assert!(total == 0 || !pattern.is_empty(), "an empty pattern never makes {total} bytes");
@@ -105,7 +102,6 @@ impl Response {
     /// A client that gives up meanwhile is noticed when the pause is over, and so are [`Peer::take`](crate::Peer::take) and
     /// [`finish`](crate::Peer::finish): a half-closed client may still want the rest. For a client that is to run into its own
     /// timeout, [`faults::no_answer`](crate::faults::no_answer) with [`Ending::Hold`] ends as soon as the client leaves.
-    #[must_use]
     pub fn pause(self, delay: impl Into<Delay>) -> Self {
         self.step(Step::Pause(delay.into()))
     }
@@ -127,7 +123,6 @@ impl Response {
     /// # client.read_to_end(&mut Vec::new())?;
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn delay(mut self, delay: impl Into<Delay>) -> Self {
         self.steps.insert(0, Step::Pause(delay.into()));
         self
@@ -135,7 +130,6 @@ impl Response {
 
     /// Waits at `gate` until the test opens it, for at most the [timeout](crate::TcpServerBuilder::timeout); then the
     /// exchange fails with [`Error::Respond`](crate::Error::Respond).
-    #[must_use]
     pub fn gate(self, gate: &Gate) -> Self {
         self.step(Step::Gate(gate.clone()))
     }
@@ -147,7 +141,6 @@ impl Response {
     /// # Panics
     ///
     /// If `size` is 0.
-    #[must_use]
     pub fn in_pieces(mut self, size: usize, pause: impl Into<Delay>) -> Self {
         let size = NonZeroUsize::new(size).expect("pieces of at least one byte");
         self.pace.pieces = Some(Pieces::Of { size, pause: pause.into() });
@@ -157,7 +150,6 @@ impl Response {
     /// Sends the first `byte` bytes of the response, pauses, and sends the rest: a client whose first read returns a part.
     /// Instead of [`in_pieces`](Self::in_pieces); the one that is called last counts. With 0, or from the response's last byte on,
     /// there is one part and no pause. A client that is slower than the pause may read both at once.
-    #[must_use]
     pub fn split_at(mut self, byte: u64, pause: impl Into<Delay>) -> Self {
         self.pace.pieces = Some(Pieces::SplitAt { byte, pause: pause.into() });
         self
@@ -169,7 +161,6 @@ impl Response {
     /// # Panics
     ///
     /// If `bytes_per_second` is 0; [`Ending::Hold`] is for a peer that stops sending.
-    #[must_use]
     pub fn throttle(mut self, bytes_per_second: u64) -> Self {
         self.pace.bytes_per_second =
             Some(NonZeroU64::new(bytes_per_second).expect("at least one byte per second"));
@@ -179,7 +170,6 @@ impl Response {
     /// What happens after the last step.
     ///
     /// Defaults to [`Ending::Close`].
-    #[must_use]
     pub fn ending(mut self, ending: Ending) -> Self {
         self.ending = ending;
         self
@@ -204,7 +194,6 @@ impl Response {
     /// assert_eq!(answer, b"HTTP/1.1 200 OK\r\nCon");
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn cut(mut self, bytes: u64, ending: Ending) -> Self {
         self.cut = Some(bytes);
         self.ending(ending)
@@ -229,7 +218,6 @@ impl Response {
     /// assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2);
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn keep_alive(self) -> Self {
         self.ending(Ending::KeepAlive)
     }
@@ -239,7 +227,6 @@ impl Response {
     /// follows the rules of the protocol instead.
     ///
     /// Requests may be pipelined: bytes of the next request that have arrived already are its beginning.
-    #[must_use]
     pub fn keep_open(self) -> Self {
         self.ending(Ending::KeepOpen)
     }
@@ -256,7 +243,6 @@ impl Response {
     /// ```
     ///
     /// An empty message is that line alone, which this delimiter does not find: see [`Framing::from_fn`].
-    #[must_use]
     pub fn then(self, framing: Framing) -> Self {
         self.ending(Ending::Then(framing))
     }
@@ -268,7 +254,6 @@ impl Response {
     /// The connection has to be known to get this response when it is accepted: so this counts where it is the one fixed
     /// answer, in a [`Sequence`](crate::Sequence), and in a [`PerConnection`](crate::PerConnection); a response that a
     /// closure returns comes too late. Later requests of a connection go by [`then`](Self::then).
-    #[must_use]
     pub fn after(mut self, framing: Framing) -> Self {
         self.after = Some(framing);
         self

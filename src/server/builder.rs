@@ -20,6 +20,7 @@ use crate::source::response_source::ResponseSource;
 
 /// What a server is to do: made by [`TcpServer::builder`](crate::TcpServer::builder) and
 /// [`Peer::builder`](crate::Peer::builder).
+#[must_use = "nothing listens before `bind` or `spawn`"]
 pub struct TcpServerBuilder {
     addr: String,
     listener: Option<TcpListener>,
@@ -47,7 +48,6 @@ impl TcpServerBuilder {
     /// 127.0.0.1, whatever the resolver lists first; `[::1]:0` is there for who wants IPv6.
     ///
     /// Defaults to `127.0.0.1:0`.
-    #[must_use]
     #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
     pub fn addr(mut self, addr: impl ToString) -> Self {
         self.addr = addr.to_string();
@@ -58,7 +58,6 @@ impl TcpServerBuilder {
     /// to blocking. Nobody else may accept on it or on a clone of it: it is shut down in the end.
     ///
     /// Defaults to none.
-    #[must_use]
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listener = Some(listener);
         self
@@ -68,7 +67,6 @@ impl TcpServerBuilder {
     /// (`net.core.somaxconn` on Linux).
     ///
     /// Defaults to 1024.
-    #[must_use]
     pub fn backlog(mut self, connections: u32) -> Self {
         self.backlog = connections;
         self
@@ -77,7 +75,6 @@ impl TcpServerBuilder {
     /// Where request bytes go.
     ///
     /// Defaults to nowhere: the exchange has the request.
-    #[must_use]
     pub fn sink(mut self, sink: impl RequestSink + 'static) -> Self {
         self.sink = Some(Box::new(sink));
         self
@@ -87,7 +84,6 @@ impl TcpServerBuilder {
     /// [`ResponseSource`] of your own.
     ///
     /// Defaults to an empty response: the connection closes.
-    #[must_use]
     pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {
         self.source = Box::new(source);
         self
@@ -96,7 +92,6 @@ impl TcpServerBuilder {
     /// The rule that says where a request ends.
     ///
     /// Defaults to [`Framing::auto`].
-    #[must_use]
     pub fn framing(mut self, framing: Framing) -> Self {
         self.settings.framing = framing;
         self
@@ -105,7 +100,6 @@ impl TcpServerBuilder {
     /// How long a connection may stay silent before its request begins; then it is closed. `None` lets it.
     ///
     /// Defaults to 10 seconds.
-    #[must_use]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.idle_timeout = timeout.into();
         self
@@ -120,7 +114,6 @@ impl TcpServerBuilder {
     /// here.
     ///
     /// Defaults to 10 seconds.
-    #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.timeout = timeout.into();
         self
@@ -130,7 +123,6 @@ impl TcpServerBuilder {
     /// [closing](crate#closing).
     ///
     /// Defaults to 2 seconds.
-    #[must_use]
     pub fn linger(mut self, linger: Duration) -> Self {
         self.settings.linger = linger;
         self
@@ -139,7 +131,6 @@ impl TcpServerBuilder {
     /// How many bytes of each request, and of what follows it, are kept in memory. The sink gets all of them.
     ///
     /// Defaults to 1 MiB (1,048,576 bytes).
-    #[must_use]
     pub fn retain(mut self, bytes: usize) -> Self {
         self.settings.retain = bytes;
         self
@@ -149,7 +140,6 @@ impl TcpServerBuilder {
     /// request of a [closure](Framing::from_fn).
     ///
     /// Defaults to 16 MiB (16,777,216 bytes).
-    #[must_use]
     pub fn buffer_limit(mut self, bytes: usize) -> Self {
         self.settings.buffer_limit = bytes;
         self
@@ -167,8 +157,8 @@ impl TcpServerBuilder {
     /// let peer = TcpServer::builder()
     ///     .source("pong")
     ///     .on_event(move |event| match event {
-    ///         Event::Received(_, bytes) => lines.send(format!("> {}", bytes.escape_ascii())).unwrap(),
-    ///         Event::Sent(_, bytes) => lines.send(format!("< {}", bytes.escape_ascii())).unwrap(),
+    ///         Event::Received { bytes, .. } => lines.send(format!("> {}", bytes.escape_ascii())).unwrap(),
+    ///         Event::Sent { bytes, .. } => lines.send(format!("< {}", bytes.escape_ascii())).unwrap(),
     ///         _ => {}
     ///     })
     ///     .spawn()?;
@@ -182,7 +172,6 @@ impl TcpServerBuilder {
     /// ```
     ///
     /// Defaults to no observer.
-    #[must_use]
     pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

@@ -49,6 +49,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// is driven by the same thread, await what it has to do first, or finish with [`finish_async`](Self::finish_async),
 /// which lets it go on meanwhile.
 #[derive(Debug)]
+#[must_use = "a peer ends when it is dropped"]
 pub struct Peer {
     service: Arc<Service>,
     expected: Option<u64>,
@@ -88,7 +89,6 @@ impl Peer {
     /// // No client has come by the end of the test.
     /// # drop(peer);
     /// ```
-    #[must_use]
     pub fn expect(mut self, exchanges: u64) -> Self {
         self.expected = Some(exchanges);
         self
@@ -130,7 +130,7 @@ impl Peer {
     pub fn take(&self, timeout: Duration) -> Result<Exchange> {
         self.service.take(timeout).unwrap_or_else(|| {
             let journal = Box::new(self.service.journal_now());
-            Err(Error::NoExchange { addr: self.addr(), timeout, journal })
+            Err(Error::NoExchange { addr: self.addr().into(), timeout, journal })
         })
     }
 

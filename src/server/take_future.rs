@@ -47,7 +47,7 @@ impl Taking {
         let journal = Box::new(journal);
         // Less than was asked for, if the peer has ended.
         let timeout = self.timeout.min(self.start.elapsed());
-        Poll::Ready(Err(Error::NoExchange { addr: self.addr, timeout, journal }))
+        Poll::Ready(Err(Error::NoExchange { addr: self.addr.into(), timeout, journal }))
     }
 }
 

@@ -38,6 +38,7 @@ use crate::serving::stop::Stop;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[must_use = "a server stops listening when it is dropped"]
 pub struct TcpServer {
     service: Arc<Service>,
     accept_timeout: Option<Duration>,
@@ -86,7 +87,6 @@ impl TcpServer {
     /// assert!(matches!(error, Error::NoRequest { .. }), "{error}");
     /// # Ok::<(), Error>(())
     /// ```
-    #[must_use]
     pub fn accept_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.accept_timeout = timeout.into();
         self

@@ -168,7 +168,7 @@ impl Connection {
             Next::Request => close::close(&mut self.wire, host, &Ending::Close),
             Next::End(ending) => {
                 if let Some(tap) = &self.wire.tap {
-                    tap.tell(|_| Event::Ending(&self.client, ending));
+                    tap.tell(|_| Event::Ending { client: &self.client, ending });
                 }
                 close::close(&mut self.wire, host, ending)
             }
@@ -230,7 +230,7 @@ impl Connection {
     pub(crate) fn over(mut self, client: ClientEnd) {
         self.wire.take_trailing();
         if let Some(tap) = self.wire.tap.as_ref().filter(|_| self.client.turn > 0) {
-            tap.tell(|_| Event::Closed(&self.client, client));
+            tap.tell(|_| Event::Closed { client: &self.client, end: client });
         }
         self.set_end(client);
     }
@@ -276,7 +276,7 @@ impl Connection {
         progress.offered = performance.offered;
         progress.seeds = mem::take(&mut performance.seeds);
         if let Some(tap) = &self.wire.tap {
-            tap.tell(|_| Event::Responding(&self.client, progress.offered));
+            tap.tell(|_| Event::Responding { client: &self.client, offered: progress.offered });
         }
         let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive);
         self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));

@@ -1,35 +1,90 @@
-//! What an observer is told while a server works.
-
-use std::net::SocketAddr;
+//! What an observer is called with while a server works.
 
 use crate::error::Error;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::exchange::Exchange;
+use crate::os::address::Address;
 use crate::response::ending::Ending;
 
-/// Something that has just happened, told to [`on_event`](crate::TcpServerBuilder::on_event).
+/// Something that has just happened: the argument of [`on_event`](crate::TcpServerBuilder::on_event).
+///
+/// More events and more fields may come, so a `match` needs a wildcard and a pattern ends with `..`.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The server listens; told once, by `bind`.
-    Listening(SocketAddr),
+    /// The server listens. This event comes once, from `bind` or `spawn`.
+    #[non_exhaustive]
+    Listening {
+        /// The server's address.
+        addr: &'a Address,
+    },
     /// A connection was accepted.
-    Accepted(&'a Client),
-    /// A connection ended before its first byte, or was closed because it stayed silent
-    /// ([`ClientEnd::ClosedByUs`]). It was not counted as an exchange.
-    Silent(&'a Client, ClientEnd),
-    /// Bytes have arrived: of a request, or behind the last one. The client has no exchange number here.
-    Received(&'a Client, &'a [u8]),
-    /// A response begins: how many bytes it has, if that is known beforehand. Its [cut](crate::Response::cut) counts.
-    Responding(&'a Client, Option<u64>),
-    /// The kernel has taken bytes of a response for sending. The client has no exchange number here.
-    Sent(&'a Client, &'a [u8]),
-    /// We end a connection whose last response has left, in this way. Not told of one that the client has ended.
-    Ending(&'a Client, &'a Ending),
-    /// A connection is over that had an exchange: how the client's side ended. The client has its last exchange's number.
-    Closed(&'a Client, ClientEnd),
+    #[non_exhaustive]
+    Accepted {
+        /// The client.
+        client: &'a Client,
+    },
+    /// A connection ended before its first byte, or was closed because it stayed silent ([`ClientEnd::ClosedByUs`]). It is
+    /// not counted as an exchange.
+    #[non_exhaustive]
+    Silent {
+        /// The client.
+        client: &'a Client,
+        /// How its side ended.
+        end: ClientEnd,
+    },
+    /// Bytes have arrived: of a request, or after the last one.
+    #[non_exhaustive]
+    Received {
+        /// The client. It has no exchange number here.
+        client: &'a Client,
+        /// The bytes of one read.
+        bytes: &'a [u8],
+    },
+    /// A response begins.
+    #[non_exhaustive]
+    Responding {
+        /// The client.
+        client: &'a Client,
+        /// How many bytes there are to send, if that is known beforehand. What a [cut](crate::Response::cut) leaves out is
+        /// not counted.
+        offered: Option<u64>,
+    },
+    /// The kernel has taken bytes of a response for sending.
+    #[non_exhaustive]
+    Sent {
+        /// The client. It has no exchange number here.
+        client: &'a Client,
+        /// The bytes of one write.
+        bytes: &'a [u8],
+    },
+    /// The server ends a connection after its last response. This event does not come for a connection that the client has
+    /// ended.
+    #[non_exhaustive]
+    Ending {
+        /// The client.
+        client: &'a Client,
+        /// In which way.
+        ending: &'a Ending,
+    },
+    /// A connection that had an exchange is closed.
+    #[non_exhaustive]
+    Closed {
+        /// The client, with the number of its last exchange.
+        client: &'a Client,
+        /// How its side ended.
+        end: ClientEnd,
+    },
     /// An exchange is over.
-    Served(&'a Exchange),
-    /// An exchange failed, or accepting did.
-    Failed(&'a Error),
+    #[non_exhaustive]
+    Served {
+        /// The exchange.
+        exchange: &'a Exchange,
+    },
+    /// An exchange failed, or accepting a connection did.
+    #[non_exhaustive]
+    Failed {
+        /// The error.
+        error: &'a Error,
+    },
 }

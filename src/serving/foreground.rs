@@ -32,7 +32,7 @@ pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> R
     while !service.has_workers() {
         let Some(mut connection) = accept(service, timeout, deadline)? else { continue };
         let served = Served { service, number: connection.client.connection };
-        service.user_code.tell(&Event::Accepted(&connection.client));
+        service.user_code.tell(&Event::Accepted { client: &connection.client });
         connection.ask_framing(&service.user_code);
         match connection.begin(Instant::now(), Some(PATIENCE)) {
             Beginning::Begun => {
@@ -108,8 +108,8 @@ fn accept(
         Ok(None) if deadline.left() == Some(Duration::ZERO) => Err(service.no_request(timeout)),
         Ok(accepted) => Ok(accepted),
         Err(source) => {
-            let error = Error::Accept { addr: service.addr(), source };
-            service.user_code.tell(&Event::Failed(&error));
+            let error = Error::Accept { addr: service.addr().into(), source };
+            service.user_code.tell(&Event::Failed { error: &error });
             Err(error)
         }
     }

@@ -38,7 +38,7 @@ impl Connection {
             )
         });
         let request = Request::new(RequestParts {
-            client: self.client,
+            client: self.client.clone(),
             bytes: capture.kept.bytes.into(),
             len: capture.kept.len,
             end,

@@ -77,8 +77,10 @@ impl UserCode {
         lock(&self.source).finish()
     }
 
-    pub(crate) fn tap(&self, client: Client) -> Option<Tap> {
-        self.observer.as_ref().map(|observer| Tap { observer: Arc::clone(observer), client })
+    pub(crate) fn tap(&self, client: &Client) -> Option<Tap> {
+        self.observer
+            .as_ref()
+            .map(|observer| Tap { observer: Arc::clone(observer), client: client.clone() })
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {

@@ -57,7 +57,7 @@ impl Wire {
     fn report_received(&self, length: usize) {
         if let Some(tap) = self.tap.as_ref().filter(|_| length > 0) {
             let unread = self.stream.arrived.unread();
-            tap.tell(|client| Event::Received(client, &unread[unread.len() - length..]));
+            tap.tell(|client| Event::Received { client, bytes: &unread[unread.len() - length..] });
         }
     }
 
@@ -119,7 +119,7 @@ impl Wire {
                         let _ = self.stream.shutdown_sending();
                     }
                     if let Some(tap) = &self.tap {
-                        tap.tell(|client| Event::Sent(client, &bytes[..taken]));
+                        tap.tell(|client| Event::Sent { client, bytes: &bytes[..taken] });
                     }
                     bytes = &bytes[taken..];
                     stuck_since = None;

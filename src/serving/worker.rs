@@ -63,7 +63,7 @@ fn run(service: Arc<Service>, first: Option<Box<Connection>>) {
     };
     while stays && let Some(accepted) = worker.accept() {
         stays = worker.take_on(accepted, |connection| {
-            worker.service.user_code.tell(&Event::Accepted(&connection.client));
+            worker.service.user_code.tell(&Event::Accepted { client: &connection.client });
             connection.ask_framing(&worker.service.user_code);
         });
     }
@@ -130,8 +130,8 @@ impl Worker {
                 Ok(None) => service.listening.forget_deadline(),
                 Err(source) => {
                     if told.replace(source.kind()) != Some(source.kind()) {
-                        let error = Error::Accept { addr: service.addr(), source };
-                        self.catch(|| service.user_code.tell(&Event::Failed(&error)));
+                        let error = Error::Accept { addr: service.addr().into(), source };
+                        self.catch(|| service.user_code.tell(&Event::Failed { error: &error }));
                         service.publish_outcome(Outcome::Failed(Box::new(error)), false);
                     }
                     // They may be what holds the descriptors that are missing.
@@ -351,7 +351,7 @@ impl Host for Worker {
         self.not_yet_ending();
         // Without a thread others wait until this connection is done: slower, and nobody is lost.
         if let Err(error) = start_if_none_is_idle(&self.service) {
-            self.service.user_code.tell(&Event::Failed(&error));
+            self.service.user_code.tell(&Event::Failed { error: &error });
         }
     }
 

@@ -54,7 +54,7 @@ where
     F: FnMut(&Client, &[u8]) -> io::Result<()> + Send + 'static,
 {
     fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
-        Ok(Box::new(FnRecord { client: *client, take: Arc::clone(&self.take) }))
+        Ok(Box::new(FnRecord { client: client.clone(), take: Arc::clone(&self.take) }))
     }
 }
 

@@ -134,6 +134,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::os::address::Address;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -152,9 +153,11 @@ mod tests {
     fn requests_come_in_the_order_of_their_beginnings_and_never_mix() {
         let written = Shared::default();
         let mut sink = WriterSink::new(written.clone());
-        let addr = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut open =
-            || sink.open(&Client { addr, connection: 1, exchange: 1, turn: 1 }).expect("no file");
+        let addr = Address::from(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let mut open = || {
+            sink.open(&Client { addr: addr.clone(), connection: 1, exchange: 1, turn: 1 })
+                .expect("no file")
+        };
         let now = || String::from_utf8(lock(&written.0).clone()).expect("text");
         let (mut first, mut second, mut third) = (open(), open(), open());
         second.write_all(b"2").expect("memory");

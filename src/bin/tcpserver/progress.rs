@@ -58,16 +58,18 @@ impl Progress {
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
         match *event {
-            Event::Received(client, bytes) => self.add(client, Direction::Receiving, bytes),
-            Event::Responding(client, total) => {
+            Event::Received { client, bytes, .. } => self.add(client, Direction::Receiving, bytes),
+            Event::Responding { client, offered: total, .. } => {
                 let transfer = Transfer { total, ..Transfer::new(Direction::Sending) };
                 self.transfers().insert(client.connection(), transfer);
             }
-            Event::Sent(client, bytes) => self.add(client, Direction::Sending, bytes),
-            Event::Silent(client, _) | Event::Ending(client, _) | Event::Closed(client, _) => {
+            Event::Sent { client, bytes, .. } => self.add(client, Direction::Sending, bytes),
+            Event::Silent { client, .. }
+            | Event::Ending { client, .. }
+            | Event::Closed { client, .. } => {
                 self.transfers().remove(&client.connection());
             }
-            Event::Served(exchange) => {
+            Event::Served { exchange, .. } => {
                 self.transfers().remove(&exchange.client().connection());
             }
             _ => {}

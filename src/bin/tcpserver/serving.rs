@@ -127,8 +127,10 @@ fn observer(
     });
     let console = Arc::clone(console);
     move |event| {
-        if let Event::Accepted(client) = event {
-            console.say(Line::Connected(client.addr()));
+        if let Event::Accepted { client, .. } = event
+            && let Some(addr) = client.addr().socket_addr()
+        {
+            console.say(Line::Connected(addr));
         }
         if let Some(transcript) = &mut transcript {
             let lines = transcript.tell(event);
@@ -140,8 +142,8 @@ fn observer(
             progress.tell(event);
         }
         match event {
-            Event::Served(exchange) if !is_one => console.notice(exchange, Which::OneOfMany),
-            Event::Failed(error) if !is_one => console.complain(&error.report().to_string()),
+            Event::Served { exchange, .. } if !is_one => console.notice(exchange, Which::OneOfMany),
+            Event::Failed { error, .. } if !is_one => console.complain(&error.report().to_string()),
             _ => {}
         }
     }

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use fake_peer::{Client, ClientEnd, Ending, Event};
+use fake_peer::{Address, Client, ClientEnd, Ending, Event};
 
 /// How bytes are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,19 +60,19 @@ impl Transcript {
     /// What an event adds: whole lines, or nothing.
     pub(crate) fn tell(&mut self, event: &Event<'_>) -> String {
         match *event {
-            Event::Accepted(client) => {
+            Event::Accepted { client, .. } => {
                 let connection = Connection { start: Instant::now(), received: 0, sent: 0 };
                 self.connections.insert(client.connection(), connection);
                 self.remark(client, &connected(client.addr()))
             }
-            Event::Silent(client, ClientEnd::ClosedByUs) => {
+            Event::Silent { client, end: ClientEnd::ClosedByUs, .. } => {
                 self.end(client, "closed, since the client said nothing")
             }
-            Event::Silent(client, _) => self.end(client, "the client left without a byte"),
-            Event::Received(client, bytes) => self.bytes(client, Mark::FromClient, bytes),
-            Event::Sent(client, bytes) => self.bytes(client, Mark::ToClient, bytes),
-            Event::Ending(client, ending) => self.remark(client, our_end(ending)),
-            Event::Closed(client, end) => self.end(client, client_end(end)),
+            Event::Silent { client, .. } => self.end(client, "the client left without a byte"),
+            Event::Received { client, bytes, .. } => self.bytes(client, Mark::FromClient, bytes),
+            Event::Sent { client, bytes, .. } => self.bytes(client, Mark::ToClient, bytes),
+            Event::Ending { client, ending, .. } => self.remark(client, our_end(ending)),
+            Event::Closed { client, end, .. } => self.end(client, client_end(end)),
             _ => String::new(),
         }
     }
@@ -136,7 +135,7 @@ impl Transcript {
     }
 }
 
-fn connected(addr: SocketAddr) -> String {
+fn connected(addr: &Address) -> String {
     format!("{addr} has connected")
 }
 

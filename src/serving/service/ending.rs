@@ -35,12 +35,14 @@ impl Service {
                 Outcome::Panicked(payload) => return Err(Fault::Panic(*payload)),
             }
         }
-        let addr = self.addr();
+        let addr = || self.addr().into();
         let served = self.exchanges.load(Ordering::Relaxed);
         let expected = expected.unwrap_or(served);
-        let wrong_count = (expected != served).then_some(Error::Count { addr, expected, served });
-        let left_over =
-            || Some(Error::LeftOver { addr, source: self.user_code.finish_source().err()? });
+        let wrong_count =
+            (expected != served).then_some(Error::Count { addr: addr(), expected, served });
+        let left_over = || {
+            Some(Error::LeftOver { addr: addr(), source: self.user_code.finish_source().err()? })
+        };
         match first_error.or(wrong_count).or_else(left_over) {
             Some(error) => Err(Fault::Error(error)),
             None => Ok(()),

@@ -168,7 +168,7 @@ impl Service {
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        service.user_code.tell(&Event::Listening(service.addr()));
+        service.user_code.tell(&Event::Listening { addr: &service.addr().into() });
         Ok(Arc::new(service))
     }
 
@@ -281,16 +281,18 @@ impl Service {
         let mut state = self.state();
         let changed = change(&mut state);
         state.connections += 1;
-        let client = Client { addr, connection: state.connections, exchange: 0, turn: 0 };
-        wire.tap = self.user_code.tap(client);
+        let number = state.connections;
+        let client = Client { addr: addr.into(), connection: number, exchange: 0, turn: 0 };
+        wire.tap = self.user_code.tap(&client);
         // Boxed: it is handed on through frames of threads that should stay small.
-        let connection = Box::new(Connection::new(client, wire, self.settings.framing.clone()));
+        let connection =
+            Box::new(Connection::new(client.clone(), wire, self.settings.framing.clone()));
         state.serving += 1;
         let open = Open { stream: weak, live: Arc::clone(&connection.live) };
         if self.abandoned.load(Ordering::SeqCst) {
             open.cut();
         }
-        state.open.insert(client.connection, open);
+        state.open.insert(number, open);
         if self.role == Role::Peer {
             state.journal.push(ConnectionRecord {
                 client,
@@ -307,7 +309,7 @@ impl Service {
 
     /// A connection has ended before its first byte.
     pub(crate) fn silent(&self, connection: Box<Connection>, end: ClientEnd) {
-        self.user_code.tell(&Event::Silent(&connection.client, end));
+        self.user_code.tell(&Event::Silent { client: &connection.client, end });
         connection.over(end);
     }
 
@@ -315,11 +317,11 @@ impl Service {
     pub(crate) fn outcome(&self, exchange: &Exchange, fault: Option<Fault>) -> Outcome {
         match fault {
             None => {
-                self.user_code.tell(&Event::Served(exchange));
+                self.user_code.tell(&Event::Served { exchange });
                 Outcome::Served(exchange.clone())
             }
             Some(Fault::Error(error)) => {
-                self.user_code.tell(&Event::Failed(&error));
+                self.user_code.tell(&Event::Failed { error: &error });
                 Outcome::Failed(Box::new(error))
             }
             Some(Fault::Panic(payload)) => Outcome::panicked(payload),

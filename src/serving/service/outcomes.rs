@@ -128,11 +128,17 @@ impl Imminent {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::error::Error;
 
     fn told(timeout: u64) -> Told {
-        let error = Error::Count { addr: ([127, 0, 0, 1], 1).into(), expected: 0, served: timeout };
+        let error = Error::Count {
+            addr: SocketAddr::from(([127, 0, 0, 1], 1)).into(),
+            expected: 0,
+            served: timeout,
+        };
         Told { outcome: Outcome::Failed(Box::new(error)), permit: false }
     }
 

@@ -114,7 +114,7 @@ impl Service {
     }
 
     pub(crate) fn no_request(&self, timeout: Option<Duration>) -> Error {
-        Error::NoRequest { addr: self.addr(), timeout: timeout.unwrap_or_default() }
+        Error::NoRequest { addr: self.addr().into(), timeout: timeout.unwrap_or_default() }
     }
 }
 

@@ -75,7 +75,8 @@ impl Service {
         if state.workers.len().is_multiple_of(4 * IDLE_WORKERS) {
             state.workers.retain(|worker| !worker.is_finished());
         }
-        let worker = start().map_err(|source| Error::Accept { addr: self.addr(), source })?;
+        let worker =
+            start().map_err(|source| Error::Accept { addr: self.addr().into(), source })?;
         state.idle += usize::from(is_idle);
         state.workers.push(worker);
         Ok(())
