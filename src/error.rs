@@ -136,10 +136,10 @@ pub enum Error {
     /// A peer's source says at the end that it is not done: a [`Sequence`](crate::Sequence) or
     /// [`PerConnection`](crate::PerConnection) has answers left that nobody fetched, or a [`Proxy`](crate::Proxy) could not
     /// make its record whole. The cause says which.
-    #[error("failed to finish the source of the peer on {addr}")]
+    #[error("failed to finish the source of the server on {addr}")]
     #[non_exhaustive]
     LeftOver {
-        /// The peer's address.
+        /// The server's address.
         addr: Address,
         /// What the source says.
         source: io::Error,

@@ -74,17 +74,33 @@ pub(crate) fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
     if let Ok(addr) = text.parse() {
         return Ok(vec![addr]);
     }
-    let Some((host, port)) =
-        text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'))
-    else {
+    let is_host = |host: &str| {
+        !host.is_empty() && (!host.contains(':') || (host.starts_with('[') && host.ends_with(']')))
+    };
+    let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_host(host)) else {
         return Err(not_an_address());
     };
-    let port = port.parse().map_err(|_| not_an_address())?;
+    let port = parse_port(port).ok_or_else(not_an_address)??;
+    if host.starts_with('[') {
+        // Brackets hold an IPv6 address, and this one could not be parsed.
+        return Err(not_an_address());
+    }
     // As Python's socket.bind(("localhost", 8080)) in the tutorial, also where the resolver lists ::1 first.
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]);
     }
     Ok((host, port).to_socket_addrs()?.collect())
+}
+
+/// The port that a text stands for; `None` if it is no number, an error if no port has that number.
+fn parse_port(text: &str) -> Option<io::Result<u16>> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| {
+        text.parse().map_err(|_| {
+            let text = format!("port {text} is out of range (0 to 65535)");
+            io::Error::new(io::ErrorKind::InvalidInput, text)
+        })
+    })
 }
 
 fn not_an_address() -> io::Error {
@@ -132,12 +148,22 @@ mod tests {
             ":8080",
             "localhost",
             "localhost:http",
-            "localhost:65536",
+            "localhost:+80",
+            "[localhost]:80",
             "127.0.0.1",
             "::1",
         ] {
             let error = resolve(text).expect_err(text);
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_cannot_be_is_named() {
+        for text in ["localhost:65536", "127.0.0.1:80800", "[::1]:99999999999999999999"] {
+            let error = resolve(text).expect_err(text);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text}");
+            assert!(error.to_string().ends_with("is out of range (0 to 65535)"), "{text}: {error}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::TcpServerBuilder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::serving::foreground;
 use crate::serving::service::{Role, Service};
@@ -142,6 +142,30 @@ impl TcpServer {
     /// With the panic of a sink, a source or an observer, after which no exchange begins.
     pub fn serve_until(&self, stop: &Stop) -> Result<()> {
         foreground::serve_until(&self.service, stop, self.accept_timeout)
+    }
+}
+
+impl TcpServer {
+    /// Closes the port and every connection, then asks the source whether it has given everything: what the drop does, and
+    /// does not report.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LeftOver`](crate::Error::LeftOver): a [`Sequence`](crate::Sequence) has answers left, or a
+    /// [`Proxy`](crate::Proxy) could not complete its record.
+    ///
+    /// ```
+    /// use fake_peer::{Error, Sequence, TcpServer};
+    ///
+    /// let server = TcpServer::builder().source(Sequence::new(["only"])).bind()?;
+    /// let error = server.finish().unwrap_err();
+    /// assert!(error.report().to_string().ends_with("only 0 of the sequence's 1 answer were fetched"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn finish(self) -> Result<()> {
+        self.service.stop();
+        let source = self.service.user_code.finish_source();
+        source.map_err(|source| Error::LeftOver { addr: self.service.addr().into(), source })
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod send;
 pub(crate) mod service;
 pub(crate) mod settings;
 pub(crate) mod stop;
+pub(crate) mod transcript;
 pub(crate) mod user_code;
 pub(crate) mod wire;
 pub(crate) mod worker;
