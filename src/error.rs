@@ -37,7 +37,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(matches!(error, Error::Receive { .. }));
 /// assert_eq!(error.exchange().unwrap().request().bytes(), b"PING");
 /// assert!(error.report().to_string().ends_with(
-///     r#"after 4 bytes "PING": nothing arrived for 50ms, and framing `until:\r\n` asks for more"#
+///     r#"after 4 bytes "PING": nothing arrived for 50ms, and the request is not complete by framing `until:\r\n`"#
 /// ));
 /// # Ok(()) }
 /// ```
@@ -63,7 +63,7 @@ pub enum Error {
         source: io::Error,
     },
     /// No client began an exchange within the [accept timeout](crate::TcpServer::accept_timeout).
-    #[error("failed to see a request on {addr} within {timeout:?}")]
+    #[error("no request began on {addr} within {timeout:?}")]
     #[non_exhaustive]
     NoRequest {
         /// The server's address.
@@ -108,7 +108,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A peer saw no exchange within the time given to [`take`](crate::Peer::take).
-    #[error("failed to see an exchange on {addr} within {timeout:?}: {}", Open(journal))]
+    #[error("no exchange was completed on {addr} within {timeout:?}: {}", Open(journal))]
     #[non_exhaustive]
     NoExchange {
         /// The peer's address.
@@ -120,7 +120,7 @@ pub enum Error {
     },
     /// A peer served more or fewer exchanges than [`expect`](crate::Peer::expect) said.
     #[error(
-        "failed to serve {} on {addr}: there {} {served}",
+        "expected {} on {addr}, but there {} {served}",
         Count(*expected, "exchange"),
         if *served == 1 { "was" } else { "were" }
     )]
@@ -272,7 +272,7 @@ struct Open<'a>(&'a Journal);
 impl fmt::Display for Open<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.connections().is_empty() {
-            return f.write_str("nobody has connected");
+            return f.write_str("no client has connected");
         }
         let mut open = self.0.connections().iter().filter(|record| record.may_ask()).peekable();
         if open.peek().is_none() {
@@ -297,13 +297,13 @@ impl fmt::Display for Open<'_> {
 /// Nobody is there any more, or whoever is has had the last answer: then a second request is not one.
 fn write_left(f: &mut fmt::Formatter<'_>, connections: &[ConnectionRecord]) -> fmt::Result {
     let all = Count(connections.len() as u64, "connection");
-    write!(f, "of {all} none is left that may make a request")?;
+    write!(f, "no open connection can bring another request ({all} so far)")?;
     let sent_more = |record: &&ConnectionRecord| record.trailing_len() > 0;
     match connections.iter().find(sent_more) {
         None => Ok(()),
         Some(record) => write!(
             f,
-            "; connection {} has sent {} past the end of its last one, whose response does not keep the connection",
+            "; connection {} sent {} after its last request, whose response closes the connection",
             record.client().connection(),
             count::bytes(record.trailing_len())
         ),

@@ -166,6 +166,9 @@ mod readme {}
 #[doc = include_str!("../README.ja.md")]
 mod readme_ja {}
 
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
 pub mod faults;
 mod framing;

@@ -1,18 +1,28 @@
 //! The examples come to their end, and say what their documentation says.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-/// Runs an example that was built beside this test.
+/// An example that was built beside this test.
 #[track_caller]
-fn run(name: &str, arguments: &[&str]) -> String {
+fn path_of(name: &str) -> PathBuf {
     let mut path: PathBuf = std::env::current_exe().expect("this test is a file");
     path.pop();
     path.pop();
     path.push("examples");
     path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(path.exists(), "{name} is built with `cargo test`, and with `cargo build --examples`");
-    let output = Command::new(&path).args(arguments).output().expect("a program");
+    path
+}
+
+/// What an example prints.
+#[track_caller]
+fn run(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(path_of(name)).args(arguments).output().expect("a program");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} ended with {}: {stderr}", output.status);
     String::from_utf8(output.stdout).expect("text")
@@ -21,6 +31,58 @@ fn run(name: &str, arguments: &[&str]) -> String {
 #[test]
 fn a_fake_peer_in_a_test_passes() {
     assert_eq!(run("fake_peer_in_a_test", &[]), "all passed\n");
+}
+
+/// Chapter 8 of the tutorial, without the library.
+#[test]
+fn the_tutorial_in_std_alone_answers_from_a_file_and_writes_the_request_to_another() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let response = include_bytes!("../study/server_send.txt");
+    std::fs::write(folder.path().join("server_send.txt"), response).expect("a file");
+    // The system chooses the port, and nothing else can take it before the example listens: it is tried again if so.
+    let (mut client, mut server) = (0..10)
+        .find_map(|_| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let addr = listener.local_addr().expect("bound");
+            drop(listener);
+            let mut server = Command::new(path_of("tutorial_std"))
+                .arg(addr.to_string())
+                .current_dir(folder.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("a program");
+            let client = (0..100).find_map(|_| {
+                thread::sleep(Duration::from_millis(20));
+                TcpStream::connect(addr).ok()
+            });
+            if client.is_none() {
+                server.kill().expect("it is ours");
+                server.wait().expect("it is ours");
+            }
+            client.map(|client| (client, server))
+        })
+        .expect("it listens");
+    client.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let addr = client.local_addr().expect("connected");
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("an answer");
+    assert_eq!(answer, response);
+    let mut lines = String::new();
+    let mut stdout = server.stdout.take().expect("piped");
+    stdout.read_to_string(&mut lines).expect("text");
+    assert!(server.wait().expect("it ends").success());
+    assert_eq!(
+        lines,
+        format!(
+            "=== サーバーを起動します ===\n\
+             === クライアントからの接続を待ちます ===\n\
+             === クライアントとの接続が完了しました remote_address: {addr} ===\n\
+             === サーバーを停止します。 ===\n"
+        )
+    );
+    let request = std::fs::read(folder.path().join("server_recv.txt")).expect("a file");
+    assert_eq!(request, b"GET / HTTP/1.1\r\n\r\n");
 }
 
 #[test]

@@ -152,9 +152,8 @@ fn a_request_behind_the_last_one_is_told() {
     support::taken(&peer);
     eventually("it is over", || peer.journal().connections()[0].closed_at().is_some());
     let error = peer.take(Duration::ZERO).expect_err("there was one").to_string();
-    let expected = ": of 1 connection none is left that may make a request; connection 1 has sent \
-                    18 bytes past the end of its last one, whose response does not keep the \
-                    connection";
+    let expected = ": no open connection can bring another request (1 connection so far); connection 1 \
+                    sent 18 bytes after its last request, whose response closes the connection";
     assert!(error.ends_with(expected), "{error}");
     finished(peer);
 }

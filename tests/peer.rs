@@ -110,7 +110,7 @@ fn a_client_that_was_expected_and_never_came_is_an_error_at_once() {
     let addr = peer.addr();
     let error = within(Duration::from_secs(1), "nobody came", || error_of_finish(peer));
     assert!(matches!(error, Error::Count { expected: 1, served: 0, .. }), "{error:?}");
-    assert_eq!(error.to_string(), format!("failed to serve 1 exchange on {addr}: there were 0"));
+    assert_eq!(error.to_string(), format!("expected 1 exchange on {addr}, but there were 0"));
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn a_drop_without_finish_panics_with_the_error() {
     let peer = spawned(patient().source("answer")).expect(1);
     let addr = peer.addr();
     let text = panic_of(|| drop(peer));
-    assert_eq!(text, format!("failed to serve 1 exchange on {addr}: there were 0"));
+    assert_eq!(text, format!("expected 1 exchange on {addr}, but there were 0"));
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_drop_without_finish_panics_with_the_cause_too() {
     assert_eq!(
         panic_of(|| drop(peer)),
         format!(
-            "failed to finish the source of the peer on {addr}: only 1 of the sequence's 2 answers were fetched"
+            "failed to finish the source of the server on {addr}: only 1 of the sequence's 2 answers were fetched"
         )
     );
 }
@@ -535,8 +535,10 @@ fn exchanges_are_taken_in_the_order_in_which_they_end() {
 fn a_take_that_saw_nothing_says_that_nobody_has_connected() {
     let peer = spawned(patient().source("answer"));
     let error = peer.take(BRIEFLY).expect_err("nobody came");
-    let expected =
-        format!("failed to see an exchange on {} within 20ms: nobody has connected", peer.addr());
+    let expected = format!(
+        "no exchange was completed on {} within 20ms: no client has connected",
+        peer.addr()
+    );
     assert_eq!(error.report().to_string(), expected);
 }
 
@@ -546,7 +548,7 @@ fn a_take_that_saw_nothing_says_who_is_connected_and_how_far_they_came() {
     let (mut first, second) = (connect(peer.addr()), connect(peer.addr()));
     first.write_all(b"GET / HTTP/1.1\r\nHo").expect("room for half a request");
     let expected = format!(
-        "failed to see an exchange on {} within 20ms: connection 1 from {} has sent 18 bytes of its request 1, \
+        "no exchange was completed on {} within 20ms: connection 1 from {} has sent 18 bytes of its request 1, \
          connection 2 from {} has sent 0 bytes of its request 1",
         peer.addr(),
         first.local_addr().expect("a connected socket"),
@@ -572,7 +574,10 @@ fn a_take_that_saw_nothing_says_that_everybody_has_left() {
         peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
     });
     let text = peer.take(BRIEFLY).expect_err("no exchange").report().to_string();
-    assert!(text.ends_with(": of 1 connection none is left that may make a request"), "{text}");
+    assert!(
+        text.ends_with(": no open connection can bring another request (1 connection so far)"),
+        "{text}"
+    );
     finished(peer);
 }
 
@@ -938,7 +943,9 @@ fn answers_to_nothing_without_end_are_refused() {
         let error = within(QUICK, case, || peer.finish()).expect_err(case);
         let text = error.report().to_string();
         assert!(
-            text.ends_with("leaves the connection open for another empty one, and so on for ever"),
+            text.ends_with(
+                "keeps the connection open for another empty request, which would never end"
+            ),
             "{text}"
         );
     }

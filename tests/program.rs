@@ -218,14 +218,17 @@ fn help_lists_every_option() {
             .stdout(predicate::str::ends_with("\n"))
             .stdout(predicate::function(|help: &str| {
                 let options = [
-                    "--listen ADDR",
-                    "--send FILE",
-                    "--recv FILE",
-                    "--framing RULE",
-                    "--lang ja|en",
+                    "--listen <ADDR>",
+                    "--send <FILE>",
+                    "--recv <FILE>",
+                    "--framing <RULE>",
+                    "--lang <LANG>",
+                    "--completions <SHELL>",
+                    "--man",
                     "-q, --quiet",
                     "-h, --help",
                     "-V, --version",
+                    "{n} in the name",
                 ];
                 let rules = ["auto", "http", "read-once", "until:", "exactly:", "eof", "nothing"];
                 options.iter().chain(&rules).all(|option| help.contains(option))
@@ -259,29 +262,53 @@ fn assert_wrong_usage(arguments: &[&str], reason: &str) {
         .code(2)
         .stdout("")
         .stderr(format!(
-            "tcpserver: failed to understand the arguments: {reason}; `tcpserver --help` lists them\n"
+            "tcpserver: failed to understand the arguments: {reason}; `tcpserver --help` lists all options\n"
         ));
 }
 
 #[test]
 fn wrong_usage_is_one_line_on_stderr_and_nothing_on_stdout() {
-    assert_wrong_usage(&["--nope"], "invalid option '--nope'");
-    assert_wrong_usage(&["-x"], "invalid option '-x'");
-    assert_wrong_usage(&["server_send.txt"], "unexpected argument \"server_send.txt\"");
-    assert_wrong_usage(&["--quiet=yes"], "unexpected argument for option '--quiet': \"yes\"");
-    for option in ["--listen", "--send", "--recv", "--framing", "--lang"] {
-        assert_wrong_usage(&[option], &format!("missing argument for option '{option}'"));
+    assert_wrong_usage(&["--nope"], "unknown option `--nope`");
+    assert_wrong_usage(&["-x"], "unknown option `-x`");
+    assert_wrong_usage(&["--quiet=yes"], "--quiet takes no value, and `yes` is one");
+    for (option, value) in [
+        ("--listen", "ADDR"),
+        ("--send", "FILE"),
+        ("--recv", "FILE"),
+        ("--framing", "RULE"),
+        ("--lang", "LANG"),
+    ] {
+        assert_wrong_usage(&[option], &format!("{option} needs a value: {option} {value}"));
     }
-    assert_wrong_usage(&["--lang", "fr"], "`fr` is not one of ja, en");
-    assert_wrong_usage(&["--lang", ""], "`` is not one of ja, en");
+    assert_wrong_usage(&["--lang", "fr"], "--lang: `fr` is not one of ja, en");
     for option in ["--send", "--recv", "--check"] {
-        assert_wrong_usage(&[option, ""], &format!("{option} wants the name of a file"));
+        assert_wrong_usage(&[option, ""], &format!("{option} needs a value: {option} FILE"));
     }
 }
 
 #[test]
+fn a_wrong_option_is_answered_with_the_right_one() {
+    for (arguments, wrong, right) in [
+        (&["--port", "80"][..], "--port", "--listen ADDR"),
+        (&["-p", "80"], "-p", "--listen ADDR"),
+        (&["--lissten", "localhost:80"], "--lissten", "--listen ADDR"),
+        (&["--output", "file"], "--output", "--recv FILE"),
+        (&["--proxy", "localhost:80"], "--proxy", "--record HOST:PORT"),
+        (&["--keepalive"], "--keepalive", "--keep-alive"),
+        (&["--verbose"], "--verbose", "--transcript"),
+    ] {
+        let reason = format!("unknown option `{wrong}` (did you mean `{right}`?)");
+        assert_wrong_usage(arguments, &reason);
+    }
+    assert_wrong_usage(
+        &["page.http"],
+        "unexpected argument `page.http` (a response file is given with --send page.http)",
+    );
+}
+
+#[test]
 fn wrong_values_are_told_with_right_ones() {
-    for cut in ["x", "", "-1", "1:", "1:now", "x:reset", "1:reset:1", "1kB", "99999999999G"] {
+    for cut in ["x", "-1", "1:", "1:now", "x:reset", "1:reset:1", "1kB", "99999999999G"] {
         let right = "is not N, N:close, N:reset, N:half-close or N:hold, with a number of bytes such as 1500 or 64k";
         assert_wrong_usage(&["--cut", cut], &format!("--cut: `{cut}` {right}"));
     }
@@ -297,28 +324,41 @@ fn wrong_values_are_told_with_right_ones() {
         let right = "is not a time, such as 250ms, 1.5s or 2m";
         assert_wrong_usage(&["--delay", time], &format!("--delay: `{time}` {right}"));
     }
-    for count in ["0", "-1", "+1", "many", ""] {
+    for count in ["0", "-1", "+1", "many"] {
         let right = "is not a number of exchanges, 1 or more";
         assert_wrong_usage(&["--count", count], &format!("--count: `{count}` {right}"));
     }
-    for upstream in ["localhost", ":80", "localhost:", "localhost:0", "localhost:http"] {
+    for upstream in ["localhost", ":80", "localhost:", "localhost:http"] {
         let right = "is not HOST:PORT, such as localhost:80";
         assert_wrong_usage(&["--record", upstream], &format!("--record: `{upstream}` {right}"));
     }
-    assert_wrong_usage(&["--completions", "tcsh"], "`tcsh` is not one of bash, zsh, fish");
+    for upstream in ["localhost:80800", "localhost:0"] {
+        let port = upstream.trim_start_matches("localhost:");
+        let reason = format!("--record: `{upstream}`: port {port} is out of range (1 to 65535)");
+        assert_wrong_usage(&["--record", upstream], &reason);
+    }
+    assert_wrong_usage(
+        &["--completions", "tcsh"],
+        "--completions: `tcsh` is not one of bash, zsh, fish",
+    );
 }
 
 #[test]
 fn options_that_contradict_each_other_are_wrong_usage() {
-    let one_ending = "--cut, --hold, --reset and --keep-alive each say how a response ends: give one \
-                      (--cut N:hold and --cut N:reset are there)";
-    let one_file = "--record keeps the response in one file: give --send FILE once, and not -";
+    let one_ending = "--cut, --hold, --reset, --keep-alive and --keep-open each say how a response ends: \
+                      give one (there are --cut N:hold and --cut N:reset)";
+    let one_file = "--record writes the response to one file: give --send FILE once, and not -";
     let only_quiet = "--check serves nothing: only --quiet may stand beside it";
     for (arguments, reason) in [
         (
             &["--keep-alive"][..],
-            "--keep-alive wants --count N or --forever: behind a single exchange nothing is kept",
+            "--keep-alive needs --count N or --forever: no request follows a single exchange",
         ),
+        (
+            &["--keep-open"],
+            "--keep-open needs --count N or --forever: no request follows a single exchange",
+        ),
+        (&["--forever", "--keep-open", "--keep-alive"], one_ending),
         (&["--forever", "--count", "2"], "--count N and --forever contradict each other: give one"),
         (&["--hold", "--reset"], one_ending),
         (&["--cut", "1", "--reset"], one_ending),
@@ -335,7 +375,6 @@ fn options_that_contradict_each_other_are_wrong_usage() {
 #[test]
 fn an_unknown_framing_rule_is_wrong_usage() {
     for rule in [
-        "",
         "frobnicate",
         "HTTP",
         "auto:1",
@@ -351,7 +390,7 @@ fn an_unknown_framing_rule_is_wrong_usage() {
         assert_wrong_usage(
             &["--framing", rule],
             &format!(
-                "`{rule}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
+                "--framing: `{rule}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
             ),
         );
     }
@@ -393,7 +432,7 @@ fn an_argument_that_is_not_text_is_wrong_usage() {
 
 #[test]
 fn what_is_no_address_is_wrong_usage_found_when_binding() {
-    for addr in ["", "8080", ":8080", "localhost", "localhost:http", "localhost:65536", "::1"] {
+    for addr in ["8080", ":8080", "localhost", "localhost:http", "::1"] {
         cargo_bin_cmd!("tcpserver")
             .timeout(PATIENCE)
             .args(["--listen", addr])
@@ -406,6 +445,19 @@ fn what_is_no_address_is_wrong_usage_found_when_binding() {
                  an address is `host:port`, as 127.0.0.1:8080 or [::1]:8080\n"
             ));
     }
+}
+
+#[test]
+fn a_port_out_of_range_is_wrong_usage_and_named() {
+    cargo_bin_cmd!("tcpserver")
+        .timeout(PATIENCE)
+        .args(["--listen", "localhost:80800"])
+        .assert()
+        .code(2)
+        .stdout(format!("{STARTING}{STOPPING}"))
+        .stderr(
+            "tcpserver: failed to listen on localhost:80800: port 80800 is out of range (0 to 65535)\n",
+        );
 }
 
 // Failures
@@ -1242,7 +1294,7 @@ fn curl_may_leave_after_a_head_or_after_the_length_it_was_told() {
         if body_len != 5 {
             let notice = format!(
                 "tcpserver: server_send.txt: byte 43: Content-Length says 5 bytes, and the body has {body_len}; \
-                 `--check FILE` tells more, --quiet nothing\n"
+                 `--check FILE` lists every problem, `--quiet` hides this note\n"
             );
             let rest = ended.stderr.strip_prefix(&notice).map(Into::into);
             ended.stderr = rest.unwrap_or_else(|| panic!("{case}: {ended:?}"));

@@ -133,6 +133,23 @@ fn stdin_leaves_as_it_comes_where_it_is_needed_once() {
 }
 
 #[test]
+fn a_connection_is_kept_open_whatever_the_response_says() {
+    // Neither response says where it ends, so that with --keep-alive the first one would be the last.
+    let folder = folder_with(&[("line", b"250 ok\r\n")]);
+    let program = Tcpserver::start(
+        &folder,
+        ["--count", "2", "--keep-open", "--framing", "until:\\r\\n", "--send", "line"],
+    );
+    let client = program.connect();
+    for _ in 0..2 {
+        send(&client, b"NOOP\r\n");
+        expect(&client, b"250 ok\r\n", "kept open");
+    }
+    drop(client);
+    assert_eq!(program.end().code, Some(0));
+}
+
+#[test]
 fn a_kept_connection_has_one_exchange_after_another() {
     let folder = folder_with(&[("kept", KEPT)]);
     let program = Tcpserver::start(
@@ -234,10 +251,7 @@ fn a_second_ctrl_c_ends_at_once() {
     folder.wait_for_request(&GET[..5]);
     program.running.signal("INT");
     let note = program.running.stderr_line().expect("a note");
-    assert_eq!(
-        note,
-        "tcpserver: waiting for exchanges that have begun; Ctrl-C ends them at once\n"
-    );
+    assert_eq!(note, "tcpserver: waiting for exchanges in progress; Ctrl-C ends them at once\n");
     program.running.signal("INT");
     let ended = program.running.end();
     assert_eq!(ended.code, Some(130));
@@ -315,7 +329,7 @@ fn a_file_that_an_editor_changed_is_told_before_it_is_served_unchanged() {
     assert_eq!(
         program.end().stderr,
         "tcpserver: server_send.txt: byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2); \
-         `--check FILE` tells more, --quiet nothing\n\
+         `--check FILE` lists every problem, `--quiet` hides this note\n\
          tcpserver: server_send.txt: byte 37: Content-Length says 2 bytes, and the body has 3\n"
     );
     let quiet = Tcpserver::start(&folder, ["--quiet"]);
@@ -327,10 +341,10 @@ fn a_file_that_an_editor_changed_is_told_before_it_is_served_unchanged() {
 fn check_tells_what_is_odd_and_where_without_serving() {
     let folder = folder_with(&[("bad", b"HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nhi!")]);
     for (arguments, stdout, code) in [
-        (&["--check", "server_send.txt"][..], "server_send.txt: nothing is odd\n", 0),
+        (&["--check", "server_send.txt"][..], "server_send.txt: no problems found\n", 0),
         (
             &["--check", "server_send.txt", "--check", "bad"],
-            "server_send.txt: nothing is odd\n\
+            "server_send.txt: no problems found\n\
              bad: byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)\n\
              bad: byte 39: Content-Length says 2 bytes, and the body has 3\n",
             1,

@@ -1,59 +1,131 @@
-# Completions of tcpserver for bash.
 _tcpserver() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    case $previous in
-        --listen)
-            COMPREPLY=()
-            return
-            ;;
-        --framing)
-            COMPREPLY=($(compgen -W 'auto http head read-once eof nothing' -- "$current"))
-            return
-            ;;
-        --send)
-            local IFS=$'\n'
-            COMPREPLY=($(compgen -f -- "$current"))
-            return
-            ;;
-        --recv)
-            local IFS=$'\n'
-            COMPREPLY=($(compgen -f -- "$current"))
-            return
-            ;;
-        --record)
-            COMPREPLY=()
-            return
-            ;;
-        --check)
-            local IFS=$'\n'
-            COMPREPLY=($(compgen -f -- "$current"))
-            return
-            ;;
-        --count)
-            COMPREPLY=()
-            return
-            ;;
-        --cut)
-            COMPREPLY=()
-            return
-            ;;
-        --delay)
-            COMPREPLY=()
-            return
-            ;;
-        --pieces)
-            COMPREPLY=()
-            return
-            ;;
-        --throttle)
-            COMPREPLY=()
-            return
-            ;;
-        --lang)
-            COMPREPLY=($(compgen -W 'ja en' -- "$current"))
-            return
+    local i cur prev opts cmd
+    COMPREPLY=()
+    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+        cur="$2"
+    else
+        cur="${COMP_WORDS[COMP_CWORD]}"
+    fi
+    prev="$3"
+    cmd=""
+    opts=""
+
+    for i in "${COMP_WORDS[@]:0:COMP_CWORD}"
+    do
+        case "${cmd},${i}" in
+            ",$1")
+                cmd="tcpserver"
+                ;;
+            *)
+                ;;
+        esac
+    done
+
+    case "${cmd}" in
+        tcpserver)
+            opts="-q -h -V --listen --recv --forever --keep-alive --keep-open --hold --reset --transcript --hex --man --send --check --record --count --cut --delay --pieces --throttle --lang --completions --quiet --help --version --framing"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recv)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --send)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --check)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cut)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pieces)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --throttle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lang)
+                    COMPREPLY=($(compgen -W "ja en" -- "${cur}"))
+                    return 0
+                    ;;
+                --completions)
+                    COMPREPLY=($(compgen -W "bash zsh fish" -- "${cur}"))
+                    return 0
+                    ;;
+                --framing)
+                    COMPREPLY=($(compgen -W "auto http head read-once eof nothing" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
             ;;
     esac
-    COMPREPLY=($(compgen -W '--listen --framing --send --recv --record --check --count --forever --keep-alive --cut --hold --reset --delay --pieces --throttle --transcript --hex --lang -q --quiet -h --help -V --version' -- "$current"))
 }
-complete -o filenames -o bashdefault -F _tcpserver tcpserver
+
+if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
+    complete -F _tcpserver -o nosort -o bashdefault -o default tcpserver
+else
+    complete -F _tcpserver -o bashdefault -o default tcpserver
+fi

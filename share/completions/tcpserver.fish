@@ -1,23 +1,32 @@
-# Completions of tcpserver for fish.
-complete -c tcpserver -f
-complete -c tcpserver -l listen -x -d 'Where to listen, as host:port'
-complete -c tcpserver -l framing -x -a 'auto http head read-once eof nothing' -d 'Where a request ends'
-complete -c tcpserver -l send -r -F -d 'The response, whose bytes are sent as they are'
-complete -c tcpserver -l recv -r -F -d 'Where the request\'s bytes go'
-complete -c tcpserver -l record -x -d 'Forward each request, unchanged, to the server there'
-complete -c tcpserver -l check -r -F -d 'Print what is odd about a response file, and at which byte, instead of serving'
-complete -c tcpserver -l count -x -d 'Serve N exchanges, connections side by side, then end'
+complete -c tcpserver -l listen -d 'Where to listen, as host:port' -r
+complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
+complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are' -r -F
+complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
+complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r
+complete -c tcpserver -l count -d 'Serve N exchanges, connections side by side, then end' -r
+complete -c tcpserver -l cut -d 'Send only the first N bytes of the response, then end the connection in this way' -r
+complete -c tcpserver -l delay -d 'Wait before the first byte of the response' -r
+complete -c tcpserver -l pieces -d 'Send the response in pieces of this size, with this pause between two' -r
+complete -c tcpserver -l throttle -d 'Send no more bytes per second than this' -r
+complete -c tcpserver -l lang -d 'The language of the lines on stdout' -r -f -a "ja\t''
+en\t''"
+complete -c tcpserver -l completions -d 'Print the completions for a shell' -r -f -a "bash\t''
+zsh\t''
+fish\t''"
+complete -c tcpserver -l framing -d 'Where a request ends' -r -f -a "auto\t''
+http\t''
+head\t''
+read-once\t''
+eof\t''
+nothing\t''"
 complete -c tcpserver -l forever -d 'Serve exchanges until Ctrl-C'
-complete -c tcpserver -l keep-alive -d 'Leave a connection open for its next request, as HTTP says'
-complete -c tcpserver -l cut -x -d 'Send only the first N bytes of the response, then come to this ending'
-complete -c tcpserver -l hold -d 'Keep the connection open behind the response, until the client closes'
-complete -c tcpserver -l reset -d 'Reset the connection behind the response, when the client has it'
-complete -c tcpserver -l delay -x -d 'Wait before the first byte of the response'
-complete -c tcpserver -l pieces -x -d 'Send the response in pieces of this size, with this pause between two'
-complete -c tcpserver -l throttle -x -d 'Send no more bytes per second than this'
-complete -c tcpserver -l transcript -d 'Tell both directions on stderr, as they happen'
+complete -c tcpserver -l keep-alive -d 'Keep a connection open for its next request where HTTP does'
+complete -c tcpserver -l keep-open -d 'Keep a connection open for its next request, whatever request and response say'
+complete -c tcpserver -l hold -d 'Keep the connection open after the response, until the client closes'
+complete -c tcpserver -l reset -d 'Reset the connection after the response, when the client has it'
+complete -c tcpserver -l transcript -d 'Show both directions on stderr, as they happen'
 complete -c tcpserver -l hex -d 'The transcript in hexadecimal, with offsets'
-complete -c tcpserver -l lang -x -a 'ja en' -d 'The language of the lines on stdout'
-complete -c tcpserver -l quiet -s q -d 'No lines on stdout, no notices and no progress on stderr'
-complete -c tcpserver -l help -s h -d 'Print this help'
-complete -c tcpserver -l version -s V -d 'Print the version'
+complete -c tcpserver -l man -d 'Print the man page'
+complete -c tcpserver -s q -l quiet -d 'No lines on stdout, and no notes and no progress on stderr'
+complete -c tcpserver -s h -l help -d 'Print this help'
+complete -c tcpserver -s V -l version -d 'Print the version'

@@ -1,58 +1,66 @@
-//! The program: arguments in, the library's events out as lines, an exit code. Everything it does is the library's; how it is
-//! told what to do, and what it says about it, is in `tcpserver/`.
+//! The TCP server of the tutorial: it writes one request to a file, and answers with another file. Python's calls stand
+//! beside the lines that do their work; `examples/tutorial_std.rs` has the same with the sockets in plain sight.
+//!
+//! The options may replace the address and either file, and ask for more exchanges than one. Without options nothing is
+//! replaced. What the program prints, and how options are read, is in `src/cli/`.
 
-#[path = "tcpserver/checking.rs"]
-mod checking;
-#[path = "tcpserver/console.rs"]
-mod console;
-#[path = "tcpserver/manual.rs"]
-mod manual;
-#[path = "tcpserver/options.rs"]
-mod options;
-#[path = "tcpserver/progress.rs"]
-mod progress;
-#[path = "tcpserver/serving.rs"]
-mod serving;
-#[path = "tcpserver/signals.rs"]
-mod signals;
-#[path = "tcpserver/sinks.rs"]
-mod sinks;
-#[path = "tcpserver/sources.rs"]
-mod sources;
-#[path = "tcpserver/table.rs"]
-mod table;
-#[path = "tcpserver/transcript.rs"]
-mod transcript;
-#[path = "tcpserver/values.rs"]
-mod values;
-
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::console::complain;
-use crate::options::Command;
+use fake_peer::cli::{Options, Session};
+use fake_peer::{Error, FileSink, FileSource, TcpServer};
+
+const ADDRESS: &str = "localhost:8080";
+const REQUEST_FILE: &str = "server_recv.txt";
+const RESPONSE_FILE: &str = "server_send.txt";
 
 fn main() -> ExitCode {
-    match Command::parse() {
-        Ok(Command::Serve(options)) => serving::run(*options),
-        Ok(Command::Check(check)) => checking::check(&check),
-        Ok(Command::Print(text)) => print(&text),
-        Err(error) => {
-            complain(&format!(
-                "failed to understand the arguments: {error}; `tcpserver --help` lists them"
-            ));
-            ExitCode::from(2)
-        }
-    }
+    let options = match Options::parse() {
+        Ok(options) => options,
+        // Help was asked for, or an option is wrong.
+        Err(exit_code) => return exit_code,
+    };
+    // print("=== サーバーを起動します ===")
+    let session = Session::start(&options);
+    let result = serve(&options, &session);
+    // print("=== サーバーを停止します。 ===")
+    session.end(result, &options)
 }
 
-fn print(text: &str) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // `tcpserver --help | head` is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("failed to write to stdout: {error}"));
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
+fn serve(options: &Options, session: &Session) -> Result<(), Error> {
+    let address = options.address().unwrap_or(ADDRESS);
+    // with open("server_recv.txt", "wb") as f: f.write(request)
+    let sink = options.sink().unwrap_or_else(|| Box::new(FileSink::new(REQUEST_FILE)));
+    // with open("server_send.txt", "rb") as f: response = f.read()
+    let source =
+        options.source(RESPONSE_FILE).unwrap_or_else(|| Box::new(FileSource::new(RESPONSE_FILE)));
+
+    // server_socket = socket.socket()
+    let server = TcpServer::builder()
+        .addr(address)
+        .sink(sink)
+        .source(options.with_faults(source))
+        // Where recv(4096) of the tutorial may return a part of a request, this reads all of it.
+        .framing(options.framing())
+        .on_event(session.observer(options))
+        // Like recv(), it waits for the first byte as long as it takes.
+        .idle_timeout(None)
+        .timeout(options.timeout())
+        .retain(options.retain())
+        .backlog(options.backlog())
+        // server_socket.bind(("localhost", 8080)); server_socket.listen(10)
+        .bind()?;
+    // print("=== クライアントからの接続を待ちます ===")
+    session.listening(&server, options, RESPONSE_FILE);
+
+    if options.serves_one() {
+        // (client_socket, address) = server_socket.accept(); request = client_socket.recv(4096)
+        // client_socket.send(response); client_socket.close()
+        let exchange = server.serve_once()?;
+        server.finish()?;
+        session.served(&exchange);
+    } else {
+        let result = server.serve_until(session.stop());
+        result.and(server.finish())?;
     }
+    Ok(())
 }

@@ -269,7 +269,7 @@ impl Connection {
             _ => false,
         };
         if asks_for_nothing {
-            let text = "the response to an empty request leaves the connection open for another empty one, and so on for ever";
+            let text = "the response to an empty request keeps the connection open for another empty request, which would never end";
             return Err(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)));
         }
         let mut performance = Performance::prepare(response).map_err(Failure::Respond)?;

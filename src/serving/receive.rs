@@ -135,7 +135,7 @@ impl Connection {
         }
         io::Error::new(
             error.kind(),
-            format!("{error}, and framing `{}` asks for more", self.framing),
+            format!("{error}, and the request is not complete by framing `{}`", self.framing),
         )
     }
 }

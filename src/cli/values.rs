@@ -1,23 +1,22 @@
-//! Sizes, times and what is made of them, as they are typed. An error says which forms are right.
+//! The values of options: sizes, times, and what is made of them. An error says which forms are right.
 
 use std::time::Duration;
 
-use fake_peer::Ending;
+use crate::response::ending::Ending;
 
 /// A size that is not 0, per second: `64k`.
-pub(crate) fn rate(text: &str) -> Result<u64, String> {
-    parse_size(text).filter(|&rate| rate > 0).ok_or_else(|| {
-        format!("`{text}` is not a number of bytes per second, such as 1500, 64k or 10M")
-    })
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    let rate = parse_size(text).filter(|&rate| rate > 0);
+    rate.ok_or_else(|| not(text, "a number of bytes per second, such as 1500, 64k or 10M"))
 }
 
 /// `250ms`, `1.5s`, `2m`.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    parse_time(text).ok_or_else(|| format!("`{text}` is not a time, such as 250ms, 1.5s or 2m"))
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    parse_time(text).ok_or_else(|| not(text, "a time, such as 250ms, 1.5s or 2m"))
 }
 
 /// `100`, `100:reset`.
-pub(crate) fn cut(text: &str) -> Result<(u64, Ending), String> {
+pub(super) fn cut(text: &str) -> Result<(u64, Ending), String> {
     let (bytes, ending) = text.split_once(':').unwrap_or((text, "close"));
     let ending = match ending {
         "close" => Some(Ending::Close),
@@ -26,37 +25,39 @@ pub(crate) fn cut(text: &str) -> Result<(u64, Ending), String> {
         "hold" => Some(Ending::Hold),
         _ => None,
     };
-    parse_size(bytes).zip(ending).ok_or_else(|| {
-        format!(
-            "`{text}` is not N, N:close, N:reset, N:half-close or N:hold, with a number of bytes such as 1500 or 64k"
-        )
-    })
+    let right =
+        "N, N:close, N:reset, N:half-close or N:hold, with a number of bytes such as 1500 or 64k";
+    parse_size(bytes).zip(ending).ok_or_else(|| not(text, right))
 }
 
 /// `1:10ms`.
-pub(crate) fn pieces(text: &str) -> Result<(usize, Duration), String> {
+pub(super) fn pieces(text: &str) -> Result<(usize, Duration), String> {
     let parse = || {
         let (size, pause) = text.split_once(':')?;
         let size = usize::try_from(parse_size(size)?).ok().filter(|&size| size > 0)?;
         Some((size, parse_time(pause)?))
     };
-    parse().ok_or_else(|| format!("`{text}` is not SIZE:PAUSE, such as 1:10ms or 4k:1s"))
+    parse().ok_or_else(|| not(text, "SIZE:PAUSE, such as 1:10ms or 4k:1s"))
 }
 
 /// `localhost:80`. Whether there is such a host shows when it is needed.
-pub(crate) fn upstream(text: &str) -> Result<String, String> {
-    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    match port.and_then(|(_, port)| port.parse::<u16>().ok()) {
-        Some(1..) => Ok(text.into()),
-        _ => Err(format!("`{text}` is not HOST:PORT, such as localhost:80")),
+pub(super) fn upstream(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    match port.and_then(digits) {
+        Some(1..=65535) => Ok(text.into()),
+        Some(port) => Err(format!("`{text}`: port {port} is out of range (1 to 65535)")),
+        None => Err(not(text, "HOST:PORT, such as localhost:80")),
     }
 }
 
 /// How many exchanges.
-pub(crate) fn count(text: &str) -> Result<u64, String> {
-    digits(text)
-        .filter(|&count| count > 0)
-        .ok_or_else(|| format!("`{text}` is not a number of exchanges, 1 or more"))
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    let count = digits(text).filter(|&count| count > 0);
+    count.ok_or_else(|| not(text, "a number of exchanges, 1 or more"))
+}
+
+fn not(text: &str, right: &str) -> String {
+    format!("`{text}` is not {right}")
 }
 
 /// `1500`, `64k`, `10M`, `1G`: 1024-based, as curl's `--limit-rate`.

@@ -1,0 +1,157 @@
+//! One run of the program: its lines, its notes on exchanges, its observers, and its exit code.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::check;
+use super::console::{Console, Line, Talk};
+use super::options::Options;
+use super::progress::Progress;
+use super::signals::{self, Signalled};
+use crate::error::{Error, Result};
+use crate::journal::exchange::Exchange;
+use crate::server::tcp_server::TcpServer;
+use crate::serving::event::Event;
+use crate::serving::stop::Stop;
+use crate::serving::transcript::Transcript;
+
+/// One run of the program.
+pub struct Session {
+    console: Arc<Console>,
+    stop: Stop,
+    signalled: Signalled,
+}
+
+impl Session {
+    /// Prints the first line, and watches for Ctrl-C.
+    pub fn start(options: &Options) -> Self {
+        let lines: Box<dyn Write + Send> =
+            if options.uses_stdout() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+        let console = Arc::new(Console::new(options.lang(), options.talk(), lines));
+        let stop = options.stop();
+        // A single exchange is ended by the first signal.
+        let completes = (!options.serves_one()).then(|| stop.clone());
+        let signalled = signals::watch(&console, completes);
+        console.say(Line::Starting);
+        Session { console, stop, signalled }
+    }
+
+    /// When serving is over: after `--count` exchanges, or with Ctrl-C.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Prints the second line. A port that the system chose is named, and so are problems that editors cause in response
+    /// files.
+    pub fn listening(&self, server: &TcpServer, options: &Options, default_file: &str) {
+        let port = options.address().and_then(|address| address.rsplit_once(':'));
+        if port.is_some_and(|(_, port)| port.parse() == Ok(0)) {
+            self.console.complain(&format!("listening on {}", server.local_addr()));
+        }
+        check::note(&options.response_files(default_file), &self.console);
+        self.console.say(Line::Waiting);
+    }
+
+    /// What to call with the events of the server.
+    pub fn observer(&self, options: &Options) -> impl FnMut(&Event<'_>) + Send + 'static {
+        let is_one = options.serves_one();
+        let mut transcript = transcript(options);
+        let shows_progress = transcript.is_none()
+            && options.talk() == Talk::Normal
+            && is_terminal()
+            && !(options.uses_stdout() && io::stdout().is_terminal());
+        let progress = shows_progress.then(|| Progress::shown_on(&self.console));
+        let console = Arc::clone(&self.console);
+        move |event| {
+            if let Event::Accepted { client } = event
+                && let Some(addr) = client.addr().socket_addr()
+            {
+                console.say(Line::Connected(addr));
+            }
+            if let Some(transcript) = &mut transcript {
+                console.write(&transcript.lines(event));
+            }
+            if let Some(progress) = &progress {
+                progress.record(event);
+            }
+            match event {
+                Event::Served { exchange } if !is_one => {
+                    let number = exchange.client().exchange();
+                    let note = |note: &str| console.note(&format!("exchange {number}: {note}"));
+                    note_exchange(exchange, note);
+                }
+                Event::Failed { error } if !is_one => console.complain(&error.report().to_string()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Prints the last line, and what is worth knowing about the one exchange.
+    pub fn served(&self, exchange: &Exchange) {
+        self.console.say(Line::Stopping);
+        note_exchange(exchange, |note| self.console.note(note));
+    }
+
+    /// Prints the last line, and one line for an error; the exit code. With several exchanges each error was printed when it
+    /// happened.
+    pub fn end(&self, result: Result<()>, options: &Options) -> ExitCode {
+        self.console.say(Line::Stopping);
+        let mut code = u8::from(result.is_err());
+        if let Err(error) = result {
+            if options.serves_one()
+                || matches!(error, Error::Listen { .. } | Error::LeftOver { .. })
+            {
+                self.console.complain(&error.report().to_string());
+            }
+            let is_input = |error: &io::Error| error.kind() == io::ErrorKind::InvalidInput;
+            if matches!(error, Error::Listen { .. }) && error.io_error().is_some_and(is_input) {
+                code = 2;
+            }
+        }
+        if let Some(error) = self.console.first_error() {
+            self.console.complain(&format!("failed to write to stdout: {error}"));
+            code = code.max(1);
+        }
+        ExitCode::from(self.signalled.exit_code().unwrap_or(code))
+    }
+}
+
+/// What is worth knowing about an exchange that was served.
+fn note_exchange(exchange: &Exchange, note: impl Fn(&str)) {
+    let (request, sent) = (exchange.request(), exchange.sent());
+    if !request.is_complete() {
+        note(&format!("the client closed within its request, after {} bytes", request.len()));
+    }
+    if let Some(problem) = request.problem() {
+        note(&problem.to_string());
+    }
+    if let Some(offered) = exchange.offered().filter(|&offered| sent < offered) {
+        note(&format!("the client left after {sent} of {offered} response bytes"));
+    }
+    if exchange.trailing_len() > 0 {
+        note(&format!("{} more bytes came after the request", exchange.trailing_len()));
+    }
+}
+
+fn transcript(options: &Options) -> Option<Transcript> {
+    let is_hex = options.is_given("hex");
+    let mut transcript = (is_hex || options.is_given("transcript")).then(Transcript::new)?;
+    if is_hex {
+        transcript = transcript.hex();
+    }
+    if options.serves_one() {
+        transcript = transcript.numbers_from_the_second_on();
+    }
+    // See <https://no-color.org>.
+    if is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
+        transcript = transcript.colours();
+    }
+    Some(transcript)
+}
+
+/// Whether stderr is a terminal that can do more than print lines.
+fn is_terminal() -> bool {
+    io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|term| term != "dumb")
+}

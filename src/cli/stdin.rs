@@ -1,0 +1,71 @@
+//! Standard input as a response, and standard output as a record of requests.
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
+
+use super::options::Input;
+use crate::os::lock::lock;
+use crate::response::steps::Response;
+
+/// Standard input. What may be needed again is read to its end, and kept.
+#[derive(Clone, Default)]
+pub(super) struct Stdin {
+    kept: Option<Arc<Mutex<Kept>>>,
+    at: usize,
+}
+
+/// All of standard input, once it has been read.
+type Kept = Option<Arc<[u8]>>;
+
+impl Stdin {
+    /// For these files, the last of which repeats until so many exchanges are over; `None` is for ever.
+    pub(super) fn new(files: &[Input], exchanges: Option<u64>) -> Self {
+        let uses = files.iter().filter(|file| **file == Input::Stdin).count();
+        let last_repeats = exchanges.is_none_or(|exchanges| exchanges > files.len() as u64);
+        let is_kept = uses > 1 || files.last() == Some(&Input::Stdin) && last_repeats;
+        Stdin { kept: is_kept.then(Arc::default), at: 0 }
+    }
+
+    /// It is read while it is sent: other connections are served meanwhile.
+    pub(super) fn response(&self) -> Response {
+        Response::new().send_from(self.clone())
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let failed = |error| name("read standard input", error);
+        let Some(kept) = &self.kept else { return io::stdin().read(buffer).map_err(failed) };
+        let mut kept = lock(kept);
+        if kept.is_none() {
+            let mut all = Vec::new();
+            io::stdin().read_to_end(&mut all).map_err(failed)?;
+            *kept = Some(all.into());
+        }
+        let bytes = kept.clone().unwrap_or_default();
+        let length = (&bytes[self.at..]).read(buffer)?;
+        self.at += length;
+        Ok(length)
+    }
+}
+
+/// Names standard output in its errors.
+pub(super) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).map_err(|error| name("write to standard output", error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().map_err(|error| name("write to standard output", error))
+    }
+}
+
+/// An interrupted call stays what it is: its caller makes it again.
+fn name(action: &str, error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => error,
+        kind => io::Error::new(kind, format!("failed to {action}: {error}")),
+    }
+}
