@@ -5,8 +5,6 @@
 
 #![allow(clippy::print_stdout)] // the ratios
 
-mod pairs;
-
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
@@ -16,7 +14,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use pairs::{next_host, ratio};
+use fake_peer_benches::{next_host, ratio};
 
 use criterion::{Criterion, Throughput};
 use fake_peer::{FileSink, FileSource, Framing, TcpServer};

@@ -5,8 +5,6 @@
 
 #![allow(clippy::print_stdout)] // the ratios
 
-mod pairs;
-
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,7 +16,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use fake_peer::{Peer, Response, TcpServer};
 
-use pairs::{next_host, ratio};
+use fake_peer_benches::{next_host, ratio};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi\n";

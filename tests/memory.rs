@@ -1,14 +1,14 @@
 //! The memory of the program `tcpserver` while gigabytes go through it: it stays flat. The bytes themselves are
 //! `program.rs`'s, but arrive whole here too.
-#![cfg(all(feature = "cli", target_os = "linux"))]
-
-mod programs;
+#![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use programs::{Folder, RESPONSE, Tcpserver, assert_bytes, receive_all, send, text};
+use fake_peer_test_support::programs::{
+    Folder, RESPONSE, Tcpserver, assert_bytes, receive_all, send, text,
+};
 
 const GIBIBYTE: u64 = 1 << 30;
 

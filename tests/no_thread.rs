@@ -3,13 +3,11 @@
 // The threads of a process are listed there.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::fs;
 use std::sync::mpsc;
 
 use fake_peer::Request;
-use support::{bound, connect_and_send, patient, read_all};
+use fake_peer_test_support::{bound, connect_and_send, patient, read_all};
 
 #[test]
 fn a_client_that_speaks_at_once_is_served_in_the_calling_thread() {

@@ -2,15 +2,15 @@
 //! the process has.
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use fake_peer::{Framing, Peer, Request, Response};
-use support::{ask, connect, eventually, expect_bytes, finished, patient, read_all, spawned};
+use fake_peer_test_support::{
+    ask, connect, eventually, expect_bytes, finished, patient, read_all, spawned,
+};
 
 const MANY_PEERS: u16 = 10_000;
 

@@ -1,0 +1,1 @@
+//! Nothing: the tests and examples of this package are all that it has.

@@ -1,0 +1,11 @@
+//! The program `tcpserver` and the examples from end to end, with real clients.
+
+#[cfg(unix)]
+mod apache;
+mod clients;
+mod examples;
+mod faults;
+mod manual;
+mod many_exchanges;
+mod one_exchange;
+mod tutorial;

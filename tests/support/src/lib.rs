@@ -1,0 +1,283 @@
+//! What several test files share: clients with timeouts, a patient server, sinks that report. No test lives here.
+
+// Helpers of tests, which are read where they are used, and panic where a test fails.
+#![allow(missing_docs, missing_debug_implementations)]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    clippy::new_without_default,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use
+)]
+
+pub mod programs;
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fake_peer::{Client, Error, Exchange, Journal, Peer, RequestSink, TcpServer, TcpServerBuilder};
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// A failed test ends by this, a passing one never waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For servers whose timeouts are not what is tested: longer than a client's timeouts, however busy the machine.
+const FOREVER: Duration = Duration::from_secs(60);
+
+/// A builder whose timeouts keep a broken test from hanging, and never end a good one.
+pub fn patient() -> TcpServerBuilder {
+    TcpServer::builder().idle_timeout(FOREVER).timeout(FOREVER).linger(FOREVER).retain(16 << 20)
+}
+
+#[track_caller]
+pub fn bound(builder: TcpServerBuilder) -> TcpServer {
+    builder.bind().expect("a free port of the loopback").accept_timeout(FOREVER)
+}
+
+#[track_caller]
+pub fn spawned(builder: TcpServerBuilder) -> Peer {
+    builder.spawn().expect("a free port of the loopback, and a thread")
+}
+
+/// Finishes a peer that nothing is wrong with.
+#[track_caller]
+pub fn finished(peer: Peer) -> Journal {
+    match peer.finish() {
+        Ok(journal) => journal,
+        Err(error) => panic!("a peer without a failure, not: {}", error.report()),
+    }
+}
+
+/// The next exchange, which did not fail.
+#[track_caller]
+pub fn taken(peer: &Peer) -> Exchange {
+    match peer.take(PATIENCE) {
+        Ok(exchange) => exchange,
+        Err(error) => panic!("an exchange, not: {}", error.report()),
+    }
+}
+
+/// Says something, and hears everything that is said until end-of-file.
+#[track_caller]
+pub fn ask(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut client = connect(addr);
+    client.write_all(request).expect("room for a small request");
+    read_all(&mut client)
+}
+
+/// Reads an answer of known length from a connection that stays open.
+#[track_caller]
+pub fn expect_bytes(client: &mut TcpStream, expected: &[u8], case: &str) {
+    let mut answer = vec![0; expected.len()];
+    if let Err(error) = client.read_exact(&mut answer) {
+        panic!("{case}: an answer of {} bytes, not `{error}`", expected.len());
+    }
+    same_bytes(&answer, expected, case);
+}
+
+/// Looks again and again until something that nothing tells of has happened.
+#[track_caller]
+pub fn eventually(case: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < PATIENCE, "{case}: not within {PATIENCE:?}");
+        thread::yield_now();
+    }
+}
+
+#[track_caller]
+pub fn connect(addr: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(addr).expect("a listening server");
+    client.set_nodelay(true).expect("an open socket");
+    client.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+    client.set_write_timeout(Some(PATIENCE)).expect("an open socket");
+    client
+}
+
+/// A client with little room for what it has not read: most of a long answer stays with the server.
+#[track_caller]
+pub fn connect_with_little_room(addr: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
+    // Before it connects, so that the window never opens wide.
+    socket.set_recv_buffer_size(64 << 10).expect("an open socket");
+    socket.connect(&addr.into()).expect("a listening server");
+    let client = TcpStream::from(socket);
+    client.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+    client.set_write_timeout(Some(PATIENCE)).expect("an open socket");
+    client
+}
+
+/// A client that has sent all it ever will; whoever serves it then waits for nothing.
+#[track_caller]
+pub fn connect_and_send(addr: SocketAddr, request: &[u8]) -> TcpStream {
+    let mut client = connect(addr);
+    client.write_all(request).expect("room for a small request");
+    client.shutdown(Shutdown::Write).expect("an open socket");
+    client
+}
+
+/// Everything until end-of-file.
+#[track_caller]
+pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Err(error) = client.read_to_end(&mut bytes) {
+        panic!("end-of-file, not `{error}` after {} bytes", bytes.len());
+    }
+    bytes
+}
+
+/// What a client reads, and how the reading ended.
+pub fn read_to_its_end(client: &mut TcpStream) -> (Vec<u8>, Option<io::ErrorKind>) {
+    let mut bytes = Vec::new();
+    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
+    (bytes, error)
+}
+
+/// Makes the client's end go with a reset.
+#[track_caller]
+pub fn reset(client: TcpStream) {
+    SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("an open socket");
+    drop(client);
+}
+
+/// Serves one exchange in a thread of its own, for the client in this one; what both had to say.
+#[track_caller]
+pub fn serve_with<T>(
+    server: &TcpServer,
+    client: impl FnOnce() -> T,
+) -> (Result<Exchange, Error>, T) {
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.serve_once());
+        let said = client();
+        match serving.join() {
+            Ok(outcome) => (outcome, said),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Whether the server is still good for an exchange.
+#[track_caller]
+pub fn goes_on_serving(server: &TcpServer, case: &str) {
+    let _client = connect_and_send(server.local_addr(), b"once more");
+    match server.serve_once() {
+        Ok(exchange) => assert_eq!(exchange.request().bytes(), b"once more", "{case}"),
+        Err(error) => panic!("{case}: the next exchange failed: {}", error.report()),
+    }
+}
+
+/// Compares long byte strings without printing them.
+#[track_caller]
+pub fn same_bytes(actual: &[u8], expected: &[u8], what: &str) {
+    if actual != expected {
+        let at = actual.iter().zip(expected).take_while(|(a, b)| a == b).count();
+        let around = |bytes: &[u8]| bytes[at..bytes.len().min(at + 32)].escape_ascii().to_string();
+        panic!(
+            "{what}: {} bytes instead of {}, the first difference at {at}: \"{}\" instead of \"{}\"",
+            actual.len(),
+            expected.len(),
+            around(actual),
+            around(expected),
+        );
+    }
+}
+
+/// All 256 byte values.
+pub fn all_bytes() -> Vec<u8> {
+    (0..=255).collect()
+}
+
+/// Bytes whose order shows: a lost, repeated or swapped block is a difference.
+pub fn numbered(length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 8);
+    let mut number = 0u64;
+    while bytes.len() < length {
+        bytes.extend_from_slice(&number.to_be_bytes());
+        // Steps that change all eight bytes: text of zeros would hide what is lost.
+        number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Gives each request to several sinks.
+pub struct Tee(pub Vec<Box<dyn RequestSink>>);
+
+impl RequestSink for Tee {
+    fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
+        let records = self.0.iter_mut().map(|sink| sink.open(client)).collect::<io::Result<_>>()?;
+        Ok(Box::new(TeeRecord(records)))
+    }
+}
+
+struct TeeRecord(Vec<Box<dyn Write + Send>>);
+
+impl Write for TeeRecord {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.iter_mut().try_for_each(|record| record.write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(Write::flush)
+    }
+}
+
+/// Records in another sink and tells when that has a piece: a client goes on in this order without sleeping.
+pub struct Reporting<S> {
+    inner: S,
+    arrived: Sender<Piece>,
+}
+
+/// Bytes that are in the sink.
+#[derive(Debug)]
+pub struct Piece {
+    pub connection: u64,
+    pub bytes: Vec<u8>,
+}
+
+pub fn reporting<S: RequestSink>(inner: S) -> (Reporting<S>, Receiver<Piece>) {
+    let (arrived, pieces) = mpsc::channel();
+    (Reporting { inner, arrived }, pieces)
+}
+
+/// Waits until a piece is in the sink.
+#[track_caller]
+pub fn next_piece(pieces: &Receiver<Piece>, case: &str) -> Piece {
+    match pieces.recv_timeout(PATIENCE) {
+        Ok(piece) => piece,
+        Err(error) => panic!("{case}: a piece in the sink, not `{error}`"),
+    }
+}
+
+impl<S: RequestSink> RequestSink for Reporting<S> {
+    fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
+        Ok(Box::new(ReportingRecord {
+            inner: self.inner.open(client)?,
+            connection: client.connection(),
+            arrived: self.arrived.clone(),
+        }))
+    }
+}
+
+struct ReportingRecord {
+    inner: Box<dyn Write + Send>,
+    connection: u64,
+    arrived: Sender<Piece>,
+}
+
+impl Write for ReportingRecord {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write_all(bytes)?;
+        // A test that has seen enough stops listening.
+        let _ = self.arrived.send(Piece { connection: self.connection, bytes: bytes.into() });
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
