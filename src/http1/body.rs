@@ -1,5 +1,5 @@
-//! What the fields of an HTTP/1 head say about the body behind it (RFC 9112 section 6.3), and where a body that they tell
-//! ends. What no length at all means is up to who asks: it is no body for a request, and all that comes for a response.
+//! What the fields of an HTTP/1 head say about the length of the body (RFC 9112 section 6.3), and where a body of that length
+//! ends. If the fields say nothing, a request has no body, and a response ends with its connection: that is up to the caller.
 
 use super::chunked::{Chunked, Progress};
 use super::head::Head;
@@ -12,15 +12,15 @@ pub(crate) enum BodyLength {
     Bytes(u64),
     Chunked,
     /// No field says anything.
-    Unsaid,
-    /// What the fields say cannot be followed.
-    Untold,
+    Unstated,
+    /// What the fields say is wrong or contradictory.
+    Invalid,
 }
 
 impl BodyLength {
     /// What the fields of `head` say, and what is wrong with it.
     pub(crate) fn of(head: Head<'_>) -> (Self, Option<Problem>) {
-        // Most requests have neither, and one look at the start of each line tells.
+        // Most requests have neither field, and looking at the start of each line is cheap.
         let names: [&[u8]; 2] = [b"transfer-encoding", b"content-length"];
         let may_tell = |line: &[u8]| {
             let starts_with = |name: &[u8]| {
@@ -29,12 +29,12 @@ impl BodyLength {
             names.into_iter().any(starts_with)
         };
         if !head.lines().any(|line| may_tell(line.text)) {
-            return (BodyLength::Unsaid, None);
+            return (BodyLength::Unstated, None);
         }
         let mut codings = head.values("transfer-encoding").flat_map(list).peekable();
         if codings.peek().is_some() {
             if !codings.last().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) {
-                return (BodyLength::Untold, Some(Problem::UnknownTransferCoding));
+                return (BodyLength::Invalid, Some(Problem::UnknownTransferCoding));
             }
             // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length.
             let overridden = head.values("content-length").next();
@@ -42,10 +42,10 @@ impl BodyLength {
         }
         let mut lengths = head.values("content-length").flat_map(list).map(decimal);
         match lengths.next() {
-            None => (BodyLength::Unsaid, None),
-            Some(None) => (BodyLength::Untold, Some(Problem::BadContentLength)),
+            None => (BodyLength::Unstated, None),
+            Some(None) => (BodyLength::Invalid, Some(Problem::BadContentLength)),
             Some(first) if lengths.any(|other| other != first) => {
-                (BodyLength::Untold, Some(Problem::ConflictingContentLengths))
+                (BodyLength::Invalid, Some(Problem::ConflictingContentLengths))
             }
             Some(Some(first)) => (BodyLength::Bytes(first), None),
         }
@@ -56,7 +56,7 @@ impl BodyLength {
         match self {
             BodyLength::Bytes(left) => Some(BodyFramer::Length { left }),
             BodyLength::Chunked => Some(BodyFramer::Chunks(Chunked::new())),
-            BodyLength::Unsaid | BodyLength::Untold => None,
+            BodyLength::Unstated | BodyLength::Invalid => None,
         }
     }
 }

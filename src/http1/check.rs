@@ -1,5 +1,4 @@
-//! Looks through the bytes of an HTTP/1 response for what a client may stumble over. It changes nothing, and what it finds
-//! may be just what a test is about.
+//! Finds problems in the bytes of an HTTP/1 response. It changes nothing, and a problem may be what a test is about.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -11,15 +10,15 @@ use super::head::{self, Head, HeadEnd, Line, STATUS_LINE_START, StatusLine};
 use super::problem::Problem;
 use super::response::{Asked, Follows, HEAD_LIMIT};
 
-/// Looks for what is odd about an HTTP/1 response: what an editor did to it, or what a test wants. Of each
-/// [kind](FindingKind) the first one is given; they come in the order of the bytes.
+/// Finds problems in an HTTP/1 response: line ends that an editor changed, lengths that do not fit, broken chunks. The result
+/// has the first problem of each [kind](FindingKind), in the order of the bytes.
 ///
 /// Takes any reader: a file, bytes in memory (`&bytes[..]`), the [record](crate::Proxy::record) of a proxy. It is read to
-/// its end, in flat memory whatever its size, except for a head, of which 16 MiB are looked at.
+/// its end, in constant memory, except for a head, of which the first 16 MiB are looked at.
 ///
-/// Nothing is found in a good response; nor in what isn't HTTP: bytes that do not start with `HTTP/`, after white space
-/// and a byte order mark. Interim responses (1xx) may come before the one that is looked at. The response is taken
-/// for one to GET: what is right for HEAD, a Content-Length without a body, is reported.
+/// The result is empty for a correct response, and for bytes that are not HTTP: that do not start with `HTTP/` after white
+/// space and a byte order mark. Interim responses (1xx) may come first. The response is taken as the answer to GET: a
+/// Content-Length without a body, which is right in answer to HEAD, is reported.
 ///
 /// ```
 /// use fake_peer::http;
@@ -31,7 +30,7 @@ use super::response::{Asked, Follows, HEAD_LIMIT};
 ///     lines,
 ///     [
 ///         "byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)",
-///         "byte 40: Content-Length says 5 bytes, and the body has 6",
+///         "byte 40: Content-Length says 5 bytes, but the body has 6",
 ///     ],
 /// );
 /// assert!(http::check(std::fs::File::open("study/server_send.txt")?)?.is_empty());
@@ -83,8 +82,9 @@ impl<R: Read> Check<R> {
                 }
                 Follows::Body(BodyLength::Bytes(said), _) => return self.body(said),
                 Follows::Body(BodyLength::Chunked, _) => return self.chunks(),
-                // Whatever comes belongs to it.
-                Follows::Anything | Follows::Body(BodyLength::Unsaid | BodyLength::Untold, _) => {
+                // Any bytes belong to it.
+                Follows::Anything
+                | Follows::Body(BodyLength::Unstated | BodyLength::Invalid, _) => {
                     return Ok(());
                 }
             }
@@ -92,7 +92,7 @@ impl<R: Read> Check<R> {
         Ok(())
     }
 
-    /// Of each kind the first one.
+    /// Keeps the first finding of each kind.
     fn add(&mut self, offset: u64, kind: FindingKind) {
         let is_same = |found: &&mut Finding| {
             std::mem::discriminant(&found.kind) == std::mem::discriminant(&kind)
@@ -104,7 +104,7 @@ impl<R: Read> Check<R> {
         }
     }
 
-    /// Looks through a head; its length if it is whole.
+    /// Looks through a head. Its length; `None` if it has no end.
     fn head(&mut self) -> io::Result<Option<usize>> {
         let mut end = HeadEnd::default();
         let length = loop {
@@ -131,7 +131,7 @@ impl<R: Read> Check<R> {
         Ok(length)
     }
 
-    /// What each line of a head must be like.
+    /// Checks what every line of a head must have.
     fn line(&mut self, head: &[u8], line: &Line<'_>) {
         let start = self.input.offset + line.start as u64;
         for (byte, kind) in [(b'\r', FindingKind::LoneCr), (0, FindingKind::Nul)] {
@@ -185,7 +185,7 @@ impl<R: Read> Check<R> {
         }
     }
 
-    /// A body that is to have this many bytes.
+    /// Checks a body that should have this many bytes.
     fn body(&mut self, said: u64) -> io::Result<()> {
         let start = self.input.offset;
         let present = self.input.count()?;
@@ -234,7 +234,7 @@ impl<R: Read> Check<R> {
         }
     }
 
-    /// What is still there is too much.
+    /// Reports everything that follows.
     fn nothing_more(&mut self, kind: impl FnOnce(u64) -> FindingKind) -> io::Result<()> {
         let start = self.input.offset;
         let bytes = self.input.count()?;
@@ -245,7 +245,7 @@ impl<R: Read> Check<R> {
     }
 }
 
-/// The field that keeps the length of a body from being what it seems.
+/// The field that makes the length of a body wrong, and where it is.
 fn misleading(head: Head<'_>, problem: &Problem) -> (u64, FindingKind) {
     let (name, kind) = match problem {
         Problem::ConflictingContentLengths => {
@@ -263,7 +263,7 @@ fn misleading(head: Head<'_>, problem: &Problem) -> (u64, FindingKind) {
     let is_it = |field: &[u8]| field.eq_ignore_ascii_case(name.as_bytes());
     let mut places =
         head.placed_fields().filter(|(_, field, _)| is_it(field)).map(|(start, ..)| start);
-    // The value that contradicts the first one; the coding that is not `chunked`.
+    // The value that contradicts the first one, or the coding that is not `chunked`.
     let place = match kind {
         FindingKind::ConflictingContentLengths | FindingKind::TransferEncoding => places.last(),
         _ => places.next(),
@@ -271,7 +271,7 @@ fn misleading(head: Head<'_>, problem: &Problem) -> (u64, FindingKind) {
     (place.unwrap_or_default() as u64, kind)
 }
 
-/// The bytes of a chunked body that are not data.
+/// Looks at the bytes of a chunked body that are not data.
 struct Coding {
     last: u8,
     lone_lf: Option<u64>,
@@ -288,7 +288,7 @@ impl Coding {
     }
 }
 
-/// A reader, and those of its bytes that are being looked at.
+/// A reader, and the bytes of it that are being looked at.
 struct Input<R> {
     reader: R,
     bytes: Vec<u8>,
@@ -327,7 +327,7 @@ impl<R: Read> Input<R> {
         Ok(is_start.then_some(self.bytes.len() - start.len()))
     }
 
-    /// How many bytes are left. They are read.
+    /// Reads to the end; how many bytes that were.
     fn count(&mut self) -> io::Result<u64> {
         let start = self.offset;
         loop {

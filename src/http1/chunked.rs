@@ -1,9 +1,9 @@
-//! The chunked transfer coding (RFC 9112 section 7.1), one byte after another: tells where a body ends and which of
-//! its bytes are data. Used to frame a request and to decode its body.
+//! The chunked transfer coding (RFC 9112 section 7.1), byte by byte: where a body ends, and which of its bytes are data. It
+//! frames requests and decodes their bodies.
 
 use std::ops::Range;
 
-/// Where in a chunked body we are.
+/// A position in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     /// In the hexadecimal digits of a chunk's size.
@@ -11,7 +11,7 @@ enum At {
         value: u64,
         digits: bool,
     },
-    /// Behind the size: an extension or blanks, up to the line end.
+    /// After the size: an extension or blanks, up to the line end.
     Extension {
         size: u64,
     },
@@ -22,7 +22,7 @@ enum At {
     Data {
         left: u64,
     },
-    /// The line end behind the data; the CR is optional.
+    /// The line end after the data; the CR is optional.
     DataEnd {
         cr: bool,
     },
@@ -40,7 +40,7 @@ pub(crate) struct Chunked {
     seen: u64,
 }
 
-/// What a chunked body made of the bytes that it was shown.
+/// What the bytes shown last mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// All of them belong to the body, and more must come.
@@ -83,7 +83,7 @@ impl Chunked {
 }
 
 impl At {
-    /// The state behind `byte`; `None` where the coding does not allow it.
+    /// The state after `byte`; `None` if the coding does not allow it.
     fn after(self, byte: u8) -> Option<At> {
         let start_data =
             |size| if size == 0 { At::Trailer { empty: true } } else { At::Data { left: size } };

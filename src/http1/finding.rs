@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// Something odd about a response, and where. Prints as one line.
+/// A problem of a response, and where it is. Prints as one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     pub(super) offset: u64,
     pub(super) kind: FindingKind,
 }
 
-/// What is odd about a response.
+/// What is wrong with a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FindingKind {
@@ -19,11 +19,11 @@ pub enum FindingKind {
     Version,
     /// The status is not three digits from 100 to 599.
     Status,
-    /// The status has no space behind it, which belongs there even if no reason follows.
+    /// The status is not followed by a space, which is required even if no reason follows.
     NoSpaceBehindStatus,
     /// A line of the head, or of the chunked coding, ends with LF alone.
     LoneLf,
-    /// A CR in the head without LF behind it.
+    /// A CR in the head that is not followed by LF.
     LoneCr,
     /// A byte of value 0 in the head.
     Nul,
@@ -41,7 +41,7 @@ pub enum FindingKind {
     ContentLength,
     /// Several Content-Length values that differ.
     ConflictingContentLengths,
-    /// Content-Length beside Transfer-Encoding.
+    /// Content-Length together with Transfer-Encoding.
     ContentLengthBesideTransferEncoding,
     /// A Transfer-Encoding whose last coding is not `chunked`: only the close ends the body.
     TransferEncoding,
@@ -51,36 +51,36 @@ pub enum FindingKind {
     BodyLength {
         /// What Content-Length says.
         said: u64,
-        /// How many bytes there are behind the head.
+        /// How many bytes follow the head.
         present: u64,
     },
     /// A byte that the chunked coding does not allow.
     Chunk,
-    /// The body ends before its last chunk and the empty line behind that. The offset is where the bytes end.
+    /// The body ends before its last chunk and the empty line after that. The offset is where the bytes end.
     NoLastChunk,
-    /// Bytes behind the last chunk.
+    /// Bytes after the last chunk.
     #[non_exhaustive]
     BytesBehindEnd {
         /// How many.
         bytes: u64,
     },
-    /// A body behind the head of a response that can have none, by its status.
+    /// A body of a response that has none by its status.
     #[non_exhaustive]
     Body {
         /// How many bytes it has.
         bytes: u64,
     },
-    /// An interim response (1xx) without another response behind it.
+    /// An interim response (1xx) that no other response follows.
     NoFinalResponse,
 }
 
 impl Finding {
-    /// Where it is: how many bytes come before it.
+    /// How many bytes come before it.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// What it is.
+    /// What is wrong.
     pub fn kind(&self) -> FindingKind {
         self.kind
     }
@@ -98,25 +98,25 @@ impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             FindingKind::LeadingBytes => {
-                "something comes before the status line: white space, or a byte order mark"
+                "white space or a byte order mark comes before the status line"
             }
             FindingKind::Version => "the version is neither HTTP/1.0 nor HTTP/1.1",
             FindingKind::Status => {
                 "the status is not three digits from 100 to 599 (RFC 9110 section 15)"
             }
             FindingKind::NoSpaceBehindStatus => {
-                "the status has no space behind it (RFC 9112 section 4)"
+                "no space follows the status (RFC 9112 section 4)"
             }
             FindingKind::LoneLf => "a line ends with LF alone, without CR (RFC 9112 section 2.2)",
-            FindingKind::LoneCr => "a CR in the head has no LF behind it (RFC 9112 section 2.2)",
+            FindingKind::LoneCr => "a CR in the head is not followed by LF (RFC 9112 section 2.2)",
             FindingKind::Nul => "the head has a NUL byte (RFC 9110 section 5.5)",
             FindingKind::NoColon => "a line of the head has no colon (RFC 9112 section 5)",
             FindingKind::SpaceBeforeColon => {
                 "white space stands before the colon of a field (RFC 9112 section 5.1)"
             }
-            FindingKind::FieldName => "this is no name of a field (RFC 9110 section 5.1)",
+            FindingKind::FieldName => "this is not a valid field name (RFC 9110 section 5.1)",
             FindingKind::Fold => {
-                "a line goes on with the field of the line before it (RFC 9112 section 5.2)"
+                "a line continues the field of the line before it (RFC 9112 section 5.2)"
             }
             FindingKind::NoEmptyLine => "no empty line ends the head (RFC 9112 section 2.1)",
             FindingKind::ContentLength => {
@@ -126,17 +126,17 @@ impl fmt::Display for FindingKind {
                 "Content-Length values contradict each other (RFC 9112 section 6.3)"
             }
             FindingKind::ContentLengthBesideTransferEncoding => {
-                "Content-Length stands beside Transfer-Encoding (RFC 9112 section 6.2)"
+                "Content-Length and Transfer-Encoding are both present (RFC 9112 section 6.2)"
             }
             FindingKind::TransferEncoding => {
                 "Transfer-Encoding does not end in `chunked` (RFC 9112 section 6.3)"
             }
             FindingKind::BodyLength { said, present } => {
-                return write!(f, "Content-Length says {said} bytes, and the body has {present}");
+                return write!(f, "Content-Length says {said} bytes, but the body has {present}");
             }
             FindingKind::Chunk => "this byte breaks the chunked coding (RFC 9112 section 7.1)",
             FindingKind::NoLastChunk => {
-                "the body ends before its last chunk and the empty line behind that (RFC 9112 section 7.1)"
+                "the body ends before its last chunk and the empty line after that (RFC 9112 section 7.1)"
             }
             FindingKind::BytesBehindEnd { bytes } => {
                 return write!(f, "{bytes} more bytes follow the last chunk");
@@ -144,7 +144,7 @@ impl fmt::Display for FindingKind {
             FindingKind::Body { bytes } => {
                 return write!(
                     f,
-                    "a body of {bytes} bytes, and responses of this status have none (RFC 9112 section 6.3)"
+                    "a body of {bytes} bytes, but responses with this status have none (RFC 9112 section 6.3)"
                 );
             }
             FindingKind::NoFinalResponse => {

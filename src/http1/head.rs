@@ -1,8 +1,8 @@
-//! The lines of an HTTP/1 head, of a request or a response: where it ends, its first line, its fields. What the fields say
-//! about a body is `framing::body`'s.
+//! The head of an HTTP/1 request or response: where it ends, its first line, its fields. What the fields say about a body is in
+//! `body`.
 //!
-//! Deliberately more tolerant than a strict parser: whatever was really sent is to be framed and shown, so a
-//! lone LF ends a line (RFC 9112 section 2.2), and one odd field does not hide the others.
+//! More tolerant than a strict parser on purpose: requests are framed and shown as they were sent. A lone LF ends a line
+//! (RFC 9112 section 2.2), and a malformed field does not hide the others.
 
 use std::io::BufRead;
 use std::str;
@@ -11,8 +11,8 @@ use std::str;
 const METHODS: [&[u8]; 9] =
     [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
 
-/// Whether `bytes` start with a standard method and a space (`Some(true)`), could still become that (`None`), or
-/// never will (`Some(false)`).
+/// Whether `bytes` start with a standard method and a space (`Some(true)`) or cannot (`Some(false)`). `None` if more bytes
+/// have to decide.
 pub(crate) fn starts_with_method(bytes: &[u8]) -> Option<bool> {
     let mut possible = false;
     for method in METHODS {
@@ -71,7 +71,7 @@ impl HeadEnd {
 
 /// Whether this request line is without a version: it is all of an HTTP/0.9 request (RFC 1945 section 5).
 fn is_simple_request(line: &[u8]) -> bool {
-    // The first look is the cheap one.
+    // The cheap test comes first.
     let last_word = line.rsplit(|&byte| byte == b' ').next();
     !last_word.is_some_and(|word| word.starts_with(b"HTTP/"))
         && RequestLine::parse(line).is_some_and(|line| line.version.is_none())
@@ -191,7 +191,7 @@ pub(crate) struct StatusLine<'a> {
     pub(crate) version: &'a [u8],
     /// `None` if this is not three digits.
     pub(crate) status: Option<u16>,
-    /// What stands behind the status and its space; `None` if that space is not there.
+    /// What follows the status and its space; `None` if there is no such space.
     pub(crate) reason: Option<&'a [u8]>,
 }
 
@@ -208,7 +208,7 @@ impl<'a> StatusLine<'a> {
     }
 }
 
-/// What comes before the first space, and what comes behind it.
+/// What comes before the first space, and what follows it.
 fn split_at_space(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|&byte| byte == b' ') {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -238,7 +238,7 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// Where the first LF is. The one search for a byte that std has made fast is behind this name.
+/// Where the first LF is. `skip_until` is std's one fast search for a byte.
 fn line_end(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     let length = rest.skip_until(b'\n').expect("memory can be read");

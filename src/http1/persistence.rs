@@ -1,5 +1,5 @@
-//! Whether HTTP lets a connection persist behind a response (RFC 9112 section 9.3): by what was asked, and by the bytes that
-//! were sent.
+//! Whether HTTP lets a connection persist after a response (RFC 9112 section 9.3): by the request, and by the bytes that were
+//! sent.
 
 use super::connection_wishes::ConnectionWishes;
 use super::head::Head;
@@ -14,7 +14,7 @@ pub(crate) struct Persistence {
     at: At,
 }
 
-/// Where in its response, or behind it, the sender is.
+/// Where the sender is: within its response, at its end, or past it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Within,
@@ -45,7 +45,7 @@ impl Persistence {
         };
     }
 
-    /// Whether the client takes what was sent for a whole response, and the connection for one that goes on.
+    /// Whether a client takes the bytes that were sent for a complete response, and expects the connection to persist.
     pub(crate) fn persists(&self) -> bool {
         self.at == At::End
             && self

@@ -1,6 +1,6 @@
 //! Why an HTTP/1 message is framed otherwise than its head says.
 
-/// Why an HTTP request was framed otherwise than it said.
+/// Why an HTTP request was not framed as its head says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -14,9 +14,9 @@ pub enum Problem {
         "Content-Length values contradict each other (RFC 9112 section 6.3): the request ends after its head"
     )]
     ConflictingContentLengths,
-    /// Content-Length beside Transfer-Encoding: the chunks counted.
+    /// Content-Length together with Transfer-Encoding: the chunks counted.
     #[error(
-        "Content-Length beside Transfer-Encoding (RFC 9112 section 6.3): the chunks tell where the request ends"
+        "Content-Length and Transfer-Encoding are both present (RFC 9112 section 6.3): the chunks decide where the request ends"
     )]
     ContentLengthOverridden,
     /// A Transfer-Encoding whose last coding is not `chunked`: the head is the request.

@@ -1,5 +1,5 @@
-//! Where an HTTP/1 response ends (RFC 9112 section 6.3), for who relays one: in every doubt, and for what is not HTTP, where
-//! the server closes.
+//! Where an HTTP/1 response ends (RFC 9112 section 6.3), as a relay has to know. What is not HTTP, or unclear, ends where the
+//! server closes.
 
 use super::body::{BodyFramer, BodyLength};
 use super::chunked::Progress;
@@ -8,7 +8,7 @@ use super::head::{Head, HeadEnd, STATUS_LINE_START};
 use super::problem::Problem;
 use super::verdict::Verdict;
 
-/// What is longer is no head.
+/// Longer heads are not looked for.
 pub(crate) const HEAD_LIMIT: usize = 16 << 20;
 
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct ResponseFramer {
     wishes: Option<ConnectionWishes>,
 }
 
-/// What it is about a request that decides over the body of the response.
+/// What about a request decides whether the response has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     Head,
@@ -36,7 +36,7 @@ enum ResponseState {
     UntilClose,
 }
 
-/// A server closed before its response was over.
+/// What is missing from a response when its server closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Missing {
     #[error("it closed the connection without a response")]
@@ -65,7 +65,7 @@ impl ResponseFramer {
         ResponseFramer { state: ResponseState::head(), request, wishes: None }
     }
 
-    /// Looks at the next bytes. Never holds any.
+    /// Looks at the next bytes. Never returns [`Verdict::Hold`].
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Verdict {
         let mut done = 0;
         loop {
@@ -111,11 +111,11 @@ impl ResponseFramer {
         self.wishes
     }
 
-    /// Whether the response may end here, where the server closes.
+    /// Whether the response may end here, where the server has closed.
     pub(crate) fn close(&self) -> Result<(), Missing> {
         Err(match &self.state {
             ResponseState::UntilClose => return Ok(()),
-            // What is too short to be HTTP is not.
+            // Too short to be HTTP.
             ResponseState::Head { bytes, .. }
                 if bytes.is_empty() && self.request != Asked::NotHttp =>
             {
@@ -140,10 +140,10 @@ impl ResponseState {
 /// What follows a head.
 #[derive(Debug)]
 pub(crate) enum Follows {
-    /// This is an interim response; another one is to come.
+    /// Another response: this one is interim.
     Response,
     Nothing,
-    /// What is not HTTP any more.
+    /// Bytes of another protocol.
     Anything,
     Body(BodyLength, Option<Problem>),
 }

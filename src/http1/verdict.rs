@@ -7,7 +7,7 @@ pub(crate) enum Verdict {
     More,
     /// The request is over after this many of them.
     Done(usize),
-    /// Not yet known. They are to be shown again, with those that follow.
+    /// Not yet known: the rule has to see them again, with those that follow.
     Hold,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct TooMuch {
     pub(crate) within: usize,
 }
 
-/// Takes `arrived` bytes off the `left` ones of a request whose length is known.
+/// Counts `arrived` bytes of a message of known length, of which `left` are missing.
 pub(crate) fn count_down(left: &mut u64, arrived: usize) -> Verdict {
     match usize::try_from(*left) {
         Ok(rest) if rest <= arrived => {

@@ -49,7 +49,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Binds to the first address of `text` (`host:port`) that can be bound. Waiting for a client ends after `patience`.
+/// Binds to the first address of `text` (`host:port`) that can be bound. Each `accept` waits for at most `patience`.
 pub(crate) fn listen(
     text: &str,
     backlog: u32,
@@ -65,7 +65,7 @@ pub(crate) fn listen(
     result
 }
 
-/// What came of connecting or binding to each address of a name that has none.
+/// The error for a name that has no address to connect or bind to.
 pub(crate) fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address")
 }
@@ -85,7 +85,7 @@ pub(crate) fn resolve(text: &str) -> io::Result<Vec<SocketAddr>> {
         // Brackets hold an IPv6 address, and this one could not be parsed.
         return Err(not_an_address());
     }
-    // As Python's socket.bind(("localhost", 8080)) in the tutorial, also where the resolver lists ::1 first.
+    // As socket.bind(("localhost", 8080)) in the tutorial's Python, also where the resolver lists ::1 first.
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]);
     }
@@ -115,7 +115,7 @@ fn bind(addr: SocketAddr, backlog: u32, patience: Option<Duration>) -> io::Resul
     // On Windows this option would let two servers share the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    // Before it listens: what connects from then on has them, too, where `PASSES_ON_OPTIONS`.
+    // Before it listens: accepted sockets inherit the options where `PASSES_ON_OPTIONS`.
     stream::set_options(&socket)?;
     if patience.is_some() {
         socket.set_read_timeout(patience)?;

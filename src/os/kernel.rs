@@ -1,4 +1,4 @@
-//! What the kernel knows about a socket and no well-kept crate asks it for. The one place with unsafe code.
+//! What the kernel knows about a socket, and no well-kept crate asks for. The one file with unsafe code.
 #![allow(unsafe_code)] // two ioctls and two polls
 
 use std::io;
@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 /// How the other end of a connection ended it.
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))] // not known there
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RemoteEnd {
     /// It closed, or shut down its sending side.
@@ -14,7 +15,7 @@ pub(crate) enum RemoteEnd {
     Reset,
 }
 
-/// How many bytes have been handed to the kernel and not been acknowledged by the client yet: the SIOCOUTQ of tcp(7).
+/// How many bytes the kernel was given that the client has not acknowledged yet: SIOCOUTQ in tcp(7).
 ///
 /// # Errors
 ///
@@ -24,7 +25,7 @@ pub(crate) fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
     queue_length(stream, libc::TIOCOUTQ)
 }
 
-/// How many bytes have been handed to the kernel and have not left yet, as the client has no room for them.
+/// How many bytes the kernel was given and has not sent yet, because the client has no room for them: SIOCOUTQNSD.
 ///
 /// # Errors
 ///
@@ -49,14 +50,14 @@ fn queue_length(stream: &TcpStream, request: libc::Ioctl) -> io::Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
-/// Waits until the listening socket has a connection to accept, or nothing more can come.
+/// Waits until the listening socket has a connection to accept, or is shut down.
 #[cfg(target_os = "linux")]
 pub(crate) fn wait_for_connection(listener: &TcpListener) {
     use std::os::fd::AsRawFd;
 
     let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: there is one `pollfd`, as the second argument says, and it outlives the call.
-    // Whatever the call returns with, the next thing is to accept.
+    // The result does not matter: the caller accepts next.
     unsafe { libc::poll(&raw mut poll, 1, -1) };
 }
 
@@ -73,20 +74,20 @@ pub(crate) fn unsent(_: &TcpStream) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Waits until there is room for bytes to send, for at most `timeout`; whether there is. Returns earlier after a signal.
+/// Waits until there is room for bytes to send, for at most `timeout`; true if there is. Returns early after a signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn await_room(stream: &TcpStream, timeout: Duration) -> io::Result<bool> {
     Ok(poll(stream, libc::POLLOUT, timeout)? != 0)
 }
 
-/// A write waits by itself.
+/// Here a write itself waits.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn await_room(_: &TcpStream, _: Duration) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Waits until the client has closed or reset its side, whatever is unread before that, for at most `timeout`. Returns
-/// earlier after a signal.
+/// Waits until the client has closed or reset its side, even if bytes before that are unread, for at most `timeout`.
+/// Returns early after a signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
     Ok(match poll(stream, libc::POLLRDHUP, timeout)? {
@@ -96,7 +97,8 @@ pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Opt
     })
 }
 
-/// Waits for one of these events, an error or a hang-up, for at most `timeout`: what there is then. Nothing after a signal.
+/// Waits for one of these events, an error or a hang-up, for at most `timeout`; the events that have happened. None after a
+/// signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn poll(stream: &TcpStream, events: libc::c_short, timeout: Duration) -> io::Result<libc::c_short> {
     use std::os::fd::AsRawFd;
@@ -125,7 +127,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn sees_an_end_behind_bytes_that_nobody_reads() {
+    fn sees_an_end_after_bytes_that_are_not_read() {
         for (linger, expected) in
             [(None, RemoteEnd::Closed), (Some(Duration::ZERO), RemoteEnd::Reset)]
         {

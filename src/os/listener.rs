@@ -1,4 +1,4 @@
-//! The listening socket: accepts until a deadline, and reaches threads that wait in it.
+//! The listening socket: accepts until a deadline, and wakes threads that wait in `accept`.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -22,8 +22,8 @@ impl Listening {
         Ok(Listening { listener, addr })
     }
 
-    /// The next connection; `None` if there is none until the deadline, or none is waited for any more. One that waits
-    /// already is accepted whatever the deadline.
+    /// The next connection; `None` if there is none before the deadline, or accepting has ended. A connection that is in the
+    /// backlog is accepted even if the deadline is over.
     pub(crate) fn accept(&self, deadline: Deadline) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         loop {
             if let Some(left) = deadline.left() {
@@ -31,7 +31,7 @@ impl Listening {
                 let left = left.max(Duration::from_micros(1));
                 SockRef::from(&self.listener).set_read_timeout(Some(left))?;
             }
-            // Not std's accept, which goes on after a signal as if its time had not begun.
+            // Not std's accept, which restarts the whole timeout after a signal.
             match SockRef::from(&self.listener).accept() {
                 Ok((socket, addr)) => {
                     let addr = addr.as_socket().ok_or(io::ErrorKind::Unsupported)?;
@@ -46,24 +46,24 @@ impl Listening {
         }
     }
 
-    /// Waits for as long as it takes until there is somebody to accept. Many may wait, and all are told.
+    /// Waits without a timeout until there is a connection to accept. All waiting threads wake up.
     pub(crate) fn wait(&self) {
         kernel::wait_for_connection(&self.listener);
     }
 
-    /// Takes back the deadline of an earlier `accept`: it is the socket's, not the call's.
+    /// Removes the timeout that an earlier `accept` has set: it belongs to the socket, not to the call.
     pub(crate) fn forget_deadline(&self) {
-        // Where this fails the next `accept` returns earlier, and is called again.
+        // If this fails the next `accept` returns early, and is called again.
         let _ = SockRef::from(&self.listener).set_read_timeout(None);
     }
 
-    /// From now on `accept` does not wait. That does not reach a thread that waits already.
+    /// From now on `accept` does not wait. A thread that waits already is not woken.
     pub(crate) fn stop_waiting(&self) {
-        // Where this fails each thread is reached by a connection of its own.
+        // If this fails each thread is woken by a connection of its own.
         let _ = self.listener.set_nonblocking(true);
     }
 
-    /// Reaches one thread that waits in `accept`: makes a connection, which comes behind all that were made before.
+    /// Wakes one thread that waits in `accept`, by a connection that is accepted after all that were made before it.
     pub(crate) fn knock(&self) -> io::Result<(SocketAddr, Socket)> {
         let mut addr = self.addr;
         if addr.ip().is_unspecified() {
@@ -73,9 +73,9 @@ impl Listening {
             }
         }
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-        // A reset leaves no address in use for a minute (TIME_WAIT).
+        // After a reset the address is free at once, without a minute of TIME_WAIT.
         socket.set_linger(Some(Duration::ZERO))?;
-        // Whoever knocks must not wait, not even for a place in a full backlog: nobody waits in `accept` then.
+        // This must not wait, not even for a place in a full backlog: no thread waits in `accept` then.
         socket.set_nonblocking(true)?;
         match socket.connect(&addr.into()) {
             Err(error) if !stream::is_timeout(&error) && !stream::is_in_progress(&error) => {
@@ -87,9 +87,9 @@ impl Listening {
         Ok((own_addr, socket))
     }
 
-    /// Reaches all threads that wait in `accept`, at a price: who waits to be accepted is reset.
+    /// Wakes all threads that wait in `accept`, at a price: connections in the backlog are reset.
     pub(crate) fn shut(&self) {
-        // On platforms that don't know this for a listener `knock` has to do.
+        // Platforms that can't shut down a listener rely on `knock`.
         let _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::kernel::{self, RemoteEnd};
 
-/// How long a write may be stuck before we look whether the client is stuck too, with bytes for us.
+/// How long a write may be stuck before the stream is read: the client may be stuck, too, until its bytes are read.
 const WRITE_TICK: Duration = Duration::from_millis(20);
 
 /// A first read is rarely longer than this. It is also what the tutorial's `recv` asks for.
@@ -46,7 +46,7 @@ impl Stream {
         }
     }
 
-    /// Waits for bytes, and adds them to [`arrived`](Self::arrived). 0 says that the client will send no more.
+    /// Waits for bytes, and adds them to [`arrived`](Self::arrived). 0 means that the client will send no more.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Stream {
         loop {
             match self.read() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    // A signal does not begin the wait anew.
+                    // A signal does not restart the wait.
                     self.set_read_timeout(
                         timeout.map(|timeout| timeout.saturating_sub(start.elapsed())),
                     )?;
@@ -82,7 +82,7 @@ impl Stream {
         }
     }
 
-    /// One read. 0 says that the other end will send no more.
+    /// One read. 0 means that the other end will send no more.
     pub(crate) fn read(&mut self) -> io::Result<usize> {
         let length = self.arrived.read_from(&self.socket)?;
         self.ended |= length == 0;
@@ -120,11 +120,11 @@ impl Stream {
         kernel::await_room(&self.socket, WRITE_TICK)
     }
 
-    /// Writes what there is room for. Our end leaves in the same segment, where the system can do that: it is less work for
-    /// both sides, and the client is woken once.
+    /// Writes what there is room for, without waiting. If the end of the stream follows at once, it goes into the same segment
+    /// where the system can do that: less work for both sides, and the client wakes up once.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn write_last(&self, bytes: &[u8], behind: Behind) -> io::Result<usize> {
-        // What is less than a segment waits for our end, which follows at once: send(2), MSG_MORE.
+        // Less than a segment waits for the end of the stream, which follows at once: MSG_MORE in send(2).
         let more = if behind == Behind::End { libc::MSG_MORE } else { 0 };
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | more;
         socket2::SockRef::from(&*self.socket).send_with_flags(bytes, flags)
@@ -135,32 +135,32 @@ impl Stream {
         (&*self.socket).write(bytes)
     }
 
-    /// Waits for the client's end without reading anything, for at most `timeout`; how it ended, if it did.
+    /// Waits for the client's end without reading anything, for at most `timeout`. `None` if it did not end.
     pub(crate) fn await_end(&self, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
         kernel::await_end(&self.socket, timeout)
     }
 
-    /// Whether everything has left for the client, our end included, where the kernel tells. The kernel sees to the rest, also
-    /// after we have closed; and a client that does not read at once may acknowledge it only 40 ms later.
+    /// Whether everything was sent to the client, the end of the stream included; false where the kernel does not say. The
+    /// kernel delivers what was sent even after the close, and a client may acknowledge it only 40 ms later.
     pub(crate) fn has_left(&self) -> bool {
         kernel::unsent(&self.socket).is_ok_and(|bytes| bytes == 0)
     }
 
-    /// How many bytes the client has not acknowledged yet, where the kernel tells.
+    /// How many bytes the client has not acknowledged yet; `None` where the kernel does not say.
     pub(crate) fn unacknowledged(&self) -> Option<u64> {
-        // The kernel counts our end as a byte.
+        // The kernel counts the end of the stream as a byte.
         let end = u64::from(self.sending_is_shut);
         kernel::unacknowledged(&self.socket).ok().map(|bytes| bytes.saturating_sub(end))
     }
 
-    /// Makes the kernel answer the close with a reset, and throw away what has not left.
+    /// Makes the close a reset, which throws away what was not sent yet.
     pub(crate) fn reset_on_close(&mut self) -> io::Result<()> {
         socket2::SockRef::from(&*self.socket).set_linger(Some(Duration::ZERO))?;
         self.resets = true;
         Ok(())
     }
 
-    /// Tells the client that no more will come, unless it has been told.
+    /// Shuts down the sending side, unless it is shut down already.
     pub(crate) fn shutdown_sending(&mut self) -> io::Result<()> {
         if !self.sending_is_shut {
             self.socket.shutdown(std::net::Shutdown::Write)?;
@@ -169,13 +169,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends both directions: whoever waits for the client, in whichever thread, need not any more.
+    /// Shuts down both directions, which ends every wait for the client, in any thread.
     pub(crate) fn cut(&self) {
-        // Where this fails the client is gone.
+        // This fails if the client is gone; then no wait is left.
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 
-    /// What a read would meet, without reading it: 0 for the client's end, `None` for nothing so far.
+    /// How many bytes a read of one byte would return now: 0 at the client's end, `None` if nothing has arrived.
     #[cfg(unix)]
     pub(crate) fn peek(&self) -> io::Result<Option<usize>> {
         let mut byte = [MaybeUninit::uninit()];
@@ -187,7 +187,7 @@ impl Stream {
         }
     }
 
-    /// Whoever asks is told to read.
+    /// Not known here: the caller has to read.
     #[cfg(not(unix))]
     pub(crate) fn peek(&self) -> io::Result<Option<usize>> {
         Ok(Some(1))
@@ -199,12 +199,12 @@ impl Stream {
     }
 }
 
-/// What comes behind the last bytes of a response.
+/// What follows the last bytes of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
-    /// Our end, at once.
+    /// The end of the stream, at once.
     End,
-    /// Whatever it is, not now.
+    /// Something else, or nothing yet.
     Other,
 }
 
@@ -219,16 +219,16 @@ impl Drop for NonBlocking {
     }
 }
 
-/// Whether an accepted socket has the options that the listening one had: two calls less for each connection.
+/// Whether accepted sockets inherit the options of the listening socket, which saves two system calls per connection.
 pub(crate) const PASSES_ON_OPTIONS: bool = cfg!(target_os = "linux");
 
-/// What a socket is to have.
+/// Sets the options that every connection has.
 pub(crate) fn set_options<'s, S>(socket: &'s S) -> io::Result<()>
 where
     socket2::SockRef<'s>: From<&'s S>,
 {
     let socket = socket2::SockRef::from(socket);
-    // Split writes are to leave split.
+    // Each write becomes a segment of its own: split writes stay split.
     socket.set_tcp_nodelay(true)?;
     socket.set_write_timeout(Some(WRITE_TICK))
 }
@@ -238,7 +238,7 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A connection that is being made: `EINPROGRESS`, which std has no stable name for.
+/// Whether a connection is still being made: `EINPROGRESS`, which has no stable name in std.
 pub(crate) fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
     return error.raw_os_error() == Some(libc::EINPROGRESS);
@@ -252,7 +252,7 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
 }
 
-/// Room for what arrives.
+/// Memory for bytes that arrive.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer(Vec<u8>);
 
@@ -264,19 +264,20 @@ pub(crate) struct Arrived {
     end: usize,
     /// Whether the last read took all the room there was.
     filled: bool,
-    /// The next read takes no more: what is not of a request stays with the kernel, and makes its close a reset.
+    /// The next read takes at most this many: bytes after a request of known length stay with the kernel, so that a naive close
+    /// becomes a reset.
     at_most: Option<u64>,
 }
 
 impl Arrived {
-    /// Has room in this buffer from now on, if it has none so far.
+    /// Uses this buffer from now on, if there is none so far.
     pub(crate) fn take_buffer(&mut self, Buffer(buffer): Buffer) {
         if self.buffer.is_empty() {
             self.buffer = buffer;
         }
     }
 
-    /// A buffer for another connection, once everything has been taken. A large one is not passed on.
+    /// Gives the buffer away for another connection, once everything was taken. A large one is freed.
     pub(crate) fn leave_buffer(&mut self) -> Buffer {
         let Arrived { buffer, .. } = std::mem::take(self);
         Buffer(if buffer.len() == SMALL_BUFFER { buffer } else { Vec::new() })
@@ -296,14 +297,14 @@ impl Arrived {
         }
     }
 
-    /// Sees to it that one read can return this many bytes.
+    /// Makes room for one read of this many bytes.
     pub(crate) fn make_room(&mut self, length: usize) {
         if self.buffer.len() - self.end < length {
             self.buffer.resize(self.end + length, 0);
         }
     }
 
-    /// Limits the next read that returns. `None` is no limit.
+    /// Limits the next read that returns bytes. `None` is no limit.
     pub(crate) fn read_at_most(&mut self, bytes: Option<u64>) {
         self.at_most = bytes;
     }
@@ -321,7 +322,7 @@ impl Arrived {
         Ok(length)
     }
 
-    /// The last read took all the room: the client has much to send.
+    /// Called when the last read filled the buffer: the client has much to send.
     fn grow(&mut self) {
         let length = match self.buffer.len() {
             0 => SMALL_BUFFER,

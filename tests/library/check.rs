@@ -76,7 +76,7 @@ fn nothing_is_found_in_what_is_not_http() {
 #[test]
 fn an_editor_that_adds_a_line_end_is_found() {
     let added = [PAGE, b"\n"].concat();
-    assert_eq!(check(&added), ["byte 389: Content-Length says 45 bytes, and the body has 46"]);
+    assert_eq!(check(&added), ["byte 389: Content-Length says 45 bytes, but the body has 46"]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn an_editor_that_changes_line_ends_is_found() {
     let with_cr = String::from_utf8(changed).expect("UTF-8").replace('\n', "\r\n");
     assert_eq!(
         check(with_cr.as_bytes()),
-        ["byte 389: Content-Length says 45 bytes, and the body has 46"]
+        ["byte 389: Content-Length says 45 bytes, but the body has 46"]
     );
 }
 
@@ -101,12 +101,12 @@ fn an_edited_body_whose_length_no_longer_fits_is_found() {
     let longer = text.replace("It works!", "It works well!");
     assert_eq!(
         check(longer.as_bytes()),
-        ["byte 389: Content-Length says 45 bytes, and the body has 50"]
+        ["byte 389: Content-Length says 45 bytes, but the body has 50"]
     );
     let shorter = text.replace("It works!", "It");
     assert_eq!(
         check(shorter.as_bytes()),
-        ["byte 382: Content-Length says 45 bytes, and the body has 38"]
+        ["byte 382: Content-Length says 45 bytes, but the body has 38"]
     );
 }
 
@@ -115,7 +115,7 @@ fn an_editor_that_adds_a_byte_order_mark_is_found() {
     let marked = [b"\xef\xbb\xbf", PAGE].concat();
     assert_eq!(
         check(&marked),
-        ["byte 3: something comes before the status line: white space, or a byte order mark"]
+        ["byte 3: white space or a byte order mark comes before the status line"]
     );
     finds("\r\n\n^HTTP/1.1 200 OK\r\n\r\n", &[FindingKind::LeadingBytes]);
 }

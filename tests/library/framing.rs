@@ -178,7 +178,7 @@ fn problems_are_sentences_that_name_the_rule() {
         ),
         (
             "Content-Length: 1\r\nTransfer-Encoding: chunked",
-            "Content-Length beside Transfer-Encoding (RFC 9112 section 6.3): the chunks tell where the request ends",
+            "Content-Length and Transfer-Encoding are both present (RFC 9112 section 6.3): the chunks decide where the request ends",
         ),
         (
             "Transfer-Encoding: chunked",

@@ -117,7 +117,7 @@ fn head_requests_keep_their_connection_when_the_file_has_no_body() {
     let ended = program.end();
     assert_eq!(ended.code, Some(0));
     assert_eq!(ended.stdout.matches("A client has connected").count(), 1, "{}", ended.stdout);
-    assert!(ended.stderr.contains("Content-Length says 45 bytes, and the body has 0"));
+    assert!(ended.stderr.contains("Content-Length says 45 bytes, but the body has 0"));
 }
 
 #[test]

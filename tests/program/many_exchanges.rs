@@ -327,7 +327,7 @@ fn a_file_that_an_editor_changed_is_told_before_it_is_served_unchanged() {
         program.end().stderr,
         "tcpserver: server_send.txt: byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2); \
          `--check FILE` lists every problem, `--quiet` hides this note\n\
-         tcpserver: server_send.txt: byte 37: Content-Length says 2 bytes, and the body has 3\n"
+         tcpserver: server_send.txt: byte 37: Content-Length says 2 bytes, but the body has 3\n"
     );
     let quiet = Tcpserver::start(&folder, ["--quiet"]);
     ask(&quiet, GET);
@@ -343,12 +343,12 @@ fn check_tells_what_is_odd_and_where_without_serving() {
             &["--check", "server_send.txt", "--check", "bad"],
             "server_send.txt: no problems found\n\
              bad: byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)\n\
-             bad: byte 39: Content-Length says 2 bytes, and the body has 3\n",
+             bad: byte 39: Content-Length says 2 bytes, but the body has 3\n",
             1,
         ),
         (
             &["--check", "-"],
-            "-: byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)\n-: byte 39: Content-Length says 2 bytes, and the body has 3\n",
+            "-: byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)\n-: byte 39: Content-Length says 2 bytes, but the body has 3\n",
             1,
         ),
         (&["--check", "bad", "--quiet"], "", 1),

@@ -1280,7 +1280,7 @@ fn curl_may_leave_after_a_head_or_after_the_length_it_was_told() {
         assert_eq!(ended.code, Some(0), "{case}: {ended:?}");
         if body_len != 5 {
             let notice = format!(
-                "tcpserver: server_send.txt: byte 43: Content-Length says 5 bytes, and the body has {body_len}; \
+                "tcpserver: server_send.txt: byte 43: Content-Length says 5 bytes, but the body has {body_len}; \
                  `--check FILE` lists every problem, `--quiet` hides this note\n"
             );
             let rest = ended.stderr.strip_prefix(&notice).map(Into::into);
