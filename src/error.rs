@@ -1,4 +1,4 @@
-//! What can go wrong, with the connection, the step and the bytes seen in the text. `Display` never repeats the
+//! The errors of serving. Their texts name the connection, the step and the bytes seen. `Display` never repeats the
 //! `source()`; `Error::report` prints both.
 
 use std::fmt;
@@ -16,9 +16,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something could not be served.
 ///
-/// Each text says which step failed, of which connection, and after which bytes; the cause is the
-/// [`source`](std::error::Error::source). What had been exchanged by then is in [`exchange`](Self::exchange).
-/// [`report`](Self::report) prints both.
+/// Each text names the step that failed, the connection, and the bytes seen until then; the cause is the
+/// [`source`](std::error::Error::source). [`exchange`](Self::exchange) has what was exchanged by then.
+/// [`report`](Self::report) prints error and causes.
 ///
 /// ```
 /// use fake_peer::{Error, Framing, TcpServer};
@@ -44,7 +44,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The address could not be resolved, or not be bound.
+    /// The address could not be resolved, or could not be bound.
     #[error("failed to listen on {addr}")]
     #[non_exhaustive]
     Listen {
@@ -53,7 +53,7 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// No connection could be accepted, or no thread started to serve it.
+    /// No connection could be accepted, or no thread could be started to serve it.
     #[error("failed to accept a connection on {addr}")]
     #[non_exhaustive]
     Accept {
@@ -68,11 +68,11 @@ pub enum Error {
     NoRequest {
         /// The server's address.
         addr: Address,
-        /// How long was waited.
+        /// How long the call waited.
         timeout: Duration,
     },
-    /// The request stopped before its end: a reset, a client that fell silent, or more than may be buffered.
-    #[error("failed to receive a whole request from {}", Received(exchange))]
+    /// The request ended before it was complete: by a reset, a timeout, or the buffer limit.
+    #[error("failed to receive a complete request from {}", Received(exchange))]
     #[non_exhaustive]
     Receive {
         /// The exchange so far.
@@ -89,7 +89,7 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The source failed, or a file or reader that it named.
+    /// The source failed, or a file or reader of its response did.
     #[error("failed to answer the request from {}{}", Received(exchange), Drawn(exchange))]
     #[non_exhaustive]
     Respond {
@@ -98,7 +98,7 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The client was gone before it had a byte of the response, or stopped taking it.
+    /// The client was gone before the first byte of the response was sent, or took nothing more of it.
     #[error("failed to send the response to {}{}", Sent(exchange), Drawn(exchange))]
     #[non_exhaustive]
     Send {
@@ -107,13 +107,13 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// A peer saw no exchange within the time given to [`take`](crate::Peer::take).
+    /// No exchange was completed within the time given to [`take`](crate::Peer::take).
     #[error("no exchange was completed on {addr} within {timeout:?}: {}", Open(journal))]
     #[non_exhaustive]
     NoExchange {
         /// The peer's address.
         addr: Address,
-        /// How long was waited.
+        /// How long the call waited.
         timeout: Duration,
         /// What had happened by then.
         journal: Box<Journal>,
@@ -133,15 +133,14 @@ pub enum Error {
         /// How many there were.
         served: u64,
     },
-    /// A peer's source says at the end that it is not done: a [`Sequence`](crate::Sequence) or
-    /// [`PerConnection`](crate::PerConnection) has answers left that nobody fetched, or a [`Proxy`](crate::Proxy) could not
-    /// make its record whole. The cause says which.
+    /// At the end, the source is not finished: a [`Sequence`](crate::Sequence) or [`PerConnection`](crate::PerConnection) has
+    /// answers that no client fetched, or a [`Proxy`](crate::Proxy) could not complete its record. The cause says which.
     #[error("failed to finish the source of the server on {addr}")]
     #[non_exhaustive]
     LeftOver {
         /// The server's address.
         addr: Address,
-        /// What the source says.
+        /// The error of the source.
         source: io::Error,
     },
 }
@@ -177,8 +176,8 @@ impl Error {
         }
     }
 
-    /// Prints as one line: the error and its causes, each after a colon. `Debug` is the same, so that
-    /// `finish().unwrap()` says all of it.
+    /// The error and its causes in one line, separated by colons. `Debug` prints the same, so that `finish().unwrap()` shows
+    /// all of it.
     ///
     /// ```
     /// let server = fake_peer::TcpServer::builder().bind()?;
@@ -192,7 +191,7 @@ impl Error {
     }
 }
 
-/// As [`report`](Error::report): this is what `unwrap` prints, and a `main` that returns the error.
+/// Prints the [`report`](Error::report), because this is what `unwrap` and a failing `main` show.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Report(self), f)
@@ -266,7 +265,7 @@ impl fmt::Display for Drawn<'_> {
     }
 }
 
-/// Who is connected and has not had an exchange, in one line.
+/// The connections that may bring another request, in one line.
 struct Open<'a>(&'a Journal);
 
 impl fmt::Display for Open<'_> {
@@ -284,7 +283,7 @@ impl fmt::Display for Open<'_> {
             write!(f, "{separator}connection {} from {} ", client.connection(), client.addr())?;
             if let Some(length) = record.answering() {
                 let length = count::bytes(length);
-                write!(f, "has sent all {length} of its request {turn}, which is being answered")?;
+                write!(f, "has sent its request {turn} ({length}), which is being answered")?;
             } else {
                 let length = count::bytes(record.unfinished());
                 write!(f, "has sent {length} of its request {turn}")?;
@@ -294,7 +293,8 @@ impl fmt::Display for Open<'_> {
     }
 }
 
-/// Nobody is there any more, or whoever is has had the last answer: then a second request is not one.
+/// No connection may bring another request: all are closed, or were sent their last response. Bytes after that are reported,
+/// because they may be a request to a response that should have kept the connection open.
 fn write_left(f: &mut fmt::Formatter<'_>, connections: &[ConnectionRecord]) -> fmt::Result {
     let all = Count(connections.len() as u64, "connection");
     write!(f, "no open connection can bring another request ({all} so far)")?;

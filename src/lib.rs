@@ -1,10 +1,10 @@
-//! A byte-exact TCP peer for tests: it writes down every byte that a client sends, and answers with exactly the bytes that
-//! it is given.
+//! A byte-exact TCP peer for tests: it records every byte that a client sends, and answers with exactly the bytes that it is
+//! given.
 //!
-//! Use it when a test, a person at a terminal or an example in a manual needs somebody at the other end of a TCP
-//! connection, and the bytes matter: odd line ends, wrong lengths, answers cut short, protocols other than HTTP. No HTTP
-//! library stands between the test and the wire: nothing is added, re-ordered or corrected. Where a test is about
-//! matching requests and stubbing routes, wiremock, mockito, httpmock and httptest do more.
+//! Use it when a test, a terminal or an example in a manual needs a program at the other end of a TCP connection, and the bytes
+//! matter: unusual line ends, wrong lengths, responses that break off, protocols other than HTTP. No HTTP library stands
+//! between the test and the wire: nothing is added, reordered or corrected. For tests that match requests and stub
+//! routes, wiremock, mockito, httpmock and httptest do more.
 //!
 //! # A peer in a test
 //!
@@ -27,21 +27,22 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The [`Peer`] listens before `answer` returns, on a free port, and serves in the background, connections side by
-//! side. What a client has seen the end of is in its [journal](Peer::journal), and can be [taken](Peer::take), in that
-//! order. When it goes out of scope everything that went wrong comes out: an exchange that failed, a panic in a closure,
-//! an answer that nobody fetched. More than one fixed answer: a closure, a [`Sequence`], one source
-//! [`PerConnection`], turns of a conversation with [`Response::then`]; settings are
-//! [`TcpServer::builder()`](TcpServer::builder) … [`spawn`](TcpServerBuilder::spawn).
+//! When `answer` returns, the [`Peer`] listens on a free port. It serves connections in the background, side by side. When a
+//! client has received the last byte of a response, the exchange is already in the [journal](Peer::journal), and
+//! [`take`](Peer::take) returns exchanges in that order. When the peer goes out of scope, it fails the test for everything that
+//! went wrong: an exchange that failed, a panic in a closure, an answer that no client fetched.
+//!
+//! Other sources than one fixed answer: a closure, a [`Sequence`], one source [`PerConnection`], the turns of a conversation
+//! with [`Response::then`]. For settings there is [`Peer::builder`]:
 //!
 //! ```
-//! use fake_peer::{Framing, Peer, Request, Response, TcpServer};
+//! use fake_peer::{Framing, Peer, Request, Response};
 //! # use std::io::{Read, Write};
 //! # use std::net::TcpStream;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The peer speaks first; then each line has its answer.
-//! let peer = TcpServer::builder()
+//! // The peer speaks first; then it answers each line.
+//! let peer = Peer::builder()
 //!     .framing(Framing::nothing())
 //!     .source(|request: &Request| match request.bytes() {
 //!         b"" => Response::from("220 peer\r\n").then(Framing::until("\r\n")),
@@ -63,10 +64,10 @@
 //!
 //! # A connection that breaks
 //!
-//! A [`Response`] is a list of steps and one [`Ending`]: it can be [cut](Response::cut) at any byte, wait at a [`Gate`] for
-//! the test, leave [in pieces](Response::in_pieces), and end in a reset, a half-close, or silence. [`faults`] has a page
-//! that says which fault is which, from a refused connection to a lost next request; [`garbage`] has responses that are
-//! wrong HTTP. A [`sweep`](faults::sweep) tries a client with each case of a family:
+//! A [`Response`] is a list of steps and one [`Ending`]: it can be [cut](Response::cut) at any byte, wait at a [`Gate`] until
+//! the test opens it, be sent [in pieces](Response::in_pieces), and end in a reset, a half-close, or silence. [`faults`] lists
+//! what can go wrong on a connection, from a refused connection to a lost next request, and how to get it; [`garbage`] has
+//! responses that are malformed HTTP. A [`sweep`](faults::sweep) tries a client with each case of a family:
 //!
 //! ```
 //! use fake_peer::{Ending, Peer, faults, http};
@@ -92,14 +93,14 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A [`Proxy`] asks a real server and records what it says; the faults go [on top](ResponseSource::map_response) of that,
-//! and of every other source.
+//! A [`Proxy`] forwards to a real server and records its responses. [`map_response`](ResponseSource::map_response) adds faults to
+//! them, and to those of every other source.
 //!
 //! # A server in the foreground
 //!
-//! [`TcpServer::serve_once`] serves one exchange in the calling thread, and starts no other for a client that sends at
-//! once. Requests go to a [`RequestSink`], responses come from a [`ResponseSource`]: files, memory, closures, or types
-//! of your own. This is what the program `tcpserver` does:
+//! [`TcpServer::serve_once`] serves one exchange in the calling thread, and starts no other thread if the client sends at once.
+//! Requests go to a [`RequestSink`], responses come from a [`ResponseSource`]: files, memory, closures, or types of your own.
+//! This is what the program `tcpserver` does:
 //!
 //! ```no_run
 //! use fake_peer::{FileSink, FileSource, TcpServer};
@@ -113,50 +114,48 @@
 //! # Ok::<(), fake_peer::Error>(())
 //! ```
 //!
-//! [`serve`](TcpServer::serve) and [`serve_until`](TcpServer::serve_until) go on for more, connections side by side.
+//! [`serve`](TcpServer::serve) and [`serve_until`](TcpServer::serve_until) serve more exchanges, connections side by side.
 //!
 //! # Byte exactness
 //!
-//! Not one byte is sent that was not scripted, `100 Continue` included; not one that arrives is dropped. A request streams
-//! to its sink as it arrives, in flat memory; the [`Request`] keeps its first bytes
-//! ([`retain`](TcpServerBuilder::retain)) and says if there were more. A request that is cut short is recorded as far as it
-//! came, with the reason. Bytes past its end are the connection's next request, or
-//! [trailing bytes](Exchange::trailing).
+//! No byte is sent that was not scripted, not even a `100 Continue`, and no byte that arrives is dropped. A request streams to
+//! its sink as it arrives, in constant memory; the [`Request`] keeps the first bytes ([`retain`](TcpServerBuilder::retain)) and
+//! says if there were more. A request that is cut short is recorded as far as it came, with the reason. Bytes after its end
+//! are the connection's next request, or [trailing bytes](Exchange::trailing).
 //!
 //! # Where a request ends
 //!
-//! A [`Framing`] says so. No rule depends on silence, or on how the bytes were cut into packets; only
-//! [`Framing::read_once`], and [`Framing::auto`] for what isn't HTTP, go by a read, and say so. A client that shuts down
-//! its sending side ends a request under each rule, and still gets its answer.
+//! A [`Framing`] decides. No rule depends on silence, or on how the bytes were cut into packets. Only
+//! [`Framing::read_once`], and [`Framing::auto`] for what is not HTTP, depend on what one read returns, and their documentation
+//! says so. A client that shuts down its sending side ends a request under every rule, and is still answered.
 //!
 //! # Closing
 //!
-//! A socket that is closed with unread input makes the kernel send a reset, which destroys an answer in flight: with 2 kB
-//! of a request unread, a 1 MB answer was lost practically every time, with five HTTP clients. So a connection ends in this
-//! order: send everything, shut down the sending side, receive and write down what still comes until the client
-//! closes, for at most the [`linger`](TcpServerBuilder::linger) time, close. RFC 9112 section 9.6 has the same
-//! order. While a large answer is being sent, what arrives is received, too: a client that is still uploading is not locked
-//! up.
+//! If a socket is closed with unread input, the kernel sends a reset, which destroys a response in flight: with 2 kB of a
+//! request unread, a 1 MB response was lost in 98 to 100 of 100 tries, with five HTTP clients. So a connection ends in this
+//! order: send everything, shut down the sending side, receive and record what still arrives until the client closes, for at
+//! most the [`linger`](TcpServerBuilder::linger) time, close. RFC 9112 section 9.6 prescribes the same order. While a large
+//! response is being sent, arriving bytes are received, too, so that a client that is still uploading is not blocked.
 //!
-//! # Deadlines
+//! # Timeouts
 //!
-//! Each wait for a client has one: for the first byte ([`idle_timeout`](TcpServerBuilder::idle_timeout)), for the rest
-//! of a request and for the client to take its response ([`timeout`](TcpServerBuilder::timeout)), for its close
-//! ([`linger`](TcpServerBuilder::linger)). Only a server in the foreground waits for a client to come without one,
-//! unless [`accept_timeout`](TcpServer::accept_timeout) is set. Errors name the connection, the
-//! step and the bytes seen. What is plugged in (a sink, a source, an observer) has no deadline.
+//! Each wait for a client has one: for the first byte of a request ([`idle_timeout`](TcpServerBuilder::idle_timeout)), for the
+//! rest of it and for the client to take its response ([`timeout`](TcpServerBuilder::timeout)), for its close
+//! ([`linger`](TcpServerBuilder::linger)). A server in the foreground waits for a client to connect without one, unless
+//! [`accept_timeout`](TcpServer::accept_timeout) is set. Errors name the connection, the step and the bytes seen. Your own
+//! sinks, sources and observers have no timeout.
 //!
 //! # Platform notes
 //!
-//! Built for and tested on Linux. Elsewhere on Unix the same calls are used. Linux alone tells whether everything has left
-//! for a client; elsewhere [`Peer::finish`] waits out the linger time for one that keeps its connection open, and
-//! [`Peer::take`] may wait a tenth of a second for one that does not read. Windows is not tested: there a deadline on
-//! accepting counts only once a silent client has connected.
+//! Built for and tested on Linux. Other Unix systems use the same calls. Only Linux reports whether everything was sent to a
+//! client. Elsewhere [`Peer::finish`] waits for the whole linger time if a client keeps its connection open, and
+//! [`Peer::take`] may wait a tenth of a second if a client does not read. Windows is not tested; there the accept timeout counts
+//! only after a silent client has connected.
 //!
 //! # Cargo features
 //!
-//! `cli` (on by default) builds the program `tcpserver`; a library user can leave it, and the two crates that only it
-//! needs, out with `default-features = false`.
+//! `cli` (on by default) builds the program `tcpserver`. With `default-features = false` the program and the crates that only it
+//! needs are left out: this is what tests need.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

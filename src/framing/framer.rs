@@ -1,4 +1,4 @@
-//! A framing rule at work on one request: looks at bytes as they arrive, and says where the request ends.
+//! A framing rule applied to one request: it looks at bytes as they arrive, and finds where the request ends.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::http1::problem::Problem;
 use crate::http1::request::HttpFramer;
 use crate::http1::verdict::{TooMuch, Verdict, count_down};
 
-/// The bytes of a request so far in, its length out.
+/// Takes the bytes of a request so far, and returns its length once it is known.
 pub(super) type CustomRule = Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>;
 
 #[derive(Clone)]
@@ -24,14 +24,14 @@ pub(super) enum Rule {
     Custom(CustomRule),
 }
 
-/// A rule at work on one request.
+/// A rule applied to one request.
 pub(crate) struct Framer {
     state: RuleState,
     limit: usize,
 }
 
 enum RuleState {
-    /// Not yet known whether this is HTTP; the bytes so far, none before the first piece.
+    /// Not known yet whether this is HTTP. The bytes so far; none before the first piece.
     Auto(Vec<u8>),
     Http(HttpFramer),
     ReadOnce {
@@ -61,11 +61,11 @@ impl Framer {
         Framer { state, limit }
     }
 
-    /// Looks at the next bytes of the request: what one read returned, never none, and before it what was held.
+    /// Looks at the next bytes of the request, at least one: those that were held, and what one read returned.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
         match &mut self.state {
             RuleState::Auto(bytes) => {
-                // What is decided by the first piece needs no copy.
+                // If the first piece decides, nothing is copied.
                 let first = bytes.is_empty();
                 if !first {
                     bytes.extend_from_slice(piece);
@@ -121,7 +121,7 @@ impl Framer {
         }
     }
 
-    /// Turns `auto` into `http`, which then sees the bytes before `piece` and `piece` itself.
+    /// Turns `auto` into `http`, which then gets the bytes before `piece` and `piece` itself.
     fn become_http(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
         let RuleState::Auto(bytes) =
             std::mem::replace(&mut self.state, RuleState::Http(HttpFramer::new()))

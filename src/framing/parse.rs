@@ -9,7 +9,7 @@ use super::rule::Framing;
 /// How many bytes `recv` asks for in the tutorial's program.
 const TUTORIAL_READ: usize = 4096;
 
-/// As [`FromStr`] reads it; a closure is shown as `custom`.
+/// The text that [`FromStr`] reads; a closure is shown as `custom`.
 impl fmt::Display for Framing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -26,7 +26,7 @@ impl fmt::Display for Framing {
     }
 }
 
-/// The text is not the name of a framing rule.
+/// The error for a text that is no framing rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error(
     "`{0}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"

@@ -1,16 +1,16 @@
-//! The rules that say where a request ends, as users choose them. No rule depends on silence, and only those that are named
-//! after a read depend on how the bytes were cut into packets.
+//! The rules that decide where a request ends, as users choose them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::framer::{Framer, Rule};
 
-/// The rule that says where a request ends.
+/// The rule that decides where a request ends.
 ///
-/// Bytes past the end are kept: they are the beginning of the connection's next request, or the exchange's
-/// [trailing bytes](crate::Exchange::trailing). A client that shuts down its sending side ends a request under every
-/// rule, and still gets its answer.
+/// No rule depends on silence; only [`read_once`](Self::read_once), and [`auto`](Self::auto) for what is not HTTP, depend on how
+/// the bytes were cut into packets. Bytes after the end are kept: they are the beginning of the connection's next request, or
+/// the exchange's [trailing bytes](crate::Exchange::trailing). A client that shuts down its sending side ends a request
+/// under every rule, and is still answered.
 ///
 /// Defaults to [`Framing::auto`].
 ///
@@ -35,30 +35,30 @@ use super::framer::{Framer, Rule};
 pub struct Framing(pub(super) Rule);
 
 impl Framing {
-    /// As [`http`](Self::http) where the bytes start with a standard HTTP method and a space, or could still become
-    /// that, or start with a whole HTTP/1 request line of any method; otherwise over after the first read, as
-    /// in the tutorial's program. The default.
+    /// As [`http`](Self::http) if the bytes start with a standard HTTP method and a space, or may still become that, or start with
+    /// a complete HTTP/1 request line with any method. Otherwise the request is what the first read returns, as in the
+    /// tutorial's program. The default.
     ///
     /// Standard methods are those of RFC 9110 section 9.3 and PATCH.
     pub fn auto() -> Self {
         Framing(Rule::Auto)
     }
 
-    /// An HTTP/1 request: head, then the body that Content-Length or the chunked coding tells (trailers included).
+    /// An HTTP/1 request: the head, then a body of Content-Length bytes or in chunks, trailers included.
     ///
-    /// HTTP/1.0, lone LF line ends, empty lines before the request line (RFC 9112 section 2.2) and the one-line
-    /// request of HTTP/0.9 (`GET /path`, RFC 1945 section 5) count. Lengths that are wrong or contradict
-    /// each other end the request after its head (RFC 9112 section 6.3); [`Request::problem`] then says why.
-    /// `Expect: 100-continue` is not answered: nothing is sent that was not asked for.
+    /// HTTP/1.0, lone LF line ends, empty lines before the request line (RFC 9112 section 2.2) and the one-line request of
+    /// HTTP/0.9 (`GET /path`, RFC 1945 section 5) are understood. If the lengths are wrong or contradict each other, the request
+    /// ends after its head (RFC 9112 section 6.3), and [`Request::problem`] says why. `Expect: 100-continue` is not answered:
+    /// nothing is sent that was not scripted.
     ///
     /// [`Request::problem`]: crate::Request::problem
     pub fn http() -> Self {
         Framing(Rule::Http)
     }
 
-    /// The head of an HTTP/1 request, up to and including its empty line; a body is left for the next request, or for the
+    /// The head of an HTTP/1 request, up to and including its empty line. The body becomes the next request, or
     /// [trailing bytes](crate::Exchange::trailing). For a peer that answers while its client is still uploading, or that
-    /// sends a `100 Continue` of its own.
+    /// sends a `100 Continue`.
     ///
     /// ```
     /// use fake_peer::{Framing, Peer, Request, Response, TcpServer, http};
@@ -86,7 +86,7 @@ impl Framing {
         Framing(Rule::Head)
     }
 
-    /// What the first read returns, at most `max` bytes: the `recv(4096)` of the tutorial, named for what it is.
+    /// What the first read returns, at most `max` bytes, as `recv(4096)` in the tutorial does.
     ///
     /// # Panics
     ///
@@ -120,18 +120,19 @@ impl Framing {
         Framing(Rule::Eof)
     }
 
-    /// The request is empty and over at once: the peer speaks first, as SMTP, FTP and SSH servers do.
+    /// The request is empty and complete at once: the peer speaks first, as SMTP, FTP and SSH servers do.
     ///
-    /// The greeting is then the response to an empty request, which is the connection's first exchange. What comes after it
-    /// has to have a framing of its own: [`Response::then`](crate::Response::then).
+    /// The greeting is then the response to an empty request, which is the connection's first exchange. The next request needs
+    /// another framing: [`Response::then`](crate::Response::then).
     pub fn nothing() -> Self {
         Framing(Rule::Nothing)
     }
 
-    /// A rule of your own: given all the bytes of the request so far, its length once that is known.
+    /// A rule of your own: a closure that is given all bytes of the request so far, and returns the length of the request as soon
+    /// as it is known.
     ///
-    /// It is called whenever bytes have arrived; a length beyond what has arrived is waited for. While there is no
-    /// answer the bytes are buffered, up to [`buffer_limit`](crate::TcpServerBuilder::buffer_limit), and not
+    /// It is called whenever bytes have arrived. If the length is larger than what has arrived, the rest is waited for. As long
+    /// as it returns `None` the bytes are buffered, up to [`buffer_limit`](crate::TcpServerBuilder::buffer_limit), and not
     /// recorded yet.
     ///
     /// ```
@@ -162,23 +163,23 @@ impl Framing {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A panic of the closure comes out where one of a source does: of [`Peer::take`](crate::Peer::take), or of
-    /// [`Peer::finish`](crate::Peer::finish).
+    /// A panic of the closure comes out of [`Peer::take`](crate::Peer::take) or [`Peer::finish`](crate::Peer::finish), like one of a
+    /// source.
     pub fn from_fn(rule: impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static) -> Self {
         Framing(Rule::Custom(Arc::new(rule)))
     }
 
-    /// Whether it calls what a user wrote.
+    /// Whether the rule is a user's closure.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.0, Rule::Custom(_))
     }
 
-    /// Whether a request is over before its first byte.
+    /// Whether a request is complete before its first byte.
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self.0, Rule::Nothing)
     }
 
-    /// How many bytes the first read is to be able to return.
+    /// How many bytes the first read must be able to return.
     pub(crate) fn first_read(&self) -> usize {
         if let Rule::ReadOnce { max } = self.0 { max } else { 0 }
     }
@@ -188,7 +189,7 @@ impl Framing {
         if let Rule::Exactly { length } = self.0 { Some(length) } else { None }
     }
 
-    /// A fresh state for one request that buffers at most `limit` bytes.
+    /// Starts with one request, of which at most `limit` bytes are buffered.
     pub(crate) fn start(&self, limit: usize) -> Framer {
         Framer::new(&self.0, limit)
     }

@@ -1,11 +1,11 @@
-//! Comparisons that explain themselves: bytes with bytes, and an HTTP head with another whose fields may come in any order.
+//! Assertions about a request that show what differs: its bytes, or its HTTP head with fields in any order.
 
 use std::fmt;
 
 use super::request::Request;
 use crate::http1::head::Head;
 
-/// How many bytes before and behind a difference are shown.
+/// How many bytes before and after a difference are shown.
 const AROUND: usize = 32;
 
 impl Request {
@@ -13,7 +13,8 @@ impl Request {
     ///
     /// # Panics
     ///
-    /// If it is not: with the offset of the first difference, and both sides around it, escaped, with line ends visible.
+    /// If it is not. The message has the offset of the first difference, and both sides around it, escaped, with line ends
+    /// visible.
     ///
     /// ```should_panic
     /// # use std::io::Write;
@@ -47,8 +48,8 @@ impl Request {
     ///
     /// # Panics
     ///
-    /// If it is not: with what is missing and what is there instead. If the request has no whole HTTP head, or is not whole
-    /// itself: a body that was cut short has a whole head, too.
+    /// If it is not. The message shows what is missing and what is there instead. Also if the request has no complete HTTP head,
+    /// or is not complete itself: a request whose body was cut short has a complete head, too.
     ///
     /// ```
     /// # use std::io::Write;
@@ -61,7 +62,7 @@ impl Request {
     pub fn assert_head(&self, expected: impl AsRef<[u8]>) {
         assert!(
             self.is_complete(),
-            "the request is not whole: {} after \"{}\"",
+            "the request is not complete: {} after \"{}\"",
             self.end(),
             self.bytes().escape_ascii()
         );
@@ -69,7 +70,7 @@ impl Request {
         whole.extend_from_slice(b"\n\n");
         let expected = HeadLines::of(&whole).expect("an expected head with a request line");
         let Some(actual) = HeadLines::of(self.bytes()) else {
-            panic!("the request has no whole HTTP head: \"{}\"", self.bytes().escape_ascii());
+            panic!("the request has no complete HTTP head: \"{}\"", self.bytes().escape_ascii());
         };
         if let Some(difference) = expected.difference(&actual) {
             panic!("the request's head differs from what was expected{difference}");
@@ -102,11 +103,11 @@ impl fmt::Display for Difference<'_> {
         let mut side = |name: &str, bytes: &[u8]| {
             let start = self.offset.saturating_sub(AROUND);
             let end = bytes.len().min(self.offset + AROUND);
-            let (before, behind) =
+            let (before, after) =
                 (if start > 0 { "…" } else { "" }, if end < bytes.len() { "…" } else { "" });
             write!(
                 f,
-                "\n  {name:>8} {:>digits$} bytes: {before}\"{}»{}\"{behind}",
+                "\n  {name:>8} {:>digits$} bytes: {before}\"{}»{}\"{after}",
                 bytes.len(),
                 bytes[start..self.offset].escape_ascii(),
                 bytes[self.offset..end].escape_ascii(),
@@ -136,7 +137,7 @@ impl HeadLines {
         Some(HeadLines { request_line, fields })
     }
 
-    /// Line by line what one has and the other has not.
+    /// The lines that one has and the other does not.
     fn difference(&self, actual: &Self) -> Option<String> {
         if self.request_line == actual.request_line && self.fields == actual.fields {
             return None;

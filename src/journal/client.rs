@@ -1,4 +1,4 @@
-//! Who is at the other end, and which exchange this is: what a sink, a record and an error name a client by.
+//! The client of a connection or exchange, and how its side of the connection ended.
 
 use std::fmt;
 
@@ -26,13 +26,13 @@ impl Client {
         self.connection
     }
 
-    /// Which of the server's exchanges this is, counted from 1 in the order in which requests began; 0 while the
-    /// connection has not begun one.
+    /// Which of the server's exchanges this is, counted from 1 in the order in which requests began; 0 before the
+    /// connection's first request begins.
     pub fn exchange(&self) -> u64 {
         self.exchange
     }
 
-    /// Which exchange of its connection this is, counted from 1; 0 while the connection has not begun one.
+    /// Which exchange of its connection this is, counted from 1; 0 before the connection's first request begins.
     pub fn turn(&self) -> u64 {
         self.turn
     }

@@ -12,20 +12,20 @@ use super::prefix::Prefix;
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
     pub(crate) accepted: Instant,
-    /// How many bytes have arrived of a request that is not over yet.
+    /// How many bytes have arrived of a request that is not complete yet.
     pub(crate) received: AtomicU64,
-    /// One more than the bytes of the request that is being answered; 0 for none.
+    /// The length of the request that is being answered, plus one; 0 for none.
     pub(crate) answering: AtomicU64,
-    /// It has had an exchange, and may have another.
+    /// Whether an exchange is over and another may follow.
     pub(crate) is_kept: AtomicBool,
-    /// It has had its last exchange.
+    /// Whether the last exchange is over.
     pub(crate) is_ending: AtomicBool,
-    /// Filled when it has ended.
+    /// Set when the connection has ended.
     pub(crate) end: OnceLock<ConnectionEnd>,
 }
 
 impl ConnectionState {
-    /// Of a connection that was accepted at this time.
+    /// The state of a connection that was accepted at this time.
     pub(crate) fn new(accepted: Instant) -> Self {
         ConnectionState {
             accepted,
@@ -45,11 +45,11 @@ impl ConnectionState {
 #[derive(Debug)]
 pub(crate) struct ConnectionEnd {
     pub(crate) client: ClientEnd,
-    /// Whether we have reset it.
+    /// Whether it was reset on this side.
     pub(crate) is_reset: bool,
-    /// If there was something.
+    /// `None` if there were no trailing bytes.
     pub(crate) trailing: Option<Box<Prefix>>,
     pub(crate) at: Instant,
-    /// How many response bytes of all its exchanges the client had acknowledged, where the kernel tells.
+    /// How many response bytes of all its exchanges the client had acknowledged; `None` where the kernel does not say.
     pub(crate) acknowledged: Option<u64>,
 }

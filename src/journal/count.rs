@@ -1,8 +1,8 @@
-//! Numbers of things in texts: `1 byte`, `2 bytes`.
+//! Numbers with their noun: `1 byte`, `2 bytes`.
 
 use std::fmt;
 
-/// So many of a thing whose plural takes an `s`.
+/// A number and a noun whose plural takes an `s`.
 pub(crate) struct Count(pub(crate) u64, pub(crate) &'static str);
 
 impl fmt::Display for Count {

@@ -1,4 +1,4 @@
-//! The record of one exchange: what arrived, what left, how each direction ended, and when. Filled by `connection`.
+//! One exchange: what arrived, what was sent, how each direction ended, and when.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ use super::request::Request;
 #[derive(Debug, Clone)]
 pub struct Exchange(Arc<ExchangeParts>);
 
-/// A peer keeps one for each exchange, so it is small: what most exchanges don't have is behind a pointer.
+/// Kept small, because a peer keeps one for each exchange: what most exchanges don't have is boxed.
 #[derive(Debug, Clone)]
 pub(crate) struct ExchangeParts {
     pub(crate) request: Request,
@@ -43,7 +43,7 @@ pub(crate) struct ExchangeParts {
     pub(crate) live: Arc<ConnectionState>,
 }
 
-/// [`Times`], each since the connection was accepted.
+/// [`Times`], as durations since the connection was accepted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments {
     first_byte: Nanos,
@@ -51,7 +51,7 @@ pub(crate) struct Moments {
     response_end: Nanos,
 }
 
-/// A time in half the room of a [`Duration`]; more than five centuries become that.
+/// A duration in half the memory of a [`Duration`], at most 584 years.
 #[derive(Debug, Clone, Copy)]
 struct Nanos(u64);
 
@@ -67,7 +67,7 @@ pub(crate) struct Rare {
 pub struct Times {
     /// The connection was accepted.
     pub accepted: Instant,
-    /// The first byte of the request was there.
+    /// The first byte of the request had arrived.
     pub first_byte: Instant,
     /// The request was over.
     pub request_end: Instant,
@@ -120,8 +120,8 @@ impl Exchange {
         &self.0.request
     }
 
-    /// How many bytes of response there were to send, what a [cut](crate::Response::cut) leaves out not counted; `None` if part of it came from a reader whose end
-    /// was not reached, or there was no response.
+    /// How many bytes of response there were to send, without what a [cut](crate::Response::cut) leaves out. `None` if part of
+    /// it came from a reader whose end was not reached, or there was no response.
     pub fn offered(&self) -> Option<u64> {
         self.0.offered
     }
@@ -134,21 +134,21 @@ impl Exchange {
         self.0.sent
     }
 
-    /// How many bytes of response the client has acknowledged, its kernel that is: whether the program has read them
-    /// nobody tells. `None` while the connection is open, where it was closed by us while bytes were on their way, and on
-    /// platforms that don't tell.
+    /// How many bytes of response the client's kernel has acknowledged; whether the client has read them is not known. `None`
+    /// while the connection is open, if it was closed on this side while bytes were in flight, and on platforms other than
+    /// Linux.
     ///
-    /// A client's kernel may acknowledge what it has a few milliseconds later: one that resets the connection at once has
-    /// acknowledged less than it read. With a response that dribbles ([`Response::in_pieces`](crate::Response::in_pieces)) this is after which byte the
-    /// client left.
+    /// A kernel may acknowledge bytes a few milliseconds after they arrive, so a client that resets the connection at once has
+    /// acknowledged less than it has read. With a response in small pieces
+    /// ([`Response::in_pieces`](crate::Response::in_pieces)) this shows after which byte the client left.
     ///
-    /// Platform notes: Linux tells.
+    /// Platform notes: known on Linux only.
     pub fn acknowledged(&self) -> Option<u64> {
         let of_all = self.0.live.end.get()?.acknowledged?;
         Some(of_all.saturating_sub(self.0.sent_before).min(self.0.sent))
     }
 
-    /// What the [delays](crate::Delay) of the response were drawn from: the seed of each that is not fixed.
+    /// The seeds from which the [delays](crate::Delay) of the response were drawn; fixed delays have none.
     pub fn seeds(&self) -> &[u64] {
         self.0.rare.as_ref().map_or(&[], |rare| &rare.seeds)
     }
@@ -158,7 +158,7 @@ impl Exchange {
         self.0.rare.as_ref()?.failure.as_deref()
     }
 
-    /// What the client sent past the end of the connection's last request, until it closed: all of it, or the first
+    /// What the client sent after the connection's last request, until it closed: all of it, or the first
     /// [`retain`](crate::TcpServerBuilder::retain) bytes. Empty while the connection is open.
     pub fn trailing(&self) -> &[u8] {
         self.0.live.trailing().map_or(&[], |kept| &kept.bytes)
@@ -179,8 +179,7 @@ impl Exchange {
         self.0.moments.after(self.0.live.accepted)
     }
 
-    /// When the connection ended; `None` while it is open. A [peer](crate::Peer) that serves others, or nobody, meanwhile may
-    /// notice up to 20 ms later.
+    /// When the connection ended; `None` while it is open. A [peer](crate::Peer) may notice the end up to 20 ms later.
     pub fn closed_at(&self) -> Option<Instant> {
         self.0.live.end.get().map(|end| end.at)
     }

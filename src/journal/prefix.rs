@@ -1,4 +1,4 @@
-//! The first bytes of something, and how many there were in all: what is kept of a request and of trailing bytes.
+//! The first bytes of a request or of trailing bytes, and how many there were in all.
 
 #[derive(Debug)]
 pub(crate) struct Prefix {

@@ -25,8 +25,10 @@ impl fmt::Display for ConnectionRecord {
                 f.write_str(match end.client {
                     ClientEnd::Closed => "closed by the client",
                     ClientEnd::Reset => "reset by the client",
-                    ClientEnd::ClosedByUs if end.is_reset => "reset by us",
-                    ClientEnd::ClosedByUs => "closed by us while the client was still there",
+                    ClientEnd::ClosedByUs if end.is_reset => "reset by the peer",
+                    ClientEnd::ClosedByUs => {
+                        "closed by the peer while the client was still connected"
+                    }
                     ClientEnd::StillOpen => "open",
                 })?;
                 self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
@@ -39,15 +41,15 @@ impl fmt::Display for ConnectionRecord {
         self.exchanges.iter().try_for_each(|exchange| exchange.fmt(f))?;
         if let Some(length) = self.answering() {
             let length = count::bytes(length);
-            writeln!(f, "  {length} of a request that is being answered")?;
+            writeln!(f, "  a request of {length} is being answered")?;
         }
         if self.unfinished() > 0 {
             let so_far = count::bytes(self.unfinished());
-            writeln!(f, "  {so_far} so far of a request that is not over")?;
+            writeln!(f, "  {so_far} of a request that is not complete")?;
         }
         if self.trailing_len() > 0 {
             let trailing = count::bytes(self.trailing_len());
-            writeln!(f, "  {trailing} past the end of the last request")?;
+            writeln!(f, "  {trailing} after the last request")?;
             write_lines(f, self.trailing(), self.trailing_len())?;
         }
         Ok(())
@@ -80,7 +82,7 @@ impl fmt::Display for Exchange {
     }
 }
 
-/// How far a client came that has not had everything.
+/// After which byte a client left that did not receive everything.
 fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Result {
     let all = exchange.offered().unwrap_or(exchange.sent());
     match exchange.acknowledged() {
@@ -97,7 +99,7 @@ fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Resul
     let more = len - bytes.len() as u64;
     if more > 0 {
         let more = count::bytes(more);
-        writeln!(f, "    … and {more} more, which were not kept")?;
+        writeln!(f, "    … and {more} more, not kept")?;
     }
     Ok(())
 }

@@ -11,23 +11,23 @@ use super::request::Request;
 
 /// Every connection of a peer so far, in the order of acceptance.
 ///
-/// Prints as one wants to read it in a failing test: line by line, escaped, with line ends visible. Times count from the
+/// Printed, it is meant to be read in a failing test: line by line, escaped, with line ends visible. Times count from the
 /// acceptance of the connection.
 ///
 /// ```text
 /// connection 1 from 127.0.0.1:59550, closed by the client at 2.17ms
-///   exchange 1: 37 bytes of request, whole; 19 of 19 bytes of response
+///   exchange 1: 37 bytes of request, complete; 19 of 19 bytes of response
 ///     GET / HTTP/1.1\r\n
 ///     Host: localhost\r\n
 ///     \r\n
 /// connection 2 from 127.0.0.1:59552, closed by the client at 9.81ms
 ///   no byte
 /// connection 3 from 127.0.0.1:59554, reset by the client after byte 137 of 300 at 14.03ms
-///   exchange 2: 37 bytes of request, whole; 138 of 300 bytes of response
+///   exchange 2: 37 bytes of request, complete; 138 of 300 bytes of response
 ///     …
 /// ```
 ///
-/// In the third one the client had acknowledged 137 bytes when it left, and the kernel had taken one more for sending.
+/// In the third connection the client had acknowledged 137 bytes when it left, and the kernel had taken one more for sending.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     pub(crate) connections: Vec<ConnectionRecord>,
@@ -77,18 +77,18 @@ impl ConnectionRecord {
             && self.answering().is_none()
     }
 
-    /// How many bytes the request has that is being answered; `None` if there is none. It becomes an exchange when its
-    /// response has left: after the pauses, gates and readers of that.
+    /// The length in bytes of the request that is being answered; `None` if there is none. It becomes an exchange when its
+    /// response was sent, pauses, gates and readers included.
     pub fn answering(&self) -> Option<u64> {
         self.live.answering.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// How many bytes have arrived of a request that is not over yet.
+    /// How many bytes have arrived of a request that is not complete yet.
     pub fn unfinished(&self) -> u64 {
         self.live.received.load(Ordering::Relaxed)
     }
 
-    /// Whether it may still make a request.
+    /// Whether another request may come.
     pub(crate) fn may_ask(&self) -> bool {
         self.closed_at().is_none() && !self.live.is_ending.load(Ordering::Relaxed)
     }
@@ -98,7 +98,7 @@ impl ConnectionRecord {
         self.live.end.get().map_or(ClientEnd::StillOpen, |end| end.client)
     }
 
-    /// What the client sent past the end of its last request, as far as it was kept.
+    /// What the client sent after its last request, as far as it was kept.
     pub fn trailing(&self) -> &[u8] {
         self.live.trailing().map_or(&[], |kept| &kept.bytes)
     }

@@ -1,4 +1,4 @@
-//! What a client sent: the bytes, why they ended, and an HTTP view of them. Where they end was `framing`'s decision.
+//! One request: its bytes, why they ended, and an HTTP view of them. Where a request ends is decided in `framing`.
 
 use std::fmt;
 use std::str;
@@ -12,8 +12,8 @@ use crate::http1::problem::Problem;
 /// One request, as its bytes arrived. Cheap to clone.
 ///
 /// The HTTP view ([`method`](Self::method), [`header`](Self::header), [`body`](Self::body), …) is read from the bytes
-/// when asked for, and is `None` or an error for what is not HTTP. It is tolerant: it shows a request that a strict
-/// parser would refuse.
+/// on each call, and is `None` or an error for what is not HTTP. It is tolerant: it shows requests that a strict parser would
+/// refuse.
 ///
 /// ```
 /// use fake_peer::TcpServer;
@@ -36,13 +36,13 @@ use crate::http1::problem::Problem;
 #[derive(Clone)]
 pub struct Request(Arc<RequestParts>);
 
-/// Small, as those of an exchange.
+/// Kept small, because a peer keeps one for each exchange.
 pub(crate) struct RequestParts {
     pub(crate) client: Client,
     pub(crate) bytes: Box<[u8]>,
     pub(crate) len: u64,
     pub(crate) end: RequestEnd,
-    /// Whether it was the client's half-close that ended the request, too early or as the framing asks for.
+    /// Whether the client's half-close ended the request: too early, or as the framing requires.
     pub(crate) half_closed: bool,
     pub(crate) problem: Option<Box<Problem>>,
 }
@@ -51,26 +51,25 @@ pub(crate) struct RequestParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequestEnd {
-    /// The framing was satisfied: the request is whole.
+    /// The request is complete by its framing.
     Complete,
-    /// The client shut down its sending side, or closed, before the framing was satisfied. It still gets its answer.
+    /// The client shut down its sending side, or closed, before the request was complete. It is still answered.
     ClientClosed,
     /// The client reset the connection.
     Reset,
     /// Nothing arrived for as long as the [timeout](crate::TcpServerBuilder::timeout) allows.
     TimedOut,
-    /// The framing would have had to buffer more than the
-    /// [buffer limit](crate::TcpServerBuilder::buffer_limit) allows.
+    /// The end of the request was not found within the [buffer limit](crate::TcpServerBuilder::buffer_limit).
     TooLarge,
     /// The sink failed, or reading from the socket did.
     Failed,
 }
 
-/// In words: `whole`, `cut short by the client's close`, …
+/// In words: `complete`, `cut short by the client's close`, …
 impl fmt::Display for RequestEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            RequestEnd::Complete => "whole",
+            RequestEnd::Complete => "complete",
             RequestEnd::ClientClosed => "cut short by the client's close",
             RequestEnd::Reset => "cut short by the client's reset",
             RequestEnd::TimedOut => "cut short by the timeout",
@@ -90,8 +89,8 @@ impl Request {
         &self.0.client
     }
 
-    /// The bytes as they arrived: all of them, or the first [`retain`](crate::TcpServerBuilder::retain) ones of a
-    /// longer request ([`is_truncated`](Self::is_truncated) tells).
+    /// The bytes as they arrived: all of them, or the first [`retain`](crate::TcpServerBuilder::retain) bytes of a longer
+    /// request (then [`is_truncated`](Self::is_truncated) is true).
     pub fn bytes(&self) -> &[u8] {
         &self.0.bytes
     }
@@ -120,12 +119,12 @@ impl Request {
         self.0.half_closed
     }
 
-    /// Whether the framing was satisfied.
+    /// Whether the request is complete by its framing.
     pub fn is_complete(&self) -> bool {
         self.0.end == RequestEnd::Complete
     }
 
-    /// Why the request was framed otherwise than its head said.
+    /// Why the request was not framed as its head says; `None` if it was.
     pub fn problem(&self) -> Option<&Problem> {
         self.0.problem.as_deref()
     }
@@ -159,7 +158,7 @@ impl Request {
         self.request_line().and_then(|_| self.head()).into_iter().flat_map(Head::fields)
     }
 
-    /// What arrived behind the head, chunked coding and all. `None` if this is not HTTP, or its head is not whole.
+    /// Everything after the head, chunked coding included. `None` if this is not HTTP, or its head is not complete.
     pub fn body(&self) -> Option<&[u8]> {
         self.request_line()?;
         Some(&self.bytes()[self.head()?.len()..])
@@ -231,7 +230,7 @@ impl AsRef<[u8]> for Request {
     }
 }
 
-/// Escaped, with line ends visible: `"GET / HTTP/1.1\r\n\r\n"`, and what is special about it.
+/// Shows the bytes escaped, with line ends visible: `"GET / HTTP/1.1\r\n\r\n"`.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = f.debug_struct("Request");
@@ -251,8 +250,8 @@ impl fmt::Debug for Request {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The request is not HTTP, or its head is not whole.
-    #[error("the request is not HTTP with a whole head")]
+    /// The request is not HTTP, or its head is not complete.
+    #[error("the request is not HTTP with a complete head")]
     NotHttp,
     /// Only the first bytes of the request were kept.
     #[error("only the first {kept} of the request's {len} bytes were kept")]
@@ -262,10 +261,10 @@ pub enum BodyError {
         /// How many there were.
         len: u64,
     },
-    /// The request did not arrive whole.
-    #[error("the request is not whole: {0}")]
+    /// The request is not complete.
+    #[error("the request is not complete: {0}")]
     Incomplete(RequestEnd),
     /// Its lengths or chunks are wrong.
-    #[error("the request's body cannot be told")]
+    #[error("the end of the request's body is not known")]
     Problem(#[source] Problem),
 }

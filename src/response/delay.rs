@@ -1,4 +1,4 @@
-//! How long a step of a response waits: always the same time, or one drawn from a distribution, by a seed.
+//! How long a step of a response waits: a fixed time, or a time drawn from a distribution by a seed.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use super::random::{Random, fresh_seed};
 
 /// How long a response waits: a fixed [`Duration`], or a time drawn from a distribution.
 ///
-/// What is drawn depends on the seed, on the number of the exchange and on the position within its response, on nothing
-/// else: the same seed makes the third exchange of a server wait as long as it did last time. A seed that nobody chose is
-/// a fresh one each time; it is shown in the [journal](crate::Peer::journal), in the errors of its exchanges, and when a
-/// test panics while its peer is alive.
+/// A time depends only on the seed, the number of the exchange and the position within its response: with the same seed, the
+/// third exchange of a server waits as long as it did last time. Without a chosen seed, each run has a fresh one. It is shown in
+/// the [journal](crate::Peer::journal), in the errors of its exchanges, and when a test panics while its peer is alive.
 ///
 /// ```
 /// use fake_peer::{Delay, Peer, Response};
@@ -45,7 +44,7 @@ enum Distribution {
 }
 
 impl Delay {
-    /// Any time from `shortest` to `longest`, all as likely.
+    /// Any time from `shortest` to `longest`, all equally likely.
     ///
     /// # Panics
     ///
@@ -55,9 +54,9 @@ impl Delay {
         Self::drawn(Distribution::Uniform { shortest, longest })
     }
 
-    /// Mostly about `median`, now and then much longer, as the times of real networks and servers are: the logarithm of
-    /// the delay is normal, with `sigma` as its standard deviation. With 0.5 one delay of a hundred is longer than
-    /// three times the median, with 1.0 longer than ten times.
+    /// Mostly near `median`, sometimes much longer, like the times of real networks and servers: the logarithm of the delay has a
+    /// normal distribution with standard deviation `sigma`. With 0.5, one delay in a hundred is longer than three times the
+    /// median; with 1.0, longer than ten times.
     ///
     /// # Panics
     ///
@@ -67,7 +66,7 @@ impl Delay {
         Self::drawn(Distribution::LogNormal { median, sigma })
     }
 
-    /// Draws from this seed: what a failing test printed.
+    /// Draws from this seed, for example one that a failing test has printed.
     ///
     /// Defaults to a fresh one for each delay.
     #[must_use]
@@ -80,14 +79,14 @@ impl Delay {
         Delay { distribution, seed: fresh_seed() }
     }
 
-    /// The seed, if it matters.
+    /// The seed; `None` for a fixed delay.
     pub(crate) fn drawn_from(self) -> Option<u64> {
         (!matches!(self.distribution, Distribution::Fixed(_))).then_some(self.seed)
     }
 
     /// The delay at one place: `exchange` is the number of the exchange, `position` one within its response.
     pub(crate) fn at(self, exchange: u64, position: u64) -> Duration {
-        // Each place has numbers of its own, however many others drew before.
+        // Each place has its own numbers, whatever was drawn elsewhere.
         let place = Random::new(exchange.rotate_left(32) ^ position).next_u64();
         let mut random = Random::new(self.seed ^ place);
         match self.distribution {

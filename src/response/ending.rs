@@ -1,4 +1,4 @@
-//! What happens after the last step of a response. Carrying it out is `closing`'s.
+//! What happens to a connection after the last step of a response.
 
 use crate::framing::rule::Framing;
 
@@ -16,31 +16,31 @@ pub enum Ending {
     /// Shut down the sending side, receive until the client closes, for at most the
     /// [linger](crate::TcpServerBuilder::linger) time, then close: see [closing](crate#closing). The default.
     ///
-    /// The end leaves with the last byte of the response, on Linux in one segment;
-    /// [`Response::pause`](crate::Response::pause) as the last step keeps them apart.
+    /// The last byte of the response and the end of the stream are sent together, on Linux in one segment. A
+    /// [`pause`](crate::Response::pause) as the last step separates them.
     #[default]
     Close,
-    /// The naive close, as a fault: closes at once. If the client has sent more than was read, or sends more, the kernel
-    /// resets the connection, and what the client has not read yet may be lost.
+    /// The naive close, as a fault: close at once. If the client has sent more than was read, or sends more, the kernel resets the
+    /// connection, and bytes that the client has not read yet may be lost.
     CloseAtOnce,
-    /// Resets the connection (RST), after the client has acknowledged all that was sent before.
+    /// Reset the connection (RST) after the client has acknowledged everything that was sent, for at most the
+    /// [timeout](crate::TcpServerBuilder::timeout).
     ///
-    /// Platform notes: only Linux tells what is acknowledged. Elsewhere the reset comes at once, and the kernel throws
-    /// away what it has not sent.
+    /// Platform notes: only Linux reports what is acknowledged. Elsewhere the reset comes at once, and bytes that were not sent
+    /// yet are lost.
     Reset,
     /// Shut down the sending side, and keep receiving until the client closes, for at most the
     /// [timeout](crate::TcpServerBuilder::timeout).
     HalfClose,
-    /// Send no more and do not close until the client closes or shuts down its sending side, for at most the
-    /// [timeout](crate::TcpServerBuilder::timeout); then close. A peer that is [finished](crate::Peer::finish) does not
-    /// wait so long.
+    /// Send nothing more, and do not close until the client closes or shuts down its sending side, for at most the
+    /// [timeout](crate::TcpServerBuilder::timeout); then close. [`Peer::finish`](crate::Peer::finish) ends the wait.
     Hold,
-    /// Send no more, read no more, and keep the connection open until the client closes its side, for at most the
-    /// [timeout](crate::TcpServerBuilder::timeout): a client that goes on sending fills the buffers of both kernels
-    /// and is stuck. If anything was left unread the client then gets a reset; what it was is not known to the journal.
+    /// Send nothing more, read nothing more, and keep the connection open until the client closes its side, for at most the
+    /// [timeout](crate::TcpServerBuilder::timeout). A client that goes on sending fills the buffers of both kernels and is
+    /// stuck. If bytes were unread, the client gets a reset in the end; the journal does not know these bytes.
     ///
-    /// Platform notes: only Linux tells of a client's close behind bytes that nobody reads, and only while there is room for
-    /// more of them: the close of a client that is stuck does not arrive. Otherwise the timeout ends it.
+    /// Platform notes: only Linux reports a client's close that comes after unread bytes, and only while its buffer has room: the
+    /// close of a stuck client does not arrive. Otherwise the timeout ends the wait.
     StopReading,
     /// Read the next request on this connection with the same framing, whatever the bytes of request and response say:
     /// what [`Response::keep_open`](crate::Response::keep_open) chooses.

@@ -1,4 +1,4 @@
-//! A gate at which a response waits until the test says so: order without sleeping.
+//! A gate at which a response waits until the test opens it: order without sleeping.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::os::lock::lock;
 /// client.write_all(b"hello")?;
 ///
 /// assert!(gate.wait_until_reached(Duration::from_secs(10)));
-/// // The peer has sent the first part, and stands here.
+/// // The peer has sent the first part, and waits.
 /// gate.open();
 ///
 /// let mut answer = String::new();
@@ -44,18 +44,18 @@ impl Gate {
         Self::default()
     }
 
-    /// Lets all responses pass, those that wait and those that come later.
+    /// Opens the gate for all responses, those that wait and those that come later.
     pub fn open(&self) {
         self.change(|state| state.is_open = true);
     }
 
-    /// Waits until a response has come to the gate, for at most `timeout`; whether one has.
-    #[must_use = "the response may not have come to the gate"]
+    /// Waits until a response has reached the gate, for at most `timeout`; true if one has.
+    #[must_use = "the response may not have reached the gate"]
     pub fn wait_until_reached(&self, timeout: Duration) -> bool {
         self.wait(timeout, |state| state.is_reached)
     }
 
-    /// A response has come to the gate: waits until it is open, for at most `timeout`; whether it is.
+    /// Called by a response at the gate: waits until it is open, for at most `timeout`; true if it is.
     pub(crate) fn pass(&self, timeout: Duration) -> bool {
         self.change(|state| state.is_reached = true);
         self.wait(timeout, |state| state.is_open)

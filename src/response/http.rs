@@ -1,5 +1,5 @@
-//! Builds the bytes of plain HTTP/1.1 responses, for tests to which their form does not matter, and checks those that
-//! a user wrote. What a user wrote is never touched.
+//! Builds plain HTTP/1.1 responses, for tests to which their form does not matter, and checks responses for problems. Bytes that
+//! you write yourself are never changed.
 
 use super::steps::Response;
 pub use crate::http1::check::check;
@@ -25,11 +25,11 @@ pub fn ok(body: impl AsRef<[u8]>) -> Response {
 
 /// A response with this status, these header fields, a Content-Length, and this body.
 ///
-/// The status is the code and its reason, `404 Not Found`. It and the fields are sent as they are given. The Content-Length comes
-/// behind them; one among the fields makes two.
+/// The status is the code and its reason, `404 Not Found`. It is sent as it is given, and so are the fields. The Content-Length
+/// follows them; if it is among the fields, too, there are two.
 ///
-/// The body is there whatever the status: a `204 No Content`, which has none (RFC 9110 section 15.3.5), is a matter of
-/// bytes of your own.
+/// The body is sent whatever the status is. For a `204 No Content`, which has none (RFC 9110 section 15.3.5), write the bytes
+/// yourself.
 ///
 /// ```
 /// use fake_peer::http;

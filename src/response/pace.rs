@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::delay::Delay;
 
-/// How the bytes of a response leave.
+/// How the bytes of a response are sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pace {
     pub(crate) pieces: Option<Pieces>,
     pub(crate) bytes_per_second: Option<NonZeroU64>,
 }
 
-/// The pieces that a response leaves in, and the pause between two.
+/// The pieces in which a response is sent, and the pause between two of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pieces {
     Of { size: NonZeroUsize, pause: Delay },
@@ -24,7 +24,7 @@ impl Pace {
         self.pieces.map(|(Pieces::Of { pause, .. } | Pieces::SplitAt { pause, .. })| pause)
     }
 
-    /// The largest write that may follow `sent` bytes.
+    /// The largest write after `sent` bytes.
     pub(crate) fn largest_write(&self, sent: u64) -> usize {
         let piece = match self.pieces {
             Some(Pieces::Of { size, .. }) => size.get(),
@@ -34,7 +34,7 @@ impl Pace {
             _ => usize::MAX,
         };
         self.bytes_per_second.map_or(piece, |rate| {
-            // Twenty writes per second are smooth enough.
+            // Twenty writes per second look smooth.
             piece.min(usize::try_from(rate.get() / 20).unwrap_or(usize::MAX).max(1))
         })
     }

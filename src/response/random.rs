@@ -1,15 +1,15 @@
 //! Random numbers from a seed: `SplitMix64` (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators",
 //! 2014).
 //!
-//! Not a crate's, since a seed is written into a test, and must give the same bytes in each version of this crate:
-//! those crates keep the right to another algorithm. It is fast and well spread, and no secret may hang on it.
+//! Written here because a seed is put into a test and must give the same bytes in every version of this crate, which the
+//! `rand` crates do not promise. Not for secrets.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-/// A seed that nobody chose.
+/// A new seed.
 pub(crate) fn fresh_seed() -> u64 {
-    // std keys its hash maps with the system's randomness; a number that a person can copy is enough of it.
+    // std seeds its hash maps from the system's random numbers. Nine digits are short enough to copy.
     RandomState::new().build_hasher().finish() % 1_000_000_000
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Any seed is as good as another, 0 too.
+    /// All seeds are equally good, 0 included.
     pub(crate) fn new(seed: u64) -> Self {
         Random { state: seed }
     }
@@ -41,8 +41,7 @@ impl Random {
         numerator / denominator
     }
 
-    /// Fills with the bytes of the next numbers, each from its lowest byte on. What is left of the last one is thrown
-    /// away.
+    /// Fills `bytes` with the next numbers in little-endian order. The rest of the last number is dropped.
     pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         for piece in bytes.chunks_mut(8) {
             piece.copy_from_slice(&self.next_u64().to_le_bytes()[..piece.len()]);

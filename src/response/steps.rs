@@ -1,4 +1,4 @@
-//! What to answer: a list of steps and one ending. Carrying them out is `perform`'s and `closing`'s.
+//! What to answer: a list of steps and one ending. They are carried out in `serving`.
 
 use std::fmt;
 use std::io::Read;
@@ -12,10 +12,10 @@ use super::gate::Gate;
 use super::pace::{Pace, Pieces};
 use crate::framing::rule::Framing;
 
-/// What to answer: steps, then an ending. Not one byte is added to what the steps say.
+/// What to answer: steps, then an ending. Nothing is added to the bytes of the steps.
 ///
-/// Bytes turn into a response by themselves (`"text".into()`); the ending is to close the connection, in the way that
-/// never destroys an answer in flight: see [the crate's page on closing](crate#closing).
+/// Bytes convert into a response (`"text".into()`). The default ending closes the connection in the way that never destroys
+/// a response in flight: see [closing](crate#closing).
 ///
 /// ```
 /// use fake_peer::Response;
@@ -30,14 +30,14 @@ use crate::framing::rule::Framing;
 pub struct Response {
     pub(crate) steps: Vec<Step>,
     pub(crate) pace: Pace,
-    /// How many bytes are sent at the most.
+    /// At most this many bytes are sent.
     pub(crate) cut: Option<u64>,
     pub(crate) ending: Ending,
-    /// Where a connection's first request ends for this response, if not where the server says.
+    /// Where a connection's first request ends for this response, instead of where the server's framing says.
     pub(crate) after: Option<Framing>,
 }
 
-/// What a socket's buffer has room for.
+/// Responses up to this size fit into a socket's buffer.
 const SHORT: usize = 16 * 1024;
 
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Response {
         Self::default()
     }
 
-    /// The bytes of a file: [`send_file`](Self::send_file) and nothing else. A recorded response that breaks off is
+    /// The bytes of a file, like [`send_file`](Self::send_file) on an empty response. A recorded response that breaks off is
     /// `Response::file("page.http").cut(137, Ending::Reset)`.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Response::new().send_file(path)
@@ -71,22 +71,22 @@ impl Response {
         self.step(Step::Send(bytes.as_ref().into()))
     }
 
-    /// Sends the bytes of a file, in flat memory whatever its size.
+    /// Sends the bytes of a file, in constant memory.
     ///
-    /// It is opened when the exchange comes to its response, before the first byte is sent, so that a missing file is
-    /// reported before half an answer has left; what it holds at the time of sending is sent.
+    /// The file is opened before the first byte of the response is sent, so that a missing file is reported before half a
+    /// response was sent. Its content at the time of sending is sent.
     pub fn send_file(self, path: impl Into<PathBuf>) -> Self {
         self.step(Step::SendFile(path.into()))
     }
 
-    /// Sends what a reader gives until its end. A read may block; other connections are served meanwhile. No timeout ends
-    /// it. A reader can be read once: an exchange that gets a response whose
-    /// reader has been used fails with [`Error::Respond`](crate::Error::Respond).
+    /// Sends what a reader returns, until its end. A read may block, without a timeout; other connections are served meanwhile. A
+    /// reader can be sent once: if a response with a used reader is sent again, its exchange fails with
+    /// [`Error::Respond`](crate::Error::Respond).
     pub fn send_from(self, reader: impl Read + Send + 'static) -> Self {
         self.step(Step::SendFrom(Arc::new(Mutex::new(Some(Box::new(reader))))))
     }
 
-    /// Sends `pattern` again and again, `total` bytes in all: a large body from no memory.
+    /// Sends `pattern` again and again, `total` bytes in all: a large body in constant memory.
     ///
     /// # Panics
     ///
@@ -97,16 +97,16 @@ impl Response {
         self.step(Step::Repeat { pattern, total })
     }
 
-    /// Waits before the next step: for a fixed time, or for one drawn from a distribution.
+    /// Waits before the next step: for a fixed time, or for a time drawn from a distribution.
     ///
-    /// A client that gives up meanwhile is noticed when the pause is over, and so are [`Peer::take`](crate::Peer::take) and
-    /// [`finish`](crate::Peer::finish): a half-closed client may still want the rest. For a client that is to run into its own
-    /// timeout, [`faults::no_answer`](crate::faults::no_answer) with [`Ending::Hold`] ends as soon as the client leaves.
+    /// A client that gives up during the pause is noticed after it, because a half-closed client may still want the rest;
+    /// [`Peer::take`](crate::Peer::take) and [`finish`](crate::Peer::finish) wait as long. For a client that should run into its
+    /// own timeout, [`faults::no_answer`](crate::faults::no_answer) with [`Ending::Hold`] ends as soon as the client leaves.
     pub fn pause(self, delay: impl Into<Delay>) -> Self {
         self.step(Step::Pause(delay.into()))
     }
 
-    /// Waits before the first step, and before every pause and gate that is there already.
+    /// Waits before the first step; pauses and gates that were added before come after it.
     ///
     /// ```
     /// use fake_peer::{Peer, http};
@@ -128,15 +128,14 @@ impl Response {
         self
     }
 
-    /// Waits at `gate` until the test opens it, for at most the [timeout](crate::TcpServerBuilder::timeout); then the
-    /// exchange fails with [`Error::Respond`](crate::Error::Respond).
+    /// Waits until the test opens `gate`, for at most the [timeout](crate::TcpServerBuilder::timeout). After that the exchange fails
+    /// with [`Error::Respond`](crate::Error::Respond).
     pub fn gate(self, gate: &Gate) -> Self {
         self.step(Step::Gate(gate.clone()))
     }
 
-    /// Sends all bytes of the response in writes of at most `size` bytes, with a pause between two of them. Since
-    /// `TCP_NODELAY` is on, each write leaves as a segment of its own; how many of them one read of the client returns
-    /// is up to its kernel, without a pause at least.
+    /// Sends the response in writes of at most `size` bytes, with a pause between two of them. `TCP_NODELAY` is on, so each write
+    /// is a segment of its own. Without a pause, one read of the client may return several of them.
     ///
     /// # Panics
     ///
@@ -147,16 +146,16 @@ impl Response {
         self
     }
 
-    /// Sends the first `byte` bytes of the response, pauses, and sends the rest: a client whose first read returns a part.
-    /// Instead of [`in_pieces`](Self::in_pieces); the one that is called last counts. With 0, or from the response's last byte on,
-    /// there is one part and no pause. A client that is slower than the pause may read both at once.
+    /// Sends the first `byte` bytes of the response, pauses, and sends the rest, so that a client's first read returns a part. It
+    /// replaces [`in_pieces`](Self::in_pieces), and the other way round: the last call counts. With 0, or the response's length
+    /// and more, there is one part and no pause. A client that is slower than the pause may read both parts at once.
     pub fn split_at(mut self, byte: u64, pause: impl Into<Delay>) -> Self {
         self.pace.pieces = Some(Pieces::SplitAt { byte, pause: pause.into() });
         self
     }
 
-    /// Sends no faster than this, on average since the response's first byte, in up to 20 writes a second. It goes with
-    /// [`in_pieces`](Self::in_pieces): the longer wait counts.
+    /// Sends no faster than this, on average since the response's first byte, in up to 20 writes per second. Together with
+    /// [`in_pieces`](Self::in_pieces) the longer wait counts.
     ///
     /// # Panics
     ///
@@ -175,10 +174,9 @@ impl Response {
         self
     }
 
-    /// Sends only the first `bytes` bytes of the response, then comes to `ending`: what a client does with an answer
-    /// that breaks off. Steps behind the cut are not carried out; pauses and gates before the first byte are, also where no
-    /// byte is sent. A response that is not that long is sent whole, and comes to
-    /// `ending` as well.
+    /// Sends only the first `bytes` bytes of the response, then ends the connection with `ending`: a response that breaks off.
+    /// Steps after the cut are not carried out. Pauses and gates before the first byte are, even if no byte is sent. A shorter
+    /// response is sent completely, and ends with `ending` as well.
     ///
     /// ```
     /// use fake_peer::{Ending, Peer, http};
@@ -231,8 +229,8 @@ impl Response {
         self.ending(Ending::KeepOpen)
     }
 
-    /// Leaves the connection open, and reads its next request with another framing: the turns of a conversation. The framing
-    /// stays for [`keep_open`](Self::keep_open) after that.
+    /// Keeps the connection open, and reads its next request with another framing: the turns of a conversation. With
+    /// [`keep_open`](Self::keep_open) and [`keep_alive`](Self::keep_alive), later requests have the same framing.
     ///
     /// ```
     /// use fake_peer::{Framing, Response};
@@ -242,24 +240,24 @@ impl Response {
     /// # drop(go_ahead);
     /// ```
     ///
-    /// An empty message is that line alone, which this delimiter does not find: see [`Framing::from_fn`].
+    /// An empty message is that line alone, which this delimiter does not match: see [`Framing::from_fn`].
     pub fn then(self, framing: Framing) -> Self {
         self.ending(Ending::Then(framing))
     }
 
-    /// Answers a connection's first request as soon as `framing` says that it is over, instead of the server's
-    /// [framing](crate::TcpServerBuilder::framing): before the first byte with [`Framing::nothing`], while the body is
-    /// still being uploaded with [`Framing::head`]. The [`faults`](crate::faults) before the response are made of it.
+    /// Answers a connection's first request as soon as it is complete by `framing`, instead of by the server's
+    /// [framing](crate::TcpServerBuilder::framing): before the first byte with [`Framing::nothing`], while the body is still being
+    /// uploaded with [`Framing::head`]. The [`faults`](crate::faults) that come before the response are made with it.
     ///
-    /// The connection has to be known to get this response when it is accepted: so this counts where it is the one fixed
-    /// answer, in a [`Sequence`](crate::Sequence), and in a [`PerConnection`](crate::PerConnection); a response that a
-    /// closure returns comes too late. Later requests of a connection go by [`then`](Self::then).
+    /// The response has to be known when the connection is accepted. So this works for a fixed answer, in a
+    /// [`Sequence`](crate::Sequence) and in a [`PerConnection`](crate::PerConnection); the response of a closure comes too
+    /// late. For later requests of a connection there is [`then`](Self::then).
     pub fn after(mut self, framing: Framing) -> Self {
         self.after = Some(framing);
         self
     }
 
-    /// Whether the kernel takes all of it at once.
+    /// Whether the kernel takes all of it in one write.
     pub(crate) fn is_short(&self) -> bool {
         let length = |step: &Step| match step {
             Step::Send(bytes) => Some(bytes.len()),

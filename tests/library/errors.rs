@@ -167,7 +167,7 @@ fn a_reset_within_a_request_says_after_which_bytes() {
     says(
         &error,
         &format!(
-            "failed to receive a whole request from {client} (connection 1, exchange 1) after 18 bytes \"GET / HTTP/1.1\\r\\nHo\""
+            "failed to receive a complete request from {client} (connection 1, exchange 1) after 18 bytes \"GET / HTTP/1.1\\r\\nHo\""
         ),
         &cause,
     );
@@ -201,7 +201,7 @@ fn a_client_that_falls_silent_within_a_request_is_given_up() {
         says(
             &error,
             &format!(
-                "failed to receive a whole request from {addr} (connection 1, exchange 1) after {shown}"
+                "failed to receive a complete request from {addr} (connection 1, exchange 1) after {shown}"
             ),
             "nothing arrived for 100ms, and the request is not complete by framing `exactly:1000`",
         );
@@ -230,7 +230,7 @@ fn a_request_that_would_have_to_be_buffered_beyond_the_limit_is_given_up() {
         says(
             &error,
             &format!(
-                "failed to receive a whole request from {addr} (connection 1, exchange 1) after 100 bytes …\"{}\"",
+                "failed to receive a complete request from {addr} (connection 1, exchange 1) after 100 bytes …\"{}\"",
                 "x".repeat(48)
             ),
             "its end was not found within the 100 bytes that may be buffered",

@@ -125,11 +125,11 @@ fn a_request_that_is_being_answered_has_arrived() {
     assert_eq!(record.answering(), Some(18));
     assert!(!record.is_silent());
     assert!(
-        journal.to_string().ends_with("\n  18 bytes of a request that is being answered\n"),
+        journal.to_string().ends_with("\n  a request of 18 bytes is being answered\n"),
         "{journal}"
     );
     let error = peer.take(Duration::ZERO).expect_err("it is not over").to_string();
-    let expected = "has sent all 18 bytes of its request 1, which is being answered";
+    let expected = "has sent its request 1 (18 bytes), which is being answered";
     assert!(error.ends_with(expected), "{error}");
 
     gate.open();
@@ -192,7 +192,7 @@ fn a_request_that_is_not_whole_has_no_head_to_compare() {
     let payload = panic::catch_unwind(AssertUnwindSafe(compare)).expect_err("it is cut short");
     let text = payload.downcast_ref::<String>().expect("a text");
     assert!(
-        text.starts_with("the request is not whole: cut short by the client's close after"),
+        text.starts_with("the request is not complete: cut short by the client's close after"),
         "{text}"
     );
 }

@@ -993,11 +993,11 @@ fn the_journal_prints_as_one_wants_to_read_it() {
     let addr = |client: &TcpStream| client.local_addr().expect("a connected socket");
     let expected = format!(
         r"connection 1 from {}, closed by the client at …
-  exchange 1: 34 bytes of request, whole; 19 of 19 bytes of response
+  exchange 1: 34 bytes of request, complete; 19 of 19 bytes of response
     GET /good HTTP/1.1\r\n
     Host: peer\r\n
     \r\n
-  5 bytes past the end of the last request
+  5 bytes after the last request
     more\x00
 connection 2 from {}, closed by the client at …
   no byte
@@ -1019,7 +1019,10 @@ fn one_byte_is_not_called_bytes() {
     let peer = spawned(patient().source("1").framing(Framing::exactly(1)));
     assert_eq!(ask(peer.addr(), b"q"), b"1");
     let journal = peer.journal().to_string();
-    assert!(journal.contains("1 byte of request, whole; 1 of 1 byte of response\n"), "{journal}");
+    assert!(
+        journal.contains("1 byte of request, complete; 1 of 1 byte of response\n"),
+        "{journal}"
+    );
     finished(peer);
 }
 
@@ -1032,9 +1035,8 @@ fn the_journal_prints_who_is_still_connected_and_who_has_reset() {
     eventually("a part has arrived", || {
         peer.journal().connections().first().is_some_and(|record| record.unfinished() == 3)
     });
-    let open = format!(
-        "connection 1 from {first}, open\n  3 bytes so far of a request that is not over\n"
-    );
+    let open =
+        format!("connection 1 from {first}, open\n  3 bytes of a request that is not complete\n");
     assert_eq!(peer.journal().to_string(), open);
     reset(resetting);
     eventually("the connection has ended", || {

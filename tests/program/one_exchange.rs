@@ -601,7 +601,7 @@ fn a_client_that_resets_within_its_request_is_a_failure_and_what_arrived_is_capt
         failed(
             addr,
             &format!(
-                "failed to receive a whole request from {addr} (connection 1, exchange 1) after 42 bytes \
+                "failed to receive a complete request from {addr} (connection 1, exchange 1) after 42 bytes \
                  \"POST / HTTP/1.1\\r\\nContent-Length: 9\\r\\n\\r\\n1234\": {reset}"
             )
         )
