@@ -1,4 +1,4 @@
-//! One case of a family: a response, and the name that makes it again.
+//! One case of a family of faults: a response, and its name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,11 +9,11 @@ use crate::response::steps::Response;
 use crate::source::hints::Hints;
 use crate::source::response_source::ResponseSource;
 
-/// One case of a family of faults. Its name is the call that makes it: `cut(17, Ending::Reset)` is what
-/// [`truncations`](super::truncations) made of the response with [`Response::cut`].
+/// One case of a family of faults. Its name is the call that makes it again: `cut(17, Ending::Reset)` was made by
+/// [`truncations`](super::truncations) with [`Response::cut`].
 ///
-/// It is a [`ResponseSource`], so that a [`Peer`](crate::Peer) can answer with one, or a
-/// [`PerConnection`](crate::PerConnection) with many: one case for each connection.
+/// It is a [`ResponseSource`]: a [`Peer`](crate::Peer) can answer with one case, and a
+/// [`PerConnection`](crate::PerConnection) with one case for each connection.
 ///
 /// ```
 /// use fake_peer::{Peer, PerConnection, faults, http};

@@ -1,4 +1,4 @@
-//! Families of cases that are made of one response: cut after each byte, split at each byte.
+//! Families of cases made from one response: cut after each byte, split at each byte.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::response::ending::Ending;
 use crate::response::steps::Response;
 use crate::serving::send;
 
-/// The response cut after each of its bytes but the last, with each ending: after 0 bytes first, and at each length
-/// [`Ending::Close`], then [`Ending::Reset`]. [`Truncations::endings`] chooses others.
+/// The response cut after 0, 1, 2, … bytes, up to all but the last one, at each length with [`Ending::Close`] and then with
+/// [`Ending::Reset`]. [`Truncations::endings`] chooses other endings.
 ///
 /// ```
 /// use fake_peer::{Ending, faults};
@@ -22,8 +22,8 @@ use crate::serving::send;
 ///
 /// # Panics
 ///
-/// If the response's length is not known beforehand, because it comes from a reader or an empty file, or a file of it is
-/// not there.
+/// If the length of the response is not known beforehand, because it comes from a reader or an empty file, or if one of its files
+/// does not exist.
 #[track_caller]
 pub fn truncations(response: impl Into<Response>) -> Truncations {
     let response = response.into();
@@ -38,15 +38,14 @@ pub struct Truncations {
     response: Response,
     length: u64,
     endings: Vec<Ending>,
-    /// How many cases there were.
+    /// How many cases were made so far.
     next: u64,
 }
 
 impl Truncations {
-    /// The endings that each length is tried with, in this order.
+    /// The endings for each length, in this order.
     ///
-    /// Defaults to [`Ending::Close`] and [`Ending::Reset`]. [`Ending::Hold`] takes as long for each case as the client
-    /// waits.
+    /// Defaults to [`Ending::Close`] and [`Ending::Reset`]. With [`Ending::Hold`] each case takes as long as the client waits.
     pub fn endings(mut self, endings: impl IntoIterator<Item = Ending>) -> Self {
         self.endings = endings.into_iter().collect();
         self
@@ -66,8 +65,8 @@ impl Iterator for Truncations {
     }
 }
 
-/// The response in two writes with this pause in between, split at each of its bytes: from one byte before the pause to one
-/// byte behind it. How long a pause a client needs to see two parts depends on the client; a millisecond does mostly.
+/// The response in two writes with this pause between them, split at each of its bytes: from one byte before the pause to one byte
+/// after it. How long the pause must be for a client to see two parts depends on the client; a millisecond is mostly enough.
 ///
 /// # Panics
 ///
@@ -84,7 +83,7 @@ pub fn splits(
     })
 }
 
-/// The response byte by byte, with this pause between two.
+/// The response byte by byte, with this pause between two bytes.
 pub fn byte_by_byte(response: impl Into<Response>, pause: Duration) -> Case {
     let name = format!("in_pieces(1, {})", duration(pause));
     Case::new(name, response.into().in_pieces(1, pause))
@@ -95,13 +94,13 @@ fn length(response: &Response) -> u64 {
     match send::length(response) {
         Ok(Some(length)) => length,
         Ok(None) => panic!(
-            "how long the response is nobody knows before it is sent: it comes from a reader, a device, or an empty file"
+            "the length of the response is not known before it is sent: it comes from a reader, a device, or an empty file"
         ),
         Err(error) => panic!("the response has no length to take parts of: {error}"),
     }
 }
 
-/// As one writes it in a program.
+/// The duration as it is written in a program.
 fn duration(duration: Duration) -> String {
     match u64::try_from(duration.as_nanos()) {
         Ok(0) => "Duration::ZERO".into(),

@@ -1,8 +1,8 @@
 //! Ways in which a connection goes wrong, by name.
 //!
 //! A fault is a [`Response`]: give it to [`Peer::answer`](crate::Peer::answer), or mix it with good answers in a
-//! [`Sequence`](crate::Sequence). A closure may return it, too, unless it begins before the request is over: that has to be known
-//! when the connection is accepted (see [`Response::after`]).
+//! [`Sequence`](crate::Sequence). A closure may return it, too, unless the fault begins before the request is complete: such a fault
+//! has to be known when the connection is accepted (see [`Response::after`]).
 //!
 //! ```
 //! use fake_peer::{Peer, Sequence, faults, http};
@@ -25,21 +25,21 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A fault that comes before the request is over is an exchange like any other, with as much of the request as was read: none
-//! of it after [`reset_on_accept`], and [`Peer::take_request`](crate::Peer::take_request) gives that empty one first. Where a test looks
-//! at the request that was repeated, [`no_answer`]`(Ending::Reset)` reads it both times.
+//! A fault that comes before the request is complete is an exchange like any other, with as much of the request as was read: with
+//! [`reset_on_accept`] this is an empty request, and [`Peer::take_request`](crate::Peer::take_request) returns it first. If a
+//! test looks at both requests of a client that tries again, use [`no_answer`]`(Ending::Reset)`, which reads them.
 //!
 //! # Which fault is which
 //!
 //! | when | what the client sees | how |
 //! |---|---|---|
-//! | connecting | nobody listens: connection refused | [`Unserved::refused`] |
+//! | connecting | connection refused | [`Unserved::refused`] |
 //! | | no answer to its connection attempts | [`Unserved::full_backlog`] (Linux) |
 //! | | connected, and never accepted | [`Unserved::never_accepted`] |
 //! | | connected, then reset without having been accepted | [`Unserved::never_accepted`], and its drop |
 //! | accepted | closed at once | [`close_on_accept`] |
 //! | | reset at once | [`reset_on_accept`] |
-//! | | nobody reads what it sends | [`never_read`] |
+//! | | what it sends is not read | [`never_read`] |
 //! | sending its request | reading stops after n bytes, then close, reset, or nothing | [`stop_reading_after`] |
 //! | | the final answer while it still uploads | [`early`] |
 //! | | no `100 Continue` | [`never_continue`] |
@@ -50,33 +50,32 @@
 //! | | the same after each byte | [`truncations`] |
 //! | | it comes in pieces, in two parts, byte by byte | [`Response::in_pieces`], [`Response::split_at`], [`splits`], [`byte_by_byte`] |
 //! | | it is slow, evenly or not | [`Response::throttle`], [`Delay`](crate::Delay) |
-//! | | it is no correct HTTP | [`garbage`] |
-//! | | what the peer sent last is lost | [`Ending::CloseAtOnce`] with input unread |
-//! | after the answer | the connection stays open without another one | [`Ending::Hold`], [`Ending::StopReading`] |
-//! | | the peer goes on reading, and says no more | [`Ending::HalfClose`] |
+//! | | it is malformed HTTP | [`garbage`] |
+//! | | the last bytes that the peer sent are lost | [`Ending::CloseAtOnce`] with input unread |
+//! | after the answer | the connection stays open, and no answer follows | [`Ending::Hold`], [`Ending::StopReading`] |
+//! | | the peer goes on reading, and sends nothing more | [`Ending::HalfClose`] |
 //! | the next request | the kept connection closes when it comes | [`Response::then`]`(`[`Framing::exactly`]`(1))`, then [`no_answer`] |
 //!
 //! # Which silence
 //!
 //! "The server accepts the connection and never answers" is [`no_answer`] with [`Ending::Hold`]: the request is read, so that
-//! the test can look at it. A client whose request fits into the buffers of the kernels sees the same of [`never_read`], where a
-//! larger one is stuck while sending, and of [`Unserved::never_accepted`], for which there is no peer and no
-//! journal. A client that does not even connect, and is not refused, is that of [`Unserved::full_backlog`].
+//! the test can look at it. With [`never_read`], a client whose request fits into the buffers of the kernels sees the same, and a
+//! client with a larger request is stuck while sending. [`Unserved::never_accepted`] looks the same to clients, without a peer
+//! and a journal. With [`Unserved::full_backlog`] a client is neither connected nor refused.
 //!
-//! The silence of a peer ends with its [timeout](crate::TcpServerBuilder::timeout), 10 seconds where nothing else is said: a
-//! client that waits longer sees a close then, or a reset if something was left unread. That is no error of the exchange.
-//! `None` is for a silence as long as the client's patience. [`Peer::finish`](crate::Peer::finish) does not wait for its end.
+//! The silence of a peer ends with its [timeout](crate::TcpServerBuilder::timeout), 10 seconds by default: a client that waits longer
+//! sees a close then, or a reset if bytes were unread. This is no error of the exchange. With `None` the silence lasts until the
+//! client leaves. [`Peer::finish`](crate::Peer::finish) does not wait for its end.
 //!
 //! # What came of it
 //!
-//! What came of a fault is in the [journal](crate::Peer::journal): bytes offered, taken by the kernel and acknowledged, and what
-//! the client did when.
+//! The [journal](crate::Peer::journal) shows the effect of a fault: the bytes that were offered, taken by the kernel and
+//! acknowledged, and what the client did when.
 //!
 //! # Many cases in one test
 //!
-//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`]
-//! has those that are no correct HTTP. [`sweep`] runs a client against each, over one peer, and says which case it was
-//! that a test failed in.
+//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`] has cases of malformed HTTP.
+//! [`sweep`] runs a client against each case, over one peer, and names the case in which a test fails.
 //!
 //! ```
 //! use fake_peer::{faults, http};
@@ -91,14 +90,14 @@
 //!
 //! # fn main() -> Result<(), fake_peer::Error> {
 //! faults::sweep(faults::truncations(http::ok("hello")), |case, peer| {
-//!     // `get` is the client under test: a part of an answer must never pass for a whole one.
+//!     // `get` is the client under test: it must never take a part of an answer for a complete one.
 //!     assert!(get(peer).is_err(), "{case}");
 //! })?;
 //! # Ok(()) }
 //! ```
 //!
-//! A sweep has one case for all attempts. For a client that tries again and then gets its answer, each case is put before a good
-//! answer, in a peer of its own:
+//! A sweep gives the same case to all attempts of a client. For a client that should succeed with its second attempt, put each case
+//! before a good answer, in a peer of its own:
 //!
 //! ```
 //! use fake_peer::{Ending, Peer, Sequence, faults, http};
@@ -119,7 +118,7 @@
 //!     let peer = Peer::answer(Sequence::new([case.into(), http::ok("hello")]));
 //!     // `get_again` is the client under test.
 //!     assert_eq!(get_again(&peer)?, "hello", "{name}");
-//!     // Fails if the client asked once only, or three times.
+//!     // Fails if the client asked only once, or three times.
 //!     peer.finish().expect(&name);
 //! }
 //! # Ok(()) }
@@ -143,56 +142,55 @@ use crate::framing::rule::Framing;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 
-/// Accepts, and closes at once: an orderly end of the connection before a byte of it was read.
+/// Accepts, and closes at once: an orderly end of the connection before any byte was read.
 ///
-/// It is an exchange with an empty request, the first that [`Peer::take_request`](crate::Peer::take_request) and
-/// [`Peer::take`](crate::Peer::take) give.
+/// It is an exchange with an empty request, which [`Peer::take_request`](crate::Peer::take_request) and
+/// [`Peer::take`](crate::Peer::take) return like any other.
 pub fn close_on_accept() -> Response {
     Response::new().after(Framing::nothing())
 }
 
-/// Accepts, and resets at once. The client may be told while it connects, when it sends, or when it reads.
+/// Accepts, and resets at once. The client may see the reset while it connects, when it sends, or when it reads.
 ///
-/// It is an exchange with an empty request, as that of [`close_on_accept`].
+/// It is an exchange with an empty request, like [`close_on_accept`].
 pub fn reset_on_accept() -> Response {
     close_on_accept().ending(Ending::Reset)
 }
 
-/// Accepts, and never reads: what the client sends piles up in the buffers of the two kernels, then it is stuck. Ends when the
-/// client leaves, or with the [timeout](crate::TcpServerBuilder::timeout).
+/// Accepts, and never reads: what the client sends fills the buffers of both kernels, then the client is stuck. Ends when the client
+/// leaves, or with the [timeout](crate::TcpServerBuilder::timeout).
 pub fn never_read() -> Response {
     close_on_accept().ending(Ending::StopReading)
 }
 
-/// Reads the first `bytes` bytes of a connection, not one more, and comes to `ending`: [`Ending::Close`],
-/// [`Ending::Reset`], or [`Ending::StopReading`] for a peer that just stops.
+/// Reads exactly the first `bytes` bytes of a connection, then ends it with `ending`: [`Ending::Close`], [`Ending::Reset`], or
+/// [`Ending::StopReading`] for a peer that stops without a sign.
 ///
-/// It is an exchange whose request is those bytes. With 0 of them nothing is waited for: [`close_on_accept`] and its like.
+/// It is an exchange whose request is those bytes. With 0 bytes the ending comes at once, as with [`close_on_accept`].
 ///
-/// With [`Ending::CloseAtOnce`] a request that is longer ends in a reset, a shorter one in a close.
+/// With [`Ending::CloseAtOnce`] a longer request ends in a reset, a shorter one in a close.
 pub fn stop_reading_after(bytes: u64, ending: Ending) -> Response {
     Response::new().after(Framing::exactly(bytes)).ending(ending)
 }
 
-/// Answers as soon as the head of an HTTP request is there, while the client may still be uploading its body: a final
-/// status that comes early (RFC 9112 section 9.5 says what a client is to do). With [`Ending::Close`] the body
-/// goes on being read for the [linger](crate::TcpServerBuilder::linger) time.
+/// Answers as soon as the head of an HTTP request has arrived, while the client may still be uploading its body (RFC 9112 section
+/// 9.5 says what a client should do). With [`Ending::Close`] the body is read for the [linger](crate::TcpServerBuilder::linger)
+/// time.
 pub fn early(response: impl Into<Response>) -> Response {
     response.into().after(Framing::head())
 }
 
-/// Takes the head of an HTTP request and says nothing, whatever it expects: a client that sent
-/// `Expect: 100-continue` has to go on by itself after a time (RFC 9110 section 10.1.1). What it then sends is read
-/// as [trailing bytes](crate::Exchange::trailing).
+/// Reads the head of an HTTP request and sends nothing: a client that sent `Expect: 100-continue` has to go on by itself after some
+/// time (RFC 9110 section 10.1.1). What it then sends is read as [trailing bytes](crate::Exchange::trailing).
 pub fn never_continue() -> Response {
     early(Response::new()).ending(Ending::Hold)
 }
 
-/// Reads the whole request and sends no byte: silence with [`Ending::Hold`], an orderly end with [`Ending::Close`], or
+/// Reads the complete request and sends no byte: then silence with [`Ending::Hold`], an orderly end with [`Ending::Close`], or
 /// [`Ending::Reset`].
 ///
 /// With [`Ending::Hold`] this is the server that accepts and never answers, for at most the
-/// [timeout](crate::TcpServerBuilder::timeout), which has to be longer than the client's:
+/// [timeout](crate::TcpServerBuilder::timeout), which must be longer than the client's:
 ///
 /// ```
 /// use fake_peer::{Ending, Peer, faults};

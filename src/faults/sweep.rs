@@ -1,4 +1,4 @@
-//! One client after another against the cases of a family, over one peer.
+//! Runs a client against each case of a family, over one peer.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -15,19 +15,18 @@ use crate::server::tcp_server::TcpServer;
 use crate::source::hints::{FirstFraming, Hints};
 use crate::source::response_source::ResponseSource;
 
-/// Calls `test` with each case, and with a peer that answers with it, as often as the client asks: one that tries again after
-/// a failure gets the same case again ([another way](crate::faults#many-cases-in-one-test) where it is to get a good answer
-/// then). All cases are served by one peer, which is much faster than one each.
+/// Calls `test` with each case, and with a peer that answers every request with it. A client that tries again after a failure gets
+/// the same case again; for a good answer to the second try see [many cases](crate::faults#many-cases-in-one-test). One peer serves
+/// all cases, which is much faster than a peer for each. Its settings are the defaults.
 ///
-/// [`Case`]s of your own can be among them: [`Case::new`]`("a name", response)`. The settings are the defaults of
-/// [`TcpServer::builder`].
+/// [`Case`]s of your own can be among them: [`Case::new`]`("a name", response)`.
 ///
-/// A panic in `test` goes through, and the name of the case is printed behind its message. So is it if an exchange failed.
+/// If `test` panics or an exchange fails, the name of the case is printed after the message.
 ///
 /// # Errors
 ///
-/// The first error of an exchange. [`Error::Send`] is not among them: that a client leaves before it has everything is what
-/// many of these cases are about.
+/// The first error of an exchange, except for [`Error::Send`]: in many cases a client rightly leaves before it has received
+/// everything.
 ///
 /// # Panics
 ///
@@ -40,12 +39,12 @@ pub fn sweep(
     let peer = TcpServer::builder().source(stage.clone()).spawn()?;
     for case in cases {
         *lock(&stage.0) = case.response().clone();
-        let tell = TellCase(&case);
+        let print_case = PrintCase(&case);
         test(&case, &peer);
         while let Some(outcome) = peer.take_now() {
             unless_client_left(outcome.map(|_| ()))?;
         }
-        tell.nothing();
+        print_case.passed();
     }
     unless_client_left(peer.finish().map(|_| ()))
 }
@@ -57,7 +56,7 @@ fn unless_client_left(result: Result<()>) -> Result<()> {
     }
 }
 
-/// Answers with the case of the moment.
+/// Answers with the current case.
 #[derive(Debug, Clone)]
 struct Stage(Arc<Mutex<Response>>);
 
@@ -77,16 +76,16 @@ impl FirstFraming for Stage {
     }
 }
 
-struct TellCase<'c>(&'c Case);
+struct PrintCase<'c>(&'c Case);
 
-impl TellCase<'_> {
-    /// Nothing was wrong.
-    fn nothing(self) {
+impl PrintCase<'_> {
+    /// The case has passed.
+    fn passed(self) {
         std::mem::forget(self);
     }
 }
 
-impl Drop for TellCase<'_> {
+impl Drop for PrintCase<'_> {
     #[allow(clippy::print_stderr)] // where a failing test looks
     fn drop(&mut self) {
         eprintln!("in case {}", self.0);

@@ -1,4 +1,4 @@
-//! Addresses at which nobody serves: refused, never accepted, a full backlog.
+//! Addresses where connecting goes wrong: refused, never accepted, a full backlog.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,22 +9,21 @@ use socket2::{Domain, Socket, Type};
 use crate::os::stream;
 
 /// How long a connection attempt on the loopback may take before the backlog counts as full. The kernel answers within
-/// microseconds, or, when it is full, tries again after a second.
+/// microseconds; if the backlog is full, it tries again after a second.
 const FULL_AFTER: Duration = Duration::from_millis(200);
 
-/// More connections than any kernel takes with a backlog of none.
+/// More connections than any kernel accepts with a backlog of 0.
 const MOST_ATTEMPTS: usize = 64;
 
-/// An address of 127.0.0.1 at which nobody serves, as long as this exists: what a client does when its connection does
-/// not come about.
+/// An address of 127.0.0.1 at which no server answers, as long as this exists: for what a client does when it cannot connect.
 ///
 /// ```
 /// use fake_peer::faults::Unserved;
 /// use std::io::ErrorKind;
 /// use std::net::TcpStream;
 ///
-/// let nobody = Unserved::refused()?;
-/// let error = TcpStream::connect(nobody.addr()).unwrap_err();
+/// let unserved = Unserved::refused()?;
+/// let error = TcpStream::connect(unserved.addr()).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -38,7 +37,7 @@ pub struct Unserved {
 }
 
 impl Unserved {
-    /// A port that refuses connections. It is taken, so that nobody else begins to listen there meanwhile.
+    /// A port that refuses connections. It is reserved, so that no other program starts to listen there.
     ///
     /// # Errors
     ///
@@ -50,8 +49,8 @@ impl Unserved {
         Ok(Unserved { addr, socket, filling: Vec::new() })
     }
 
-    /// A port where connections come about and are never accepted: the kernel takes some of what clients send, and nobody
-    /// answers. When this is dropped they are reset, and new ones refused: a server that dies while clients wait.
+    /// A port where connections are made and never accepted: the kernel takes some of what clients send, and no answer comes. When
+    /// this is dropped, the connections are reset and new ones refused, as if a server dies while clients wait.
     ///
     /// # Errors
     ///
@@ -60,13 +59,13 @@ impl Unserved {
         Self::listening(1024)
     }
 
-    /// A port whose backlog is full: attempts to connect get no answer, until the client gives up.
+    /// A port whose backlog is full: connection attempts get no answer until the client gives up.
     ///
     /// # Errors
     ///
-    /// If there is no free port; `Unsupported` where the kernel does not behave so.
+    /// If there is no free port; `Unsupported` if the kernel behaves in another way.
     ///
-    /// Platform notes: Linux does. Others refuse when a backlog is full, or go on taking connections.
+    /// Platform notes: works on Linux. Other systems refuse connections when a backlog is full, or go on accepting them.
     pub fn full_backlog() -> io::Result<Self> {
         let mut full = Self::listening(0)?;
         for _ in 0..MOST_ATTEMPTS {
@@ -89,7 +88,7 @@ impl Unserved {
         self.addr.port()
     }
 
-    /// The `http` URL of a path at this address: `nobody.url("/a?b")`.
+    /// The `http` URL of a path at this address: `unserved.url("/a?b")`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }

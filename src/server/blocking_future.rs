@@ -1,4 +1,4 @@
-//! Runs something that blocks in a thread of its own, as a future: needs no runtime.
+//! A future of something that blocks, in a thread of its own. Needs no runtime.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::thread;
 use crate::os::lock::lock;
 use crate::serving::user_code::Payload;
 
-/// Starts `work` now. Its panic is the future's.
+/// Starts `work` now. If it panics, the future does, too.
 pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
     let shared = Arc::new(Mutex::new(Shared { result: None, waker: None }));
     let running = Running { shared: Arc::clone(&shared) };

@@ -18,7 +18,7 @@ use crate::serving::user_code::{Observer, UserCode};
 use crate::sink::request_sink::RequestSink;
 use crate::source::response_source::ResponseSource;
 
-/// What a server is to do: made by [`TcpServer::builder`](crate::TcpServer::builder) and
+/// The settings of a server or a peer: made by [`TcpServer::builder`](crate::TcpServer::builder) and
 /// [`Peer::builder`](crate::Peer::builder).
 #[must_use = "nothing listens before `bind` or `spawn`"]
 pub struct TcpServerBuilder {
@@ -45,7 +45,7 @@ impl TcpServerBuilder {
     }
 
     /// Where to listen: `host:port`, as text or as a [`SocketAddr`](std::net::SocketAddr). Port 0 takes a free one. `localhost` is
-    /// 127.0.0.1, whatever the resolver lists first; `[::1]:0` is there for who wants IPv6.
+    /// 127.0.0.1, whatever the resolver lists first. For IPv6 use `[::1]:0`.
     ///
     /// Defaults to `127.0.0.1:0`.
     #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
@@ -54,8 +54,8 @@ impl TcpServerBuilder {
         self
     }
 
-    /// Serves on a listener made elsewhere, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set
-    /// to blocking. Nobody else may accept on it or on a clone of it: it is shut down in the end.
+    /// Serves on this listener, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set to blocking, and shut
+    /// down in the end, so other code must not accept on it or on a clone of it.
     ///
     /// Defaults to none.
     pub fn listener(mut self, listener: TcpListener) -> Self {
@@ -63,7 +63,7 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How many connections may wait to be accepted: the `listen(2)` backlog. The system has a limit of its own
+    /// How many connections may wait to be accepted: the backlog of `listen(2)`. The system may limit it further
     /// (`net.core.somaxconn` on Linux).
     ///
     /// Defaults to 1024.
@@ -74,7 +74,7 @@ impl TcpServerBuilder {
 
     /// Where request bytes go.
     ///
-    /// Defaults to nowhere: the exchange has the request.
+    /// Defaults to no sink: the exchange has the request.
     pub fn sink(mut self, sink: impl RequestSink + 'static) -> Self {
         self.sink = Some(Box::new(sink));
         self
@@ -97,7 +97,7 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How long a connection may stay silent before its request begins; then it is closed. `None` lets it.
+    /// How long a connection may stay silent before its request begins; then it is closed. `None` waits for ever.
     ///
     /// Defaults to 10 seconds.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -105,13 +105,13 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How long a client may keep an exchange waiting: send nothing of a request that has begun, or take nothing of
-    /// its response. Each byte that moves begins it anew. `None` waits for ever. When it is over the exchange fails.
+    /// How long a client may keep an exchange waiting: send nothing of a request that has begun, or take nothing of its response.
+    /// Each byte that moves restarts the time. `None` waits for ever. When the time is over, the exchange fails.
     ///
-    /// It is also the longest that a response waits at a [gate](Response::gate), which fails the exchange, too, and that
+    /// It also limits how long a response waits at a [gate](Response::gate), which fails the exchange, too, and how long
     /// [`Ending::Hold`](crate::Ending::Hold), [`HalfClose`](crate::Ending::HalfClose) and
-    /// [`StopReading`](crate::Ending::StopReading) keep a connection, which does not: it is closed. Pauses count for nothing
-    /// here.
+    /// [`StopReading`](crate::Ending::StopReading) keep a connection, which is then closed without an error. It does
+    /// not limit pauses.
     ///
     /// Defaults to 10 seconds.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -119,8 +119,7 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How long a connection is kept, after the last byte of the response, for the client to close it: see
-    /// [closing](crate#closing).
+    /// How long, after the last byte of the response, the client has time to close the connection: see [closing](crate#closing).
     ///
     /// Defaults to 2 seconds.
     pub fn linger(mut self, linger: Duration) -> Self {
@@ -128,7 +127,7 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How many bytes of each request, and of what follows it, are kept in memory. The sink gets all of them.
+    /// How many bytes of each request, and of trailing bytes, are kept in memory. The sink gets all bytes of a request.
     ///
     /// Defaults to 1 MiB (1,048,576 bytes).
     pub fn retain(mut self, bytes: usize) -> Self {
@@ -136,8 +135,8 @@ impl TcpServerBuilder {
         self
     }
 
-    /// How many bytes a framing may buffer while it looks for the end of a request: the longest HTTP head, the longest
-    /// request of a [closure](Framing::from_fn).
+    /// How many bytes a framing may buffer while it looks for the end of a request. This limits the length of an HTTP head, and of
+    /// a request under a [closure](Framing::from_fn).
     ///
     /// Defaults to 16 MiB (16,777,216 bytes).
     pub fn buffer_limit(mut self, bytes: usize) -> Self {
@@ -145,15 +144,15 @@ impl TcpServerBuilder {
         self
     }
 
-    /// Calls `observer` with what happens, when it happens, in the thread in which it happens; one call at a time.
-    /// The server itself prints nothing.
+    /// Calls `observer` with each event, in the thread and at the time in which it happens; one call at a time. The server itself
+    /// prints nothing. [`Transcript`](crate::Transcript) is a ready observer.
     ///
     /// ```
     /// use fake_peer::{Event, TcpServer};
     /// # use std::io::{Read, Write};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (lines, told) = std::sync::mpsc::channel();
+    /// let (lines, printed) = std::sync::mpsc::channel();
     /// let peer = TcpServer::builder()
     ///     .source("pong")
     ///     .on_event(move |event| match event {
@@ -167,7 +166,7 @@ impl TcpServerBuilder {
     /// # client.read_to_end(&mut Vec::new())?;
     /// # drop(client);
     /// peer.finish()?;
-    /// assert_eq!(told.iter().collect::<Vec<_>>(), ["> ping", "< pong"]);
+    /// assert_eq!(printed.iter().collect::<Vec<_>>(), ["> ping", "< pong"]);
     /// # Ok(()) }
     /// ```
     ///

@@ -1,4 +1,4 @@
-//! A server that runs in the background, held by a handle: what a test has at the other end of a connection.
+//! A server in the background, held by a handle: the other end of the connections of a test.
 
 use std::net::SocketAddr;
 use std::panic;
@@ -22,9 +22,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server that runs in the background, until it is [finished](Self::finish) or dropped.
 ///
-/// It listens before the handle exists, serves connections side by side, and keeps a [journal](Self::journal). Nothing
-/// that goes wrong is lost: a failed exchange, a panic in a closure, an answer that nobody fetched comes out of
-/// [`take`](Self::take) or [`finish`](Self::finish), or out of the drop, which panics with it.
+/// It listens before the handle exists, serves connections side by side, and keeps a [journal](Self::journal). No failure is
+/// lost: a failed exchange, a panic in a closure and an answer that no client fetched come out of [`take`](Self::take) or
+/// [`finish`](Self::finish), or the drop panics with them.
 ///
 /// ```
 /// use fake_peer::Peer;
@@ -45,9 +45,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Ok(()) }
 /// ```
 ///
-/// In an async test `finish` and the drop block the thread, for no longer than the deadlines allow. Where the client
-/// is driven by the same thread, await what it has to do first, or finish with [`finish_async`](Self::finish_async),
-/// which lets it go on meanwhile.
+/// In an async test `finish` and the drop block the thread, for at most the timeouts. If the same thread drives the client, await
+/// the client first, or use [`finish_async`](Self::finish_async), during which the client can go on.
 #[derive(Debug)]
 #[must_use = "a peer ends when it is dropped"]
 pub struct Peer {
@@ -57,9 +56,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer on a free port of 127.0.0.1 that gives the same answer, or the answers of this source, to all that come.
-    /// Its settings are the defaults of [`builder`](Self::builder), which has all of them, and
-    /// [`spawn`](crate::TcpServerBuilder::spawn) for a peer with others.
+    /// A peer on a free port of 127.0.0.1 that answers all requests from this source: with one fixed answer, a closure, a
+    /// [`Sequence`](crate::Sequence). All settings have their defaults; [`builder`](Self::builder) changes them.
     ///
     /// # Panics
     ///
@@ -109,20 +107,19 @@ impl Peer {
         self.addr().port()
     }
 
-    /// The `http` URL of a path on this peer: `peer.url("/a?b")`. The path is appended as it is, with the `/` that it begins
-    /// with.
+    /// The `http` URL of a path on this peer: `peer.url("/a?b")`. The path is appended unchanged, so it begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
     }
 
-    /// The next exchange, in the order in which their responses end: who asks again after an answer is taken again after it,
-    /// on whichever connection. Waits for it until its response has left, for at most `timeout`. Several threads may take;
-    /// each exchange goes to one.
+    /// The next exchange, in the order in which their responses finished, across all connections: if a client asks again after a
+    /// response, the second exchange comes after the first one. Waits until a response was sent, for at most `timeout`. Several
+    /// threads may take; each exchange goes to one of them.
     ///
     /// # Errors
     ///
-    /// [`Error::NoExchange`] if there was none in that time. The error of an exchange that failed; [`finish`](Self::finish)
-    /// does not repeat it.
+    /// [`Error::NoExchange`] if there was none in that time. If the exchange failed, its error, which [`finish`](Self::finish) does
+    /// not repeat.
     ///
     /// # Panics
     ///
@@ -134,7 +131,7 @@ impl Peer {
         })
     }
 
-    /// The next exchange that is over already.
+    /// The next exchange that is already over.
     pub(crate) fn take_now(&self) -> Option<Result<Exchange>> {
         self.service.take(Duration::ZERO)
     }
@@ -174,23 +171,23 @@ impl Peer {
         async { request_of(exchange.await) }
     }
 
-    /// What has happened so far. What a client has the last byte of is in it, unless the response has something left to do
-    /// behind that byte (a pause, a gate, a reader given to [`send_from`](crate::Response::send_from) that has not said yet
-    /// that it was the last one), or an [observer](crate::TcpServerBuilder::on_event) holds it up.
+    /// Everything that has happened so far. When a client has received the last byte of a response, the exchange is in it. Exceptions:
+    /// after that byte the response still has a pause, a gate, or a reader ([`send_from`](crate::Response::send_from)) whose end
+    /// was not read yet; or an [observer](crate::TcpServerBuilder::on_event) takes longer than a tenth of a second.
     pub fn journal(&self) -> Journal {
         self.service.journal()
     }
 
-    /// Ends the peer: no new connections, everybody who is connected has their exchange, then everything is closed.
+    /// Ends the peer: it accepts no new connections, completes the exchanges of those that are connected, and closes everything.
     ///
-    /// Returns at once if nobody is connected. A response that [pauses](crate::Response::pause) or is
-    /// [throttled](crate::Response::throttle) comes to its end in its time first. A connection that has had its exchange and stays open is closed, one
-    /// that has not said anything yet has the [linger](crate::TcpServerBuilder::linger) time to begin.
+    /// Returns at once if no client is connected. A response with [pauses](crate::Response::pause) or a
+    /// [throttle](crate::Response::throttle) takes its time. An open connection that has had an exchange is closed; one without a
+    /// byte has the [linger](crate::TcpServerBuilder::linger) time to begin a request.
     ///
     /// # Errors
     ///
-    /// The first error of an exchange that nobody has [taken](Self::take); a number of exchanges other than
-    /// [`expect`](Self::expect) says; what the source has left.
+    /// The first error of an exchange that was not [taken](Self::take); then a number of exchanges other than
+    /// [`expect`](Self::expect) says; then what the source has left.
     ///
     /// # Panics
     ///
@@ -203,9 +200,9 @@ impl Peer {
         }
     }
 
-    /// [`finish`](Self::finish) for async code: does not block the thread that awaits it, so that a client which runs
-    /// there can go on. Needs no runtime. It begins at once, not with the first poll; a future that is dropped does not
-    /// end it, but nobody gets to know its result.
+    /// [`finish`](Self::finish) for async code: does not block the thread that awaits it, so that a client in the same thread can go
+    /// on. Needs no runtime. It begins at once, not with the first poll. If the future is dropped, the peer still ends, and its
+    /// result is lost.
     ///
     /// ```
     /// # async fn example() -> fake_peer::Result<()> {
@@ -226,8 +223,8 @@ impl Peer {
         crate::server::blocking_future::run(move || self.finish())
     }
 
-    /// [`take`](Self::take) for async code: does not block the thread that awaits it. A future that is dropped has taken
-    /// nothing; one that is still there when the peer ends gets [`Error::NoExchange`].
+    /// [`take`](Self::take) for async code: does not block the thread that awaits it. A future that is dropped has taken nothing. If
+    /// the peer ends before there is an exchange, the result is [`Error::NoExchange`].
     ///
     /// # Errors
     ///
@@ -268,34 +265,34 @@ fn request_of(taken: Result<Exchange>) -> Request {
     }
 }
 
-/// Finishes, and panics with what [`finish`](Peer::finish) would have returned. Where the thread is panicking already it
-/// prints that to stderr, and the journal as it was then, and cuts all connections: a test that has failed waits for
-/// nobody but for what it plugged in itself.
+/// Finishes, and panics with the error that [`finish`](Peer::finish) would have returned. If the thread is already panicking, the
+/// drop prints the error and the journal to stderr instead, and cuts all connections: a failed test waits for no client, only for
+/// its own sinks, sources and observers.
 impl Drop for Peer {
     fn drop(&mut self) {
         if self.finished {
             return;
         }
         if thread::panicking() {
-            tell_journal(&self.service.journal_now());
+            print_journal(&self.service.journal_now());
             self.service.abandon();
         }
         let ended = self.end();
         if thread::panicking() {
-            tell_seeds(&self.service.journal_now());
+            print_seeds(&self.service.journal_now());
         }
         match ended {
             Ok(()) => {}
-            Err(fault) if thread::panicking() => tell(&fault),
+            Err(fault) if thread::panicking() => print_fault(&fault),
             Err(Fault::Error(error)) => panic!("{}", error.report()),
             Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
         }
     }
 }
 
-/// Without them a test that fails only now and then could not be run again as it was.
+/// Prints the seeds, without which a test that fails only sometimes could not be repeated.
 #[allow(clippy::print_stderr)]
-fn tell_seeds(journal: &Journal) {
+fn print_seeds(journal: &Journal) {
     let mut seeds: Vec<_> = journal.exchanges().flat_map(Exchange::seeds).collect();
     seeds.sort_unstable();
     seeds.dedup();
@@ -304,9 +301,9 @@ fn tell_seeds(journal: &Journal) {
     }
 }
 
-/// What a failing test has to be understood by; not all of a long one.
+/// Prints the journal, or the first 8 Ki characters of a long one.
 #[allow(clippy::print_stderr)]
-fn tell_journal(journal: &Journal) {
+fn print_journal(journal: &Journal) {
     const LONG: usize = 8 * 1024;
     let text = journal.to_string();
     match text.char_indices().nth(LONG) {
@@ -315,15 +312,15 @@ fn tell_journal(journal: &Journal) {
     }
 }
 
-/// A second panic would abort the process, and the first one's message with it.
+/// Prints a failure: a second panic would abort the process.
 #[allow(clippy::print_stderr)]
-fn tell(fault: &Fault) {
+fn print_fault(fault: &Fault) {
     match fault {
-        Fault::Error(error) => eprintln!("the peer failed, too: {}", error.report()),
+        Fault::Error(error) => eprintln!("the peer also failed: {}", error.report()),
         Fault::Panic(payload) => {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            eprintln!("the peer panicked, too: {}", text.unwrap_or("not with a text"));
+            eprintln!("the peer also panicked: {}", text.unwrap_or("without a text"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The future of the next exchange. It takes when it is polled, so that one that is dropped has taken nothing.
+//! The future of the next exchange. It takes an exchange when it is polled, so a future that is dropped has taken nothing.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::os::lock::lock;
 use crate::serving::service::Service;
 
 pub(crate) struct Taking {
-    /// A peer that has ended is not kept alive.
+    /// Weak, so that the future does not keep the peer alive.
     service: Weak<Service>,
     addr: SocketAddr,
     start: Instant,
@@ -25,7 +25,7 @@ pub(crate) struct Taking {
     alarm: Option<Alarm>,
 }
 
-/// A thread that wakes the future at its deadline, and ends with it.
+/// A thread that wakes the future at its deadline. It ends when this is dropped.
 struct Alarm {
     waker: Arc<Mutex<Waker>>,
     _alive: Sender<()>,
@@ -45,7 +45,7 @@ impl Taking {
 
     fn nothing(&self, journal: Journal) -> Poll<Result<Exchange>> {
         let journal = Box::new(journal);
-        // Less than was asked for, if the peer has ended.
+        // Shorter than asked for if the peer has ended.
         let timeout = self.timeout.min(self.start.elapsed());
         Poll::Ready(Err(Error::NoExchange { addr: self.addr.into(), timeout, journal }))
     }

@@ -13,9 +13,9 @@ use crate::serving::stop::Stop;
 
 /// A server: bound and listening, not yet serving.
 ///
-/// Clients can connect from the moment it exists; they are served by [`serve_once`](Self::serve_once),
-/// [`serve`](Self::serve) and [`serve_until`](Self::serve_until). Dropping it closes the port and every connection; one
-/// that has had its answer gets the orderly close.
+/// Clients can connect as soon as it exists. They are served by [`serve_once`](Self::serve_once), [`serve`](Self::serve) and
+/// [`serve_until`](Self::serve_until). The drop closes the port and every connection; connections whose response was sent are
+/// closed in the [orderly way](crate#closing).
 ///
 /// ```
 /// use fake_peer::TcpServer;
@@ -45,12 +45,12 @@ pub struct TcpServer {
 }
 
 impl TcpServer {
-    /// Settings to begin with, all at their defaults.
+    /// Settings for a server, all at their defaults; [`bind`](TcpServerBuilder::bind) makes it listen.
     pub fn builder() -> TcpServerBuilder {
         TcpServerBuilder::new()
     }
 
-    /// The address that the server listens on, with the port that it was given.
+    /// The address that the server listens on, with its actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.service.addr()
     }
@@ -60,7 +60,7 @@ impl TcpServer {
         self.local_addr().port()
     }
 
-    /// The `http` URL of a path on this server. The path is appended as it is, with the `/` that it begins with.
+    /// The `http` URL of a path on this server. The path is appended unchanged, so it begins with `/`.
     ///
     /// ```
     /// let server = fake_peer::TcpServer::builder().bind()?;
@@ -94,16 +94,16 @@ impl TcpServer {
 
     /// Serves one exchange: waits for a request, records it, answers it, and ends its connection.
     ///
-    /// A connection that ends without a byte (a port scan, a browser's preconnect) is told to
-    /// [`on_event`](TcpServerBuilder::on_event) and not counted. One that stays silent does not keep others waiting:
-    /// it is set aside, in a thread that is started only then, and served if it speaks first after all.
+    /// A connection that ends without a byte (a port scan, a browser's preconnect) is reported to
+    /// [`on_event`](TcpServerBuilder::on_event) and not counted. A silent connection does not delay others: it waits in a thread
+    /// that is started only then, and is served if its request is the first one.
     ///
-    /// A client that leaves while it is being answered has had its exchange: [`Exchange::sent`] and
-    /// [`Exchange::client_end`] tell how far it came.
+    /// If the client leaves while it is being answered, the exchange is not an error: [`Exchange::sent`] and
+    /// [`Exchange::client_end`] show how far it came.
     ///
     /// # Errors
     ///
-    /// When the exchange failed: see [`Error`](crate::Error). The server can go on serving.
+    /// If the exchange failed: see [`Error`](crate::Error). The server can go on serving.
     ///
     /// # Panics
     ///
@@ -125,17 +125,17 @@ impl TcpServer {
         self.serve_until(&Stop::after(exchanges))
     }
 
-    /// Serves exchanges until `stop` says that it is enough, connections side by side: a silent one, or one that is being
-    /// closed, keeps no other waiting. Returns when the exchanges that have begun are over.
+    /// Serves exchanges until `stop` ends it, connections side by side: a silent connection, or one that is being closed, delays no
+    /// other. Returns when the exchanges in progress are over.
     ///
-    /// Each exchange is told to [`on_event`](TcpServerBuilder::on_event) when it is over. A connection that was
-    /// [kept open](crate::Response::keep_open) is left open for the next call, and closed in an orderly way when the
-    /// server is dropped.
+    /// Each exchange is reported to [`on_event`](TcpServerBuilder::on_event) when it is over. A connection that was
+    /// [kept open](crate::Response::keep_open) stays open for the next call, and is closed in the orderly way when the server is
+    /// dropped.
     ///
     /// # Errors
     ///
     /// The first error of an exchange; serving went on after it. [`Error::NoRequest`](crate::Error::NoRequest) if none began within the
-    /// [accept timeout](Self::accept_timeout), and none was being served; it counts anew from each exchange.
+    /// [accept timeout](Self::accept_timeout), and none was in progress; the time starts again with each exchange.
     ///
     /// # Panics
     ///
@@ -146,8 +146,8 @@ impl TcpServer {
 }
 
 impl TcpServer {
-    /// Closes the port and every connection, then asks the source whether it has given everything: what the drop does, and
-    /// does not report.
+    /// Closes the port and every connection, as the drop does, and asks the source whether everything was used, which the drop
+    /// does not.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! When serving is over: when somebody says so, or after so many exchanges.
+//! When serving ends: after a number of exchanges, or on request from another thread.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use crate::os::lock::lock;
 
-/// When [`serve_until`](crate::TcpServer::serve_until) is to return. Clones are the same.
+/// When [`serve_until`](crate::TcpServer::serve_until) returns. Clones share their state.
 ///
 /// ```
 /// use fake_peer::{Stop, TcpServer};
@@ -40,24 +40,24 @@ pub struct Stop {
 struct Shared {
     exchanges: Option<u64>,
     is_requested: AtomicBool,
-    /// Those of the calls that serve now.
+    /// The wakers of the calls that are serving.
     wakers: Mutex<Vec<Waker>>,
 }
 
 impl Stop {
-    /// Not before [`stop`](Self::stop).
+    /// With [`stop`](Self::stop), and not before.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// After this many exchanges of one call, or with [`stop`](Self::stop) if that comes earlier.
+    /// After this many exchanges of one call, or with [`stop`](Self::stop) if that is earlier.
     pub fn after(exchanges: u64) -> Self {
         let shared = Shared { exchanges: Some(exchanges), ..Shared::default() };
         Stop { shared: Arc::new(shared) }
     }
 
-    /// Lets exchanges that have begun come to their end; none begins after this has returned. A call of
-    /// [`serve_until`](crate::TcpServer::serve_until) that comes later returns at once.
+    /// Requests the end: exchanges in progress are completed, and none begins after this has returned. Later calls of
+    /// [`serve_until`](crate::TcpServer::serve_until) return at once.
     pub fn stop(&self) {
         self.shared.is_requested.store(true, Ordering::SeqCst);
         let wakers = lock(&self.shared.wakers).clone();

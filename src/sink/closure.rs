@@ -8,7 +8,7 @@ use super::request_sink::RequestSink;
 use crate::journal::client::Client;
 use crate::os::lock::lock;
 
-/// Calls a closure with each piece of a request as it arrives: made by [`FnSink::new`].
+/// Calls a closure with each piece of a request as it arrives.
 ///
 /// ```
 /// use fake_peer::{FnSink, TcpServer};
@@ -36,8 +36,8 @@ impl<F> FnSink<F>
 where
     F: FnMut(&Client, &[u8]) -> io::Result<()> + Send + 'static,
 {
-    /// A sink that calls `take` with the client and the bytes that have just arrived. An error from it
-    /// fails the exchange.
+    /// A sink that calls `take` with the client and the bytes that have just arrived. If it returns an error, the exchange fails
+    /// with [`Error::Record`](crate::Error::Record).
     pub fn new(take: F) -> Self {
         FnSink { take: Arc::new(Mutex::new(take)) }
     }

@@ -7,13 +7,14 @@ use super::record_file::RecordFile;
 use super::request_sink::RequestSink;
 use crate::journal::client::Client;
 
-/// Writes each request to a file, which is emptied when the request begins: it holds the last one.
+/// Writes each request to a file, which is emptied when the request begins: it holds the last request. For a file per request
+/// there is [`NumberedFileSink`](crate::NumberedFileSink).
 ///
-/// Bytes reach the file as they arrive, in flat memory whatever their number. A request that begins while another one
-/// is still being written gets a new file at the path, so that the two don't mix.
+/// Bytes reach the file as they arrive, in constant memory. A request that begins while another one is still being written gets a
+/// new file at the path, so that the two don't mix.
 ///
-/// The file is opened and written in the thread that receives the request: a FIFO at the path blocks that until somebody
-/// reads from it, which no timeout ends.
+/// The file is opened and written in the thread that receives the request. If there is a FIFO at the path, this blocks until a
+/// program reads from it, without a timeout.
 #[derive(Debug)]
 pub struct FileSink {
     file: RecordFile,

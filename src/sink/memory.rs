@@ -34,7 +34,7 @@ impl MemorySink {
         Self::default()
     }
 
-    /// The bytes of each request so far, in the order in which they began. One that is still arriving is shown as far
+    /// The bytes of each request so far, in the order in which they began. A request that is still arriving is included as far
     /// as it has come.
     pub fn requests(&self) -> Vec<Vec<u8>> {
         lock(&self.records).iter().map(|record| lock(&record.0).clone()).collect()

@@ -1,4 +1,4 @@
-//! A file that holds the record of the last of many things, requests or responses, as its bytes arrive.
+//! A file that holds the last request, or the last response, as its bytes arrive.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ pub(crate) struct RecordFile {
     writing: Weak<()>,
 }
 
-/// What errors say was being done.
+/// What the errors of a file say was being done.
 #[derive(Debug, Clone, Copy)]
 struct Actions {
     replace: &'static str,
@@ -49,12 +49,12 @@ impl RecordFile {
         &self.path
     }
 
-    /// Empties the file for the next record. While the one before it is still being written the file at the path is a new
-    /// one, so that the two don't mix.
+    /// Empties the file for the next record. If the record before it is still being written, a new file is made at the path, so
+    /// that the two don't mix.
     pub(crate) fn open(&mut self) -> io::Result<Box<dyn Write + Send>> {
         let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
         if self.writing.strong_count() > 0 && is_file() {
-            // The name is given up, the other record's file stays its own. A device or a link is left in place.
+            // The other record keeps its file, which loses its name. Devices and links stay in place.
             match fs::remove_file(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(on_path(self.actions.replace, &self.path)(error));
@@ -80,7 +80,7 @@ struct FileRecord {
 impl Write for FileRecord {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.file.write(bytes) {
-            // `write_all` goes on after it, and a wrapped one would hide it.
+            // `write_all` tries again after this kind of error, and must see it unwrapped.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             result => result.map_err(on_path(self.write, &self.path)),
         }

@@ -1,4 +1,4 @@
-//! The trait of what takes request bytes.
+//! The trait `RequestSink`: where request bytes go.
 
 use std::io::{self, Write};
 
@@ -6,10 +6,10 @@ use crate::journal::client::Client;
 
 /// Where request bytes go.
 ///
-/// For each request [`open`](Self::open) is called once, when its first byte is there; the bytes are written to what
-/// it returns as they arrive, then that is flushed and dropped. All of this comes before the
-/// [source](crate::ResponseSource) is asked. Requests served side by side each have a record of their own,
-/// so two never mix. A request that is cut short is recorded as far as it came.
+/// For each request [`open`](Self::open) is called once, when the first byte has arrived. The bytes are written to the record
+/// that it returns as they arrive; then the record is flushed and dropped. All of this happens before the
+/// [source](crate::ResponseSource) is asked. Requests that are served side by side have a record each, so they never mix. A
+/// request that is cut short is recorded as far as it came.
 ///
 /// Implemented by [`FileSink`](crate::FileSink), [`MemorySink`](crate::MemorySink), [`FnSink`](crate::FnSink), [`WriterSink`](crate::WriterSink) and `Box<dyn RequestSink>`. One of your own:
 ///
@@ -43,8 +43,7 @@ pub trait RequestSink: Send {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the record from being opened. The exchange then fails with
-    /// [`Error::Record`](crate::Error::Record), without an answer.
+    /// If the record cannot be opened. The exchange then fails with [`Error::Record`](crate::Error::Record), and is not answered.
     fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>>;
 }
 

@@ -1,4 +1,4 @@
-//! A sink that writes all requests to one writer, one behind the other.
+//! A sink that writes all requests to one writer, one after the other.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,11 @@ use super::request_sink::RequestSink;
 use crate::journal::client::Client;
 use crate::os::lock::lock;
 
-/// Writes requests to one writer, such as standard output, one behind the other in the order in which they began, with
-/// nothing in between.
+/// Writes requests to one writer, such as standard output, one after the other in the order in which they began, with nothing
+/// in between.
 ///
-/// Bytes are written and flushed as they arrive, in flat memory. Those of a request that begins while an earlier one is
-/// still arriving wait in memory until that is over, so that the two don't mix.
+/// Bytes are written and flushed as they arrive, in constant memory. If a request begins while an earlier one is still arriving,
+/// its bytes are kept in memory until the earlier one is complete, so that the two don't mix.
 ///
 /// ```
 /// use fake_peer::{TcpServer, WriterSink};
@@ -28,7 +28,7 @@ use crate::os::lock::lock;
 /// # Ok(()) }
 /// ```
 ///
-/// A writer that fails fails the exchange that meets it: that of the bytes, or of the request that they waited for.
+/// If the writer fails, the exchange whose bytes were being written fails, or the one that they waited for.
 pub struct WriterSink<W> {
     queue: Arc<Mutex<Queue<W>>>,
     opened: u64,
@@ -59,12 +59,12 @@ impl<W> fmt::Debug for WriterSink<W> {
 
 struct Queue<W> {
     writer: W,
-    /// Whose bytes are written as they arrive.
+    /// The number of the request whose bytes are written as they arrive.
     turn: u64,
     waiting: BTreeMap<u64, Waiting>,
 }
 
-/// A request that has not been written to its end.
+/// A request that was not written completely yet.
 #[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
@@ -82,7 +82,7 @@ impl<W: Write> Queue<W> {
         Ok(())
     }
 
-    /// A request is over. If its turn is over, too, those that have waited for that have theirs.
+    /// A request is complete. If it was its turn, the requests that waited for it are written.
     fn end(&mut self, number: u64) -> io::Result<()> {
         let Some(ended) = self.waiting.get_mut(&number) else { return Ok(()) };
         ended.is_over = true;
@@ -115,16 +115,16 @@ impl<W: Write> Write for Record<W> {
         Ok(bytes.len())
     }
 
-    /// Called when the request is over.
+    /// Called when the request is complete.
     fn flush(&mut self) -> io::Result<()> {
         lock(&self.queue).end(self.number)
     }
 }
 
-/// A request that failed is over as well.
+/// A request that failed ends as well.
 impl<W: Write> Drop for Record<W> {
     fn drop(&mut self) {
-        // What could not be written has been told, or belongs to nobody any more.
+        // An error here was reported by an earlier write, or belongs to a request whose exchange is over.
         let _ = lock(&self.queue).end(self.number);
     }
 }
@@ -170,7 +170,7 @@ mod tests {
         first.flush().expect("memory");
         assert_eq!(now(), "112");
         second.write_all(b"2").expect("memory");
-        // Without a flush: it failed.
+        // Without a flush, as after a failure.
         drop(second);
         assert_eq!(now(), "11223");
         drop(first);

@@ -8,8 +8,8 @@ use super::response_source::ResponseSource;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
 
-/// Answers each request with the bytes of a file, which is opened anew for each: it may be edited in between. The same as
-/// [`Response::file`], which can have an [ending](Response::ending) and [faults](crate::faults) of its own.
+/// Answers each request with the bytes of a file. The file is opened for each request, so it may be edited in between. For an
+/// [ending](Response::ending) or a [fault](crate::faults), use [`Response::file`].
 ///
 /// ```
 /// use fake_peer::{FileSource, Peer};
@@ -21,7 +21,7 @@ use crate::response::steps::Response;
 /// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
 /// # let mut answer = Vec::new();
 /// # client.read_to_end(&mut answer)?;
-/// // A client gets the bytes of the file.
+/// // The client gets the bytes of the file.
 /// assert_eq!(answer, std::fs::read("study/server_send.txt")?);
 /// # Ok(()) }
 /// ```

@@ -1,4 +1,4 @@
-//! Sources that give the same answer to every request: a response, and what bytes can be written as.
+//! Sources that give the same answer to every request: a response, and the types that bytes are written as.
 
 use std::io;
 

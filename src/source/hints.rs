@@ -1,33 +1,33 @@
-//! What the core needs to know of a source beside its responses, in one value that every wrapper forwards.
+//! What the core needs to know about a source besides its responses, in one value that every wrapper forwards.
 
 use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::response::steps::Response;
 
-/// What [`ResponseSource::hints`](crate::ResponseSource::hints) returns. The default fits every source; the sources of this
-/// crate say more, which saves threads and locks. A source that wraps another one returns the hints of that.
+/// What [`ResponseSource::hints`](crate::ResponseSource::hints) returns. The default is right for every source. The sources of
+/// this crate return more, which saves threads and locks. A source that wraps another one returns the hints of that source.
 #[derive(Default)]
 pub struct Hints<'s> {
     pub(crate) answers: Answers,
-    /// Asked for each connection, when it is accepted; `None` if the server's framing is always right.
+    /// Called for each connection when it is accepted; `None` if the server's framing always counts.
     pub(crate) first_framing: Option<&'s mut dyn FirstFraming>,
 }
 
-/// How answers come about.
+/// How soon a source answers.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Answers {
-    /// This one, whatever is asked: the source need not be asked.
+    /// Always with this response: the source need not be called.
     Fixed(Response),
-    /// At once, without waiting for anything that another connection or another thread has to do.
+    /// At once, without waiting for another connection or another thread.
     Prompt,
-    /// Perhaps after a wait.
+    /// It may wait.
     #[default]
     MayWait,
 }
 
-/// A source that knows where the first request of a connection ends.
+/// A source that decides where the first request of a connection ends.
 pub(crate) trait FirstFraming {
-    /// Where the first request of a connection ends that has just been accepted; `None` if the server's framing is right.
+    /// The framing of the first request of a connection that was just accepted; `None` for the server's framing.
     fn first_framing(&mut self, client: &Client) -> Option<Framing>;
 }
 
@@ -40,7 +40,7 @@ impl Hints<'_> {
         Hints { answers: Answers::Fixed(response), first_framing: None }
     }
 
-    /// These hints for a source that changes the answers on their way.
+    /// The hints of a source that changes the answers of this one.
     pub(crate) fn with_changed_answers(mut self) -> Self {
         if let Answers::Fixed(_) = self.answers {
             self.answers = Answers::Prompt;

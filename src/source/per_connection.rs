@@ -12,12 +12,12 @@ use crate::journal::count::Count;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
 
-/// A source for each connection: the first connection to make a request has the first one, and so on. A source that
-/// says itself where a request ends ([`Response::after`]) is given to the next connection that is accepted, unless one
-/// that is there already asks first.
+/// One source for each connection: the first connection that makes a request gets the first source, and so on. A source with a
+/// framing of its own ([`Response::after`]) is for the next connection that is accepted, unless a request of another
+/// connection comes first.
 ///
-/// A connection beyond the last source fails with an error that says so, as does a [peer](crate::Peer) that finishes
-/// before every source had its connection.
+/// A connection after the last source fails, and so does a [peer](crate::Peer) that is finished before every source had its
+/// connection.
 ///
 /// ```
 /// use fake_peer::{Peer, PerConnection, Sequence};
@@ -42,9 +42,9 @@ use crate::response::steps::Response;
 /// ```
 pub struct PerConnection {
     sources: Vec<Box<dyn ResponseSource>>,
-    /// Which source a connection has, by the number of the connection.
+    /// The index of each connection's source, by the number of the connection.
     given: HashMap<u64, usize>,
-    /// The connections that were given one when they were accepted, and have not asked yet.
+    /// The connections that got a source when they were accepted, and have made no request yet.
     promised: HashSet<u64>,
 }
 
@@ -55,7 +55,7 @@ impl PerConnection {
         PerConnection { sources, given: HashMap::new(), promised: HashSet::new() }
     }
 
-    /// A source for one connection more, which may be of another type than the others.
+    /// Adds a source for one more connection, which may have another type than the others.
     #[must_use]
     pub fn and(mut self, source: impl ResponseSource + 'static) -> Self {
         self.sources.push(Box::new(source));
@@ -64,7 +64,7 @@ impl PerConnection {
 }
 
 impl PerConnection {
-    /// Which source a connection has.
+    /// The index of the connection's source.
     fn index(&mut self, client: &Client) -> usize {
         let next = self.given.len();
         *self.given.entry(client.connection()).or_insert(next)
@@ -78,7 +78,9 @@ impl ResponseSource for PerConnection {
         let all = self.sources.len();
         let source = self.sources.get_mut(index).ok_or_else(|| {
             let all = Count(all as u64, "connection");
-            io::Error::other(format!("there are answers for {all}, and this is one more"))
+            io::Error::other(format!(
+                "there are answers for {all}, and this connection is one more"
+            ))
         })?;
         source.respond(request)
     }

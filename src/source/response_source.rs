@@ -1,4 +1,4 @@
-//! The trait of what answers requests, its form with changed answers, and closures.
+//! The trait `ResponseSource`: where responses come from. With closures, and sources whose responses are changed.
 
 use std::fmt;
 use std::io;
@@ -9,10 +9,10 @@ use crate::response::steps::Response;
 
 /// Where responses come from.
 ///
-/// [`respond`](Self::respond) is called once for each request, when that has ended and its record in the
-/// [sink](crate::RequestSink) is closed. One call at a time: requests served side by side take turns.
+/// [`respond`](Self::respond) is called once for each request, when the request has ended and its record in the
+/// [sink](crate::RequestSink) is closed. There is one call at a time, also for requests that are served side by side.
 ///
-/// Implemented by what a fixed answer can be written as (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
+/// Implemented by the types of a fixed answer (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
 /// [`Response`]), by [`FileSource`](crate::FileSource), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures:
 ///
 /// ```
@@ -58,17 +58,18 @@ pub trait ResponseSource: Send {
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from having one. The exchange then fails with [`Error::Respond`](crate::Error::Respond), and
-    /// the client sees the connection close without a byte.
+    /// If there is no response. The exchange then fails with [`Error::Respond`](crate::Error::Respond), and the client sees the
+    /// connection close without a byte.
     fn respond(&mut self, request: &Request) -> io::Result<Response>;
 
-    /// Called when a [peer](crate::Peer) is over: whether this source has given what it had to give.
+    /// Called when a [peer](crate::Peer) is finished, and by [`TcpServer::finish`](crate::TcpServer::finish): did the test use
+    /// everything that this source has?
     ///
-    /// Defaults to yes; a [`Sequence`](crate::Sequence) says no while it has answers left.
+    /// Defaults to `Ok`. A [`Sequence`](crate::Sequence) returns an error if it has answers left.
     ///
     /// # Errors
     ///
-    /// What is left. It fails the peer with [`Error::LeftOver`](crate::Error::LeftOver).
+    /// What is left. The peer then fails with [`Error::LeftOver`](crate::Error::LeftOver).
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -80,7 +81,7 @@ pub trait ResponseSource: Send {
         Hints::default()
     }
 
-    /// This source with each of its responses changed on the way: faults on top of a file, a sequence, a
+    /// This source, with each of its responses changed by a closure: adds faults to the responses of a file, a sequence, a
     /// [proxy](crate::Proxy).
     ///
     /// ```
@@ -106,8 +107,7 @@ pub trait ResponseSource: Send {
     }
 }
 
-/// A source with each of its responses changed by a closure: made by
-/// [`ResponseSource::map_response`].
+/// A source whose responses are changed by a closure: made by [`ResponseSource::map_response`].
 #[derive(Clone)]
 pub struct MapResponse<S, F> {
     source: S,

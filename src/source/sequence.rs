@@ -12,13 +12,16 @@ use crate::journal::request::Request;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 
-/// One answer after another, whichever connection asks.
+/// One answer after another: each request gets the next one, on whichever connection it comes.
 ///
-/// An answer that has a framing of its own ([`Response::after`]) is for the next connection that is accepted, each other one
-/// for the next request. If a connection that is there already asks first, it gets that answer, to the request that it made.
+/// An answer with a framing of its own ([`Response::after`]) is for the next connection that is accepted. If a request of another
+/// connection comes first, that request gets the answer.
 ///
-/// A request beyond the last answer fails with an error that says so; so does a [peer](crate::Peer) that finishes with
-/// answers left. [`repeat_last`](Self::repeat_last) has no end.
+/// A request after the last answer fails, and so does a [peer](crate::Peer) that is finished with answers left. A sequence with
+/// [`repeat_last`](Self::repeat_last) never ends.
+///
+/// Files in their order, the last of them again and again:
+/// `Sequence::new(["page.http", "style.http"].map(Response::file)).repeat_last()`.
 ///
 /// ```
 /// use fake_peer::{Peer, Sequence};
@@ -39,9 +42,9 @@ use crate::response::steps::Response;
 #[derive(Debug, Clone)]
 pub struct Sequence {
     answers: Vec<Response>,
-    /// How many answers are given, or promised to a connection.
+    /// How many answers were given, or promised to a connection.
     given: usize,
-    /// Which answer a connection was accepted for, by the number of the connection.
+    /// The answers that are promised to connections, by the number of the connection.
     promised: HashMap<u64, usize>,
     beyond: Beyond,
 }
@@ -85,7 +88,7 @@ impl Sequence {
         self
     }
 
-    /// The last answer is given again and again.
+    /// Gives the last answer again and again.
     #[must_use]
     pub fn repeat_last(mut self) -> Self {
         self.beyond = Beyond::RepeatLast;
@@ -94,7 +97,7 @@ impl Sequence {
 }
 
 impl Sequence {
-    /// Which answer is the next.
+    /// The index of the next answer.
     fn next(&self) -> Option<usize> {
         match self.beyond {
             Beyond::RepeatLast => Some(self.given.min(self.answers.len().checked_sub(1)?)),
@@ -133,7 +136,7 @@ impl ResponseSource for Sequence {
 }
 
 impl FirstFraming for Sequence {
-    /// An answer with a framing of its own is for the next connection that is accepted.
+    /// Promises an answer with a framing of its own to the connection.
     fn first_framing(&mut self, client: &Client) -> Option<Framing> {
         let index = self.next()?;
         let framing = self.answers[index].after.clone()?;

@@ -460,7 +460,7 @@ fn a_connection_more_than_there_are_answers_for_is_an_error() {
         assert_eq!(ask(peer.addr(), b"request"), expected.as_bytes());
     }
     let text = error_of_finish(peer).report().to_string();
-    let expected = "(connection 3, exchange 3) after 7 bytes \"request\": there are answers for 2 connections, and this is one more";
+    let expected = "(connection 3, exchange 3) after 7 bytes \"request\": there are answers for 2 connections, and this connection is one more";
     assert!(text.ends_with(expected), "{text}");
 }
 

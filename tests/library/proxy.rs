@@ -479,7 +479,7 @@ fn a_record_that_cannot_become_whole_is_told_in_the_end() {
     assert!(matches!(error, Error::LeftOver { .. }), "{text}");
     let part = format!("failed to complete response file `{}`: ", folder.page().display());
     assert!(text.contains(&part), "{text}");
-    let end = ": it did not end within 100ms after nobody wanted it any more";
+    let end = ": it did not end within 100ms after the client's connection";
     assert!(text.ends_with(end) && text.contains(&format!("upstream `{addr}`")), "{text}");
     upstream.join();
 }

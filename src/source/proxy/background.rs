@@ -1,4 +1,4 @@
-//! Work that outlives the exchange which began it, each piece in a thread of its own; waited for in the end.
+//! Threads that go on after the exchange that started them, and are joined in the end.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Does `work`, whose error [`join`](Self::join) returns.
+    /// Does `work` in a thread. [`join`](Self::join) returns its error.
     pub(crate) fn start(
         self: &Arc<Self>,
         work: impl FnOnce() -> io::Result<()> + Send + 'static,
@@ -35,10 +35,10 @@ impl Background {
         lock(&self.failure).get_or_insert(error);
     }
 
-    /// Waits for all of it.
+    /// Waits for all threads; the first error.
     pub(crate) fn join(&self) -> io::Result<()> {
         loop {
-            // Not under the lock: what ends may begin something else.
+            // Not under the lock: a thread may start another one before it ends.
             let Some(thread) = lock(&self.threads).pop() else {
                 return lock(&self.failure).take().map_or(Ok(()), Err);
             };

@@ -1,4 +1,4 @@
-//! A source that asks a real server and records what it says. How one response comes through is `relay`'s.
+//! A source that forwards to a real server and records its responses. One response on its way is in `relay`.
 
 mod background;
 mod relay;
@@ -18,18 +18,18 @@ use crate::sink::record_file::RecordFile;
 use crate::source::hints::Hints;
 use crate::source::response_source::ResponseSource;
 
-/// Forwards each request to an upstream server and relays its response, byte for byte and as it arrives; records it, if
-/// asked to.
+/// Forwards each request to an upstream server, and relays its response byte for byte as it arrives. With
+/// [`record`](Self::record) the response is written to a file, too.
 ///
-/// Each exchange has a connection of its own to the upstream. The request's bytes are forwarded unchanged, `Host` and
-/// `Connection` too: an upstream that goes by the name in `Host` gets the peer's. A request that ended with the client's
-/// half-close ([`RequestEnd::ClientClosed`](crate::RequestEnd::ClientClosed), [`Framing::eof`](crate::Framing::eof)) is
-/// forwarded with it; otherwise the sending side stays open. While a large request is being sent the response is relayed
-/// already: an upstream that answers early gets the rest of the request all the same, if it takes it within the
+/// Each exchange has its own connection to the upstream. The bytes of the request are forwarded unchanged, `Host` and
+/// `Connection` included, so an upstream that uses the name in `Host` sees the peer's. If the request ended with the client's
+/// half-close ([`RequestEnd::ClientClosed`](crate::RequestEnd::ClientClosed), [`Framing::eof`](crate::Framing::eof)), the
+/// half-close is forwarded, too; otherwise the sending side stays open. While a large request is being sent, the response is
+/// already relayed: an upstream that answers early still gets the rest of the request, if it takes it within the
 /// [timeout](Self::timeout).
 ///
-/// The client's connection ends as [`Response::ending`] says, whatever `Connection` says: by closing it. Faults come on
-/// top with [`map_response`](ResponseSource::map_response).
+/// The client's connection is closed after the response, whatever `Connection` says.
+/// [`map_response`](ResponseSource::map_response) can choose another [ending](Response::ending), and add faults.
 ///
 /// ```
 /// use fake_peer::{Ending, FileSource, Peer, Proxy, Response, ResponseSource, http};
@@ -49,7 +49,7 @@ use crate::source::response_source::ResponseSource;
 /// # let page = folder.path().join("page");
 /// # let upstream = Peer::answer(http::ok("hello"));
 /// # let upstream = upstream.addr();
-/// // Cut on the way to the client, whole in the record.
+/// // Cut on the way to the client, complete in the record.
 /// let proxy = Proxy::to(upstream).record(&page);
 /// let proxy = Peer::answer(proxy.map_response(|response| response.cut(17, Ending::Close)));
 /// assert_eq!(ask(proxy.addr())?, b"HTTP/1.1 200 OK\r\n");
@@ -64,27 +64,26 @@ use crate::source::response_source::ResponseSource;
 /// # Ok(()) }
 /// ```
 ///
-/// To record once and replay from then on, finish the peer with the proxy before the file is read, and keep the file with
-/// the tests. There is no TLS: an upstream that speaks `https` only cannot be recorded.
+/// To record once and replay from then on, finish the peer with the proxy before the file is read, and keep the file with the
+/// tests. There is no TLS: an upstream that speaks only `https` cannot be recorded.
 ///
 /// # Where a response ends
 ///
 /// An upstream may keep its connection open, so an HTTP response ends where RFC 9112 section 6.3 says: after its head if it
-/// answers HEAD, or is a 204 or 304; with its last chunk; with the last byte of its Content-Length. Interim responses (1xx)
-/// are relayed, and the final one is waited for. Everything else ends where the upstream closes: a response without a
-/// length, or with one that cannot be told, 101, a 2xx to CONNECT, and whatever does not start with `HTTP/`.
-/// What an upstream sends past the end is neither relayed nor recorded.
+/// answers HEAD or its status is 204 or 304, with its last chunk, or with the last byte of its Content-Length. Interim responses
+/// (1xx) are relayed, and the final one is waited for. Everything else ends where the upstream closes: a response without a
+/// length or with an invalid one, a 101, a 2xx to CONNECT, and bytes that do not start with `HTTP/`. What an upstream sends
+/// after the end is neither relayed nor recorded.
 ///
 /// # Errors
 ///
 /// The exchange fails with [`Error::Respond`](crate::Error::Respond), whose cause names the upstream and the step, if the
-/// upstream cannot be reached, falls silent for longer than the timeout, resets the connection, or closes it before the
-/// end that its response names. A silent close is the end of a response that names none, and of nothing at all where
-/// the request was not HTTP. What had arrived by then is relayed and recorded, then the client's connection is closed.
+/// upstream cannot be reached, is silent for longer than the timeout, resets the connection, or closes it before the end of its
+/// response. (A response without a length ends with the close. To a request that is not HTTP, a close without a byte is a
+/// response, too.) What had arrived by then is relayed and recorded, then the client's connection is closed.
 ///
-/// So does the exchange of a request of which only the first [`retain`](crate::TcpServerBuilder::retain) bytes were kept:
-/// there is nothing to forward it from. An upstream that takes only a part of a request and gives a whole
-/// response is no error.
+/// The exchange also fails if only the first [`retain`](crate::TcpServerBuilder::retain) bytes of the request were kept, because
+/// the rest cannot be forwarded. If an upstream takes only a part of a request and sends a complete response, that is no error.
 #[derive(Debug)]
 pub struct Proxy {
     upstream: Arc<str>,
@@ -95,9 +94,9 @@ pub struct Proxy {
 
 impl Proxy {
     /// A source that forwards to the server at `upstream`: `host:port`, as text or as a
-    /// [`SocketAddr`](std::net::SocketAddr). `localhost` is 127.0.0.1. A name is looked up, and the server
-    /// connected to, when an exchange comes to its response.
-    #[allow(clippy::needless_pass_by_value)] // an address is given away more easily than lent
+    /// [`SocketAddr`](std::net::SocketAddr). `localhost` is 127.0.0.1. The name is looked up, and the connection made, for each
+    /// exchange when its request is complete.
+    #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
     pub fn to(upstream: impl ToString) -> Self {
         Proxy {
             upstream: upstream.to_string().into(),
@@ -107,17 +106,17 @@ impl Proxy {
         }
     }
 
-    /// Writes the bytes of each response to the file at `path`, from which a [`FileSource`](crate::FileSource) can replay
-    /// them: it is emptied when the upstream of an exchange has been reached, and holds the last one. An exchange that fails
-    /// after that leaves what had arrived; an upstream that cannot be reached leaves the older record.
+    /// Writes the bytes of each response to the file at `path`, from which a [`FileSource`](crate::FileSource) can replay them. The
+    /// file holds the last response: it is emptied when the upstream of an exchange has been reached. If the exchange fails
+    /// after that, the file holds what had arrived; if the upstream cannot be reached, the older record stays.
     ///
-    /// Bytes reach the file as they arrive, before the client gets them. A response that begins while another one is
-    /// still being written gets a new file at the path, so that the two don't mix.
+    /// Bytes reach the file as they arrive, before they are sent to the client. A response that begins while another one is still
+    /// being written gets a new file at the path, so that the two don't mix.
     ///
-    /// Where the client goes away, or the response is [cut](Response::cut), the rest of it is still recorded,
-    /// in a thread of its own, for at most the [timeout](Self::timeout) in all. The record is whole when
-    /// [`Peer::finish`](crate::Peer::finish) has returned, or the server is dropped. If it cannot be made whole,
-    /// `finish` fails with [`Error::LeftOver`](crate::Error::LeftOver).
+    /// If the client leaves, or the response is [cut](Response::cut), the rest of it is still recorded, in a thread of its own, for
+    /// at most the [timeout](Self::timeout) in all. The record is complete when [`Peer::finish`](crate::Peer::finish) has
+    /// returned, or the server was dropped. If it cannot be completed, `finish` fails with
+    /// [`Error::LeftOver`](crate::Error::LeftOver).
     ///
     /// Defaults to no record.
     #[must_use]
@@ -126,8 +125,8 @@ impl Proxy {
         self
     }
 
-    /// How long the upstream may take to accept a connection, at each address that its name has, and how long it may
-    /// neither send nor take a byte after that. `None` waits for ever. Looking up a name has the timeout of the system.
+    /// How long the upstream may take to accept a connection, at each address of its name, and how long it may then neither send
+    /// nor take a byte. `None` waits for ever. Looking up a name has the timeout of the system.
     ///
     /// Defaults to 10 seconds.
     #[must_use]
@@ -147,8 +146,8 @@ impl ResponseSource for Proxy {
             let too_long = io::Error::new(io::ErrorKind::InvalidInput, text);
             return Err(UpstreamError::wrap("forward the request to", &self.upstream)(too_long));
         }
-        // All the work is done while the response is sent, in the thread of its connection: other exchanges are
-        // not kept waiting for a slow upstream.
+        // The work is done while the response is sent, in the thread of its connection, so that other exchanges don't wait for a
+        // slow upstream.
         let question = Question {
             upstream: Arc::clone(&self.upstream),
             timeout: self.timeout,
@@ -167,10 +166,10 @@ impl ResponseSource for Proxy {
     }
 }
 
-/// A program that ends does not cut a record short.
+/// Completes the record, also when a program ends.
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Who wants to know asks `finish`.
+        // `finish` reports errors; a drop can't.
         let _ = self.background.join();
     }
 }

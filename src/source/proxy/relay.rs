@@ -1,5 +1,5 @@
-//! One response on its way from an upstream to a client and to the record: a reader that begins with its first read, and
-//! sees to it that the record becomes whole when nobody reads any more.
+//! One response on its way from an upstream to a client and to the record: a reader that connects with its first read, and
+//! completes the record if it is dropped before its end.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -15,13 +15,13 @@ use crate::os::lock::lock;
 use crate::os::path_error::on_path;
 use crate::sink::record_file::RecordFile;
 
-/// Reads the response to a question. Nothing happens before the first read.
+/// Reads the response to a question. It connects with the first read.
 pub(crate) struct Relay {
     state: RelayState,
     background: Arc<Background>,
 }
 
-/// What is to be asked of whom.
+/// A request, and the upstream that it is for.
 pub(crate) struct Question {
     pub(crate) upstream: Arc<str>,
     pub(crate) timeout: Option<Duration>,
@@ -55,7 +55,7 @@ impl Relay {
 
 impl Read for Relay {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Whatever fails fails for good.
+        // After an error there is nothing more to read.
         let mut answer = match std::mem::replace(&mut self.state, RelayState::Over) {
             RelayState::Asked(question) => Box::new(Answer::to(question, &self.background)?),
             RelayState::Answered(answer) => answer,
@@ -72,8 +72,7 @@ impl Read for Relay {
     }
 }
 
-/// Nobody reads any more: the record is to be whole all the same. Not here, where it would keep the client's connection
-/// from its end.
+/// Completes the record in another thread: here it would delay the end of the client's connection.
 impl Drop for Relay {
     fn drop(&mut self) {
         let RelayState::Answered(mut answer) = std::mem::replace(&mut self.state, RelayState::Over)
@@ -93,7 +92,7 @@ impl Answer {
     fn to(question: Question, background: &Arc<Background>) -> io::Result<Self> {
         let request = question.request.clone();
         let framer = ResponseFramer::new(Asked::by(request.method()));
-        // First of all: an upstream that cannot be reached costs no older record.
+        // Comes first: if the upstream cannot be reached, the older record stays.
         let upstream = Upstream::ask(&question.upstream, request, question.timeout, background)?;
         let record = question.record.as_ref().map(|record| lock(record).open()).transpose()?;
         Ok(Answer { upstream, framer, record, ready: 0, is_whole: false, question })
@@ -133,7 +132,7 @@ impl Answer {
         length
     }
 
-    /// Records what nobody reads, for as long as the upstream may be silent.
+    /// Records the rest, which is not sent, for at most the timeout.
     fn record_rest(&mut self) -> io::Result<()> {
         let deadline = Deadline::after(self.question.timeout);
         let error = loop {
@@ -149,12 +148,11 @@ impl Answer {
             };
             match received {
                 Ok(()) => {}
-                // Not for the moment that was left in the end, but for all of the time.
+                // The error names the whole timeout, not the rest of it that this read had.
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     let timeout = self.question.timeout.unwrap_or_default();
-                    let text = format!(
-                        "it did not end within {timeout:?} after nobody wanted it any more"
-                    );
+                    let text =
+                        format!("it did not end within {timeout:?} after the client's connection");
                     break self.upstream.error(io::Error::new(error.kind(), text));
                 }
                 Err(error) => break error,

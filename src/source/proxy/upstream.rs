@@ -1,5 +1,5 @@
-//! A connection to an upstream server: sends it a request and receives its response, both at once if need be. Its errors
-//! name the upstream and the step. What becomes of the response is `relay`'s.
+//! A connection to an upstream server: sends it a request and receives its response, both at once if necessary. Its errors name
+//! the upstream and the step.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
@@ -20,14 +20,14 @@ pub(crate) struct Upstream {
     received: u64,
 }
 
-/// A request on its way.
+/// A request that is being sent.
 #[derive(Debug)]
 struct Upload {
     stream: Arc<TcpStream>,
     request: Request,
     timeout: Option<Duration>,
     sent: AtomicUsize,
-    /// Since when nobody waits for the response any more.
+    /// When the response was no longer needed.
     response_over: OnceLock<Instant>,
 }
 
@@ -55,8 +55,8 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// Sends what the kernel takes at once, which is all of most requests, and the rest in another thread: an upstream
-    /// that answers early may take no more of its request before its response is read.
+    /// Sends what the kernel takes at once, which is all of most requests, and the rest in another thread: an upstream that answers
+    /// early may take nothing more before its response is read.
     fn send(&self, background: &Arc<Background>) -> io::Result<()> {
         let upload = &self.upload;
         upload.stream.set_nonblocking(true)?;
@@ -77,12 +77,12 @@ impl Upstream {
         })
     }
 
-    /// Waits for more of the response. 0 says that there is no more.
+    /// Waits for more of the response. 0 means that there is no more.
     pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         loop {
             let sent = self.upload.sent();
             match self.stream.receive(timeout) {
-                // It is not silent: it takes its request.
+                // It takes its request, so it is not silent.
                 Err(error)
                     if error.kind() == io::ErrorKind::TimedOut && self.upload.sent() > sent => {}
                 Err(error) => return Err(self.error(error)),
@@ -94,7 +94,7 @@ impl Upstream {
         }
     }
 
-    /// What has been received and not been consumed.
+    /// What was received and not consumed.
     pub(crate) fn unread(&self) -> &[u8] {
         self.stream.arrived.unread()
     }
@@ -103,7 +103,7 @@ impl Upstream {
         self.stream.arrived.consume(length);
     }
 
-    /// Adds which step has failed.
+    /// Names the step that failed.
     pub(crate) fn error(&self, source: io::Error) -> io::Error {
         let (sent, len) = (self.upload.sent(), self.upload.request.bytes().len());
         let (step, after) = if self.received == 0 && sent < len {
@@ -117,21 +117,21 @@ impl Upstream {
     }
 }
 
-/// A request that is still on its way is sent to its end, if the upstream takes it.
+/// The rest of a request is still sent, if the upstream takes it.
 impl Drop for Upstream {
     fn drop(&mut self) {
-        // Set once, here.
+        // This is the only place that sets it.
         let _ = self.upload.response_over.set(Instant::now());
     }
 }
 
-/// How far one write brought a request.
+/// What one write has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
     GoesOn,
-    /// The upstream takes no more for now.
+    /// The upstream takes nothing at the moment.
     IsStuck,
-    /// All of it has left, or the upstream takes no more: whoever receives meets the reason.
+    /// Everything was sent, or the upstream takes no more; then receiving will fail with the reason.
     Over,
 }
 
@@ -159,7 +159,7 @@ impl Upload {
         }
     }
 
-    /// Sends what is left, while somebody waits for the response or the upstream still takes it.
+    /// Sends the rest, while the response is needed or the upstream still takes bytes.
     fn run(&self) {
         let mut stuck_since = Instant::now();
         loop {
@@ -195,7 +195,7 @@ fn connect(name: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// What was being done with which upstream, how far it came, and why it failed.
+/// The step that failed, the upstream, how far it came, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {step} upstream `{upstream}`{after}")]
 pub(crate) struct UpstreamError {
@@ -206,7 +206,7 @@ pub(crate) struct UpstreamError {
 }
 
 impl UpstreamError {
-    /// Adds what was being done before a byte was exchanged; the kind stays.
+    /// Names a step before the first byte; the kind stays.
     pub(crate) fn wrap(
         step: &'static str,
         upstream: &Arc<str>,
