@@ -1,5 +1,5 @@
-//! The TCP server of the tutorial: it writes one request to a file, and answers with another file. Python's calls stand
-//! beside the lines that do their work; `examples/tutorial_std.rs` has the same with the sockets in plain sight.
+//! The TCP server of the tutorial: it writes one request to a file, and answers with another file. Comments show the lines of
+//! the tutorial's `tcpserver.py`; `examples/tutorial_std.rs` has the same program with accept, recv and send in one place.
 //!
 //! The options may replace the address and either file, and ask for more exchanges than one. Without options nothing is
 //! replaced. What the program prints, and how options are read, is in `src/cli/`.

@@ -174,7 +174,7 @@ pub(super) fn command_for_completions() -> Command {
     command().mut_args(short).mut_arg("framing", |arg| arg.value_parser(rules))
 }
 
-/// Help, or what is made of it, as it is to be read.
+/// A text made from the help, with `{n}` in it.
 pub(super) fn shown(text: &str) -> String {
     text.replace(PLACE, "{n}")
 }

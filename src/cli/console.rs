@@ -13,7 +13,7 @@ pub(super) enum Lang {
     En,
 }
 
-/// How much is printed beside errors.
+/// How much is printed in addition to errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Talk {
     Normal,
@@ -35,7 +35,7 @@ pub(super) struct Console {
 }
 
 struct Screen {
-    /// Where the lines go. `None` if there are to be none, as after the last one.
+    /// Where the lines go. `None` with `--quiet`, and after the last line.
     lines: Option<Box<dyn Write + Send>>,
     /// Whether the cursor stands at the end of a line that will be rewritten.
     has_progress: bool,

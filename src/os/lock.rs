@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Every value behind a mutex of this crate is consistent between any two statements, so a poisoned lock is as good as
-/// another one; the panic itself is reported by the thread that had it.
+/// The values under the mutexes of this crate are consistent between any two statements, so a poisoned mutex can be used. The
+/// thread that panicked reports the panic.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -74,7 +74,7 @@ pub trait ResponseSource: Send {
         Ok(())
     }
 
-    /// What the core needs to know of this source beside its responses. Not part of the stable interface: a source that
+    /// What the core needs to know about this source besides its responses. Not part of the stable interface: a source that
     /// wraps another one forwards it, others need not write it.
     #[doc(hidden)]
     fn hints(&mut self) -> Hints<'_> {

@@ -57,7 +57,7 @@ pub fn chunk_size_0x(body: impl AsRef<[u8]>) -> Response {
     sized(&format!("{:#x}", body.len()), body)
 }
 
-/// A space behind a chunk size, as some servers pad it.
+/// A space after a chunk size, as some servers pad it.
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n`
 ///
@@ -105,7 +105,7 @@ pub fn chunk_lines_lf_only(body: impl AsRef<[u8]>) -> Response {
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n`
 ///
-/// CRLF comes behind as many bytes as the size says (RFC 9112 section 7.1). A client MUST record the message as
+/// CRLF follows as many bytes as the size says (RFC 9112 section 7.1). A client MUST record the message as
 /// incomplete (section 8).
 pub fn chunk_longer_than_size(body: impl AsRef<[u8]>) -> Response {
     let body = body.as_ref();
@@ -116,18 +116,18 @@ pub fn chunk_longer_than_size(body: impl AsRef<[u8]>) -> Response {
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello\r\n0\r\n\r\n`
 ///
-/// CRLF comes behind as many bytes as the size says (RFC 9112 section 7.1). A client MUST record the message as
+/// CRLF follows as many bytes as the size says (RFC 9112 section 7.1). A client MUST record the message as
 /// incomplete (section 8).
 pub fn chunk_shorter_than_size(body: impl AsRef<[u8]>) -> Response {
     let body = body.as_ref();
     sized(&format!("{:x}", body.len() + 1), body)
 }
 
-/// A chunk without the CRLF behind its data.
+/// A chunk without the CRLF after its data.
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello0\r\n\r\n`
 ///
-/// CRLF comes behind the data (RFC 9112 section 7.1). A client MUST record the message as incomplete (section 8).
+/// CRLF follows the data (RFC 9112 section 7.1). A client MUST record the message as incomplete (section 8).
 pub fn chunk_without_crlf(body: impl AsRef<[u8]>) -> Response {
     let body = body.as_ref();
     chunked(&[format!("{:x}\r\n", body.len()).as_bytes(), body, b"0\r\n\r\n"])
@@ -143,7 +143,7 @@ pub fn chunk_cut_off(body: impl AsRef<[u8]>) -> Response {
     chunked(&[format!("{:x}\r\n", body.len() + 1).as_bytes(), body]).ending(Ending::Close)
 }
 
-/// No last chunk, the one of size 0: the connection closes behind a whole one.
+/// No last chunk, which has size 0: the connection closes after a complete chunk.
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`
 ///
@@ -153,7 +153,7 @@ pub fn last_chunk_missing(body: impl AsRef<[u8]>) -> Response {
     chunked(&[format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n"]).ending(Ending::Close)
 }
 
-/// No empty line behind the last chunk: the connection closes before it.
+/// No empty line after the last chunk: the connection closes before it.
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n`
 ///

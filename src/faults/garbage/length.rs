@@ -14,7 +14,7 @@ pub fn content_length_too_long(body: impl AsRef<[u8]>) -> Response {
     fields(&format!("Content-Length: {}\r\n", body.len() + 1), body).ending(Ending::Close)
 }
 
-/// A Content-Length that counts `body`, and more bytes behind that.
+/// A Content-Length that counts `body`, and more bytes after that.
 ///
 /// `HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhellosurplus`
 ///
@@ -122,7 +122,7 @@ pub fn content_length_list(body: impl AsRef<[u8]>) -> Response {
     fields(&format!("Content-Length: {0}, {0}\r\n", body.len()), body)
 }
 
-/// A body in chunks, and a Content-Length besides, which counts the body and not the chunks.
+/// A body in chunks, together with a Content-Length that counts the body and not the chunks.
 ///
 /// `HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`
 ///
@@ -134,7 +134,7 @@ pub fn content_length_and_chunked(body: impl AsRef<[u8]>) -> Response {
     fields(&length, &one_chunk(body))
 }
 
-/// A transfer coding that nobody has heard of; the body ends with the connection.
+/// An unknown transfer coding; the body ends with the connection.
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: unheard-of\r\n\r\nhello`
 ///

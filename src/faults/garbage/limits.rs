@@ -86,7 +86,7 @@ pub fn long_chunk_extension(len: u32) -> Response {
         .send("\r\nhello\r\n0\r\n\r\n")
 }
 
-/// A right answer behind `count` interim ones.
+/// A correct answer after `count` interim ones.
 ///
 /// `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n…HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello`
 ///

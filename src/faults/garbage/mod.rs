@@ -1,8 +1,8 @@
-//! HTTP responses that are wrong on purpose, by name.
+//! HTTP responses that are malformed on purpose, by name.
 //!
-//! A server in the wild sends all of this, by mistake or in bad faith. Take one for a test of what your client does
-//! with it, or [`all`] of them for a test that it does anything at all: says something, and does not hang, crash, or
-//! make up an answer. What is sent is exactly the bytes that each one documents; there the body is `hello`.
+//! Real servers send all of this, by mistake or in bad faith. Use one to test what your client does with it, or [`all`] of them to
+//! test that it always ends well: with an error or an answer, and does not hang, crash, or make up an answer. Exactly the bytes
+//! are sent that each constructor documents, with `hello` as the body.
 //!
 //! ```
 //! use fake_peer::{Peer, garbage};
@@ -25,7 +25,7 @@
 //!
 //! # All there is
 //!
-//! | wrong | constructors |
+//! | what is wrong | constructors |
 //! |---|---|
 //! | no HTTP | [`nothing`], [`random`] bytes, [`smtp_greeting`], [`ssh_greeting`], [`tls_alert`] |
 //! | no status line | [`empty_head`], [`http_0_9`] |
@@ -46,25 +46,23 @@
 //! | a body where none can be | [`body_on_head`], [`body_on_204`], [`body_on_304`], [`body_on_100`] |
 //! | too much | [`endless_head`], [`long_field`] ✓, [`many_fields`] ✓, [`long_reason_phrase`] ✓, [`long_chunk_extension`] ✓, [`informational`] ✓ |
 //!
-//! Those with a ✓ are right, though odd: a client that refuses them is too strict, or has a limit there.
+//! Those with a ✓ are correct, though unusual: a client that refuses them is too strict, or has a limit there.
 //!
-//! What is not here is one step away: bytes of your own are a response, too; [`Response::cut`] breaks an answer off at
-//! any byte, and [`Response::in_pieces`], [`throttle`](Response::throttle) and the [endings](crate::Ending) go with
-//! garbage as with any other response. An empty body is taken as it is, and makes something else of some: a chunk of
-//! size 0 is the last one.
+//! What is missing here is easy to write: bytes of your own are a response, too. [`Response::cut`] breaks an answer off at any byte,
+//! and [`Response::in_pieces`], [`throttle`](Response::throttle) and the [endings](crate::Ending) work with these responses as with
+//! any other. Some mean something else with an empty body: a chunk of size 0 is the last one.
 //!
 //! # Where there is no rule
 //!
-//! MUST, SHOULD and MAY are those of RFC 9110 and RFC 9112, as they bind a client. They say little of responses that
-//! do not fit the grammar: RFC 9110 section 2.4 lets a client try to recover something usable, and does not ask it to.
-//! So it is right to refuse such a response, and the safer way; it is right to get the body, where that is plain to
-//! see. What isn't: to wait for ever, to panic, to take some bytes for an answer that they are not.
+//! MUST, SHOULD and MAY are quoted from RFC 9110 and RFC 9112, as they apply to clients. The RFCs say little about responses that do
+//! not fit the grammar: RFC 9110 section 2.4 lets a client try to recover something usable, and does not require it. So it is
+//! right to refuse such a response, and this is the safer way; it is also right to take the body where it is clear. It is wrong to
+//! wait for ever, to panic, or to take bytes for an answer that they are not.
 //!
 //! # When the client hangs up
 //!
-//! A client that refuses an answer closes its connection, and may do so before it has all of it. That is no failure of
-//! the exchange: it is over, and [`Exchange::sent`](crate::Exchange::sent) is less than
-//! [`Exchange::offered`](crate::Exchange::offered).
+//! A client that refuses an answer closes its connection, perhaps before it has received everything. This is no failure of the
+//! exchange; [`Exchange::sent`](crate::Exchange::sent) is then less than [`Exchange::offered`](crate::Exchange::offered).
 
 mod chunks;
 mod fields;
@@ -112,10 +110,10 @@ pub use surplus::{
     unexpected_101,
 };
 
-/// One of each, most with the body `hello`, and none large: at most 64 KiB. Its name is the call that makes it again,
-/// so that a test that fails says how to go on.
+/// One of each, most with the body `hello`, each at most 64 KiB. The name of a case is the call that makes it again, so that a
+/// failing test shows how to repeat it.
 ///
-/// New ones come with new versions of this crate; the bytes of a name stay what they are.
+/// New versions of this crate may add cases; the bytes of a name never change.
 ///
 /// ```
 /// use fake_peer::{Peer, faults, garbage};

@@ -1,4 +1,4 @@
-//! Answers that are no HTTP at all.
+//! Answers that are not HTTP at all.
 
 use super::message::message;
 use crate::response::ending::Ending;
@@ -16,8 +16,7 @@ pub fn nothing() -> Response {
 /// `len` random bytes. The same `len` and `seed` give the same bytes, on every machine and in every version of this
 /// crate: a seed that found a bug is a test from then on. A larger `len` has the bytes of a smaller one in front.
 ///
-/// No status line (RFC 9112 section 4), but for a chance that one may neglect; [no
-/// rule](crate::garbage#where-there-is-no-rule).
+/// No status line (RFC 9112 section 4), except by a negligible chance; [no rule](crate::garbage#where-there-is-no-rule).
 ///
 /// ```
 /// use fake_peer::{Peer, garbage};
@@ -41,7 +40,7 @@ pub fn random(len: usize, seed: u64) -> Response {
     bytes.into()
 }
 
-/// The greeting of a mail server: the client has come to the wrong port.
+/// The greeting of a mail server: the client has connected to the wrong port.
 ///
 /// `220 mail.example ESMTP ready\r\n`
 ///
@@ -60,7 +59,7 @@ pub fn ssh_greeting() -> Response {
     message(&[b"SSH-2.0-OpenSSH_9.6\r\n"])
 }
 
-/// What a TLS server says to a client that speaks without TLS: the alert record `handshake_failure`.
+/// What a TLS server sends to a client that does not speak TLS: the alert record `handshake_failure`.
 ///
 /// `\x15\x03\x01\x00\x02\x02(`
 ///

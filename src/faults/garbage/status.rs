@@ -24,7 +24,7 @@ pub fn empty_head() -> Response {
     message(&[b"\r\n\r\n"]).ending(Ending::Close)
 }
 
-/// A status line that ends with the space behind its code. This one is right, and often refused.
+/// A status line that ends with the space after its code. This one is correct, and often refused.
 ///
 /// `HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\nhello`
 ///

@@ -1,9 +1,9 @@
-//! Answers with something that does not belong there: a body that cannot be, a response that nobody asked for.
+//! Answers with too much: a body where none can be, a response to no request.
 
 use super::message::{counted, message, ok};
 use crate::response::steps::Response;
 
-/// A right answer, and a second one that nobody asked for.
+/// A correct answer, and a second one without a request.
 ///
 /// `HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nunsolicited`
 ///
@@ -14,7 +14,7 @@ pub fn second_response(body: impl AsRef<[u8]>) -> Response {
     message(&[&ok(body.as_ref()), &ok(b"unsolicited")])
 }
 
-/// A right answer in one chunk, and more bytes behind its end.
+/// A correct answer in one chunk, and more bytes after its end.
 ///
 /// `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nsurplus`
 ///
