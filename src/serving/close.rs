@@ -1,4 +1,4 @@
-//! How a connection ends: the one place that closes.
+//! The endings of a connection: the orderly close, the reset after delivery, and the others. The one place that closes.
 
 use std::io;
 use std::time::{Duration, Instant};

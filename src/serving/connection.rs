@@ -1,5 +1,5 @@
-//! One connection, from its acceptance to its end: frame, record, ask the source, perform, close. The order of things
-//! is here; how each is done is in the file named after it. Which connection is served when is `service`'s.
+//! One connection, from its acceptance to its end: receive and record, ask the source, send, close. The order is here; each step is
+//! in the file of its name. Which connection is served when is decided in `service`.
 
 use std::io;
 use std::mem;

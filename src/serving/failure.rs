@@ -1,4 +1,4 @@
-//! What failed in an exchange, and the error that a user gets of it.
+//! What failed in an exchange, and the error that is made of it.
 
 use std::io;
 

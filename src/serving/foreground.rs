@@ -1,5 +1,5 @@
-//! Serves an exchange in the calling thread, as long as nobody is kept waiting; a connection that stays silent is given
-//! to a worker, and the caller waits with the others.
+//! Serves an exchange in the calling thread. A connection that stays silent is given to a worker thread, and the caller waits for the
+//! next exchange of any of them.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a connection needs of the server that it belongs to, and knows of it.
+//! What a connection needs from its server.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Carries out the steps of a response: the one place that sends. Ending the connection is `closing`'s.
+//! Carries out the steps of a response: the one place that sends. The ending comes after it, in `close`.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! The settings that serving goes by, and their defaults. The builder documents them.
+//! The settings of a connection, with their defaults. The builder documents them.
 
 use std::time::Duration;
 

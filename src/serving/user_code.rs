@@ -1,4 +1,4 @@
-//! What users plug in, each behind a lock of its own: connections take turns with it.
+//! The sink, the source and the observer of a server, each behind a lock of its own: connections take turns with them.
 
 use std::any::Any;
 use std::cell::Cell;

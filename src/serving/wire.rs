@@ -1,5 +1,5 @@
-//! A client's stream while it is served: reports each byte to the observer, keeps what arrives past the end of the requests,
-//! and sends whole responses. What a single read or write does is in `os::stream`.
+//! The stream of a connection that is being served: reports each byte to the observer, keeps trailing bytes, and sends until all bytes
+//! are written. Single reads and writes are in `os::stream`.
 
 use std::io;
 use std::net::TcpStream;

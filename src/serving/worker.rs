@@ -1,6 +1,6 @@
-//! The threads of a server. A worker accepts a connection, serves it to its end, and accepts the next. Before it waits
-//! for its client it sees to it that another one accepts, so that nobody who waits blocks anybody who doesn't: a
-//! peer that is never made to wait has one thread.
+//! The threads of a server. A worker accepts a connection, serves it to its end, and accepts the next. Before it waits for its
+//! client, it makes sure that another worker accepts, so that a waiting client blocks no other: a peer whose clients never make it
+//! wait has one thread.
 //!
 //! A client that has its answer need not be waited for. Its connection is left for later, and whoever accepts looks at it now
 //! and then, until the client has closed or its time is over.

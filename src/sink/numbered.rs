@@ -1,12 +1,12 @@
 //! A sink that writes each request to a file of its own.
 
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::file::FileSink;
 use super::request_sink::RequestSink;
 use crate::journal::client::Client;
+use crate::os::file_name::file_name;
 
 /// What stands for the number in a path.
 const PLACE: &str = "{n}";
@@ -67,7 +67,7 @@ impl NumberedFileSink {
             rest = &rest[at + PLACE.len()..];
         }
         path.extend_from_slice(rest);
-        from_bytes(path).into()
+        file_name(path).into()
     }
 }
 
@@ -79,15 +79,4 @@ impl RequestSink for NumberedFileSink {
 
 fn find_place(path: &[u8]) -> Option<usize> {
     path.windows(PLACE.len()).position(|part| part == PLACE.as_bytes())
-}
-
-#[cfg(unix)]
-fn from_bytes(path: Vec<u8>) -> OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(path)
-}
-
-/// Other systems have no names that are not text, but for a few on Windows that no other program understands either.
-#[cfg(not(unix))]
-fn from_bytes(path: Vec<u8>) -> OsString {
-    String::from_utf8_lossy(&path).into_owned().into()
 }

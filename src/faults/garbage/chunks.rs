@@ -1,4 +1,4 @@
-//! Answers in chunks that are wrong. All have the same, right head.
+//! Answers with wrong chunks. All have the same correct head.
 
 use super::message::message;
 use crate::response::ending::Ending;

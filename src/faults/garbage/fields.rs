@@ -1,4 +1,4 @@
-//! Answers whose header section is wrong. Fields that say where the body ends are `length`'s.
+//! Answers with wrong header fields. Fields that say where the body ends are in `length`.
 
 use super::message::{OK, counted, message};
 use crate::response::ending::Ending;

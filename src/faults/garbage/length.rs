@@ -1,4 +1,4 @@
-//! Answers whose fields say something wrong about where the body ends. What is wrong within chunks is `chunks`'.
+//! Answers whose fields say something wrong about where the body ends. What is wrong within chunks is in `chunks`.
 
 use super::message::{OK, message};
 use crate::response::ending::Ending;

@@ -1,4 +1,4 @@
-//! Answers that are too large somewhere. Their size comes from no memory. The body is `hello`.
+//! Answers that are too large somewhere, in constant memory. The body is `hello`.
 
 use super::message::{HELLO, OK, counted, ok};
 use crate::response::ending::Ending;

@@ -1,4 +1,4 @@
-//! How a server ends: everybody who is connected has their exchange, or everything is cut; then all workers go.
+//! How a server ends: connected clients have their exchange, or everything is cut; then all workers end.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,5 @@
-//! A server at work: its state, the connections that it admits, what became of each exchange. What its threads do is
-//! `worker`'s and `foreground`'s, what happens on one connection is `connection`'s.
+//! A server at work: its state, the connections that it admits, the outcome of each exchange. Its threads are in `worker` and
+//! `foreground`, a single connection is in `connection`.
 
 mod ending;
 mod outcomes;

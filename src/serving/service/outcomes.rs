@@ -1,4 +1,4 @@
-//! What became of exchanges, for who waits for it: in the order in which their responses ended.
+//! The outcomes of exchanges, in the order in which their responses ended, for calls that wait for them.
 //!
 //! A client knows of the end of its response as soon as the kernel does, before the thread that sent it has done anything
 //! else. It may ask again by then, on another connection, and be served by another thread, which must not be told of first.

@@ -1,4 +1,4 @@
-//! Which exchanges of a foreground server may begin, and the calls that wait for them.
+//! Permits for the exchanges of a server in the foreground, and the calls that wait for these exchanges.
 //!
 //! A request that has begun takes a permit before a worker serves it: serving one exchange means handing out one permit and
 //! waiting for an outcome. A peer needs no permits.

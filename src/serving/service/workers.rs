@@ -1,5 +1,5 @@
-//! The workers of a server that wait for connections, and the connections whose clients are still leaving, which those look
-//! at meanwhile. What one worker does is `worker`'s.
+//! The idle workers of a server, and the connections whose clients have not closed yet, which idle workers look at. What one worker
+//! does is in `worker`.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,0 +1,16 @@
+//! File names made of bytes.
+
+use std::ffi::OsString;
+
+/// The file name with these bytes, which were made of other file names and ASCII.
+#[cfg(unix)]
+pub(crate) fn file_name(bytes: Vec<u8>) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes)
+}
+
+/// Other systems have names that are text, except for ill-formed UTF-16 on Windows, which is replaced.
+#[cfg(not(unix))]
+#[allow(clippy::needless_pass_by_value)] // as on Unix
+pub(crate) fn file_name(bytes: Vec<u8>) -> OsString {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
