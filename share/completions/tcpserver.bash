@@ -23,7 +23,7 @@ _tcpserver() {
 
     case "${cmd}" in
         tcpserver)
-            opts="-q -h -V --listen --recv --forever --keep-alive --keep-open --hold --reset --transcript --hex --man --send --check --record --count --cut --delay --pieces --throttle --lang --completions --quiet --help --version --framing"
+            opts="-q -h -V --listen --send --recv --record --check --count --forever --keep-alive --keep-open --cut --hold --reset --delay --pieces --throttle --transcript --hex --lang --quiet --completions --man --help --version --framing"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -31,21 +31,6 @@ _tcpserver() {
             case "${prev}" in
                 --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --recv)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
                     return 0
                     ;;
                 --send)
@@ -63,7 +48,7 @@ _tcpserver() {
                     fi
                     return 0
                     ;;
-                --check)
+                --recv)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -80,6 +65,21 @@ _tcpserver() {
                     ;;
                 --record)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --count)

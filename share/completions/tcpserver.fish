@@ -1,8 +1,8 @@
 complete -c tcpserver -l listen -d 'Where to listen, as host:port' -r
-complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are' -r -F
-complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
+complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r
+complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
 complete -c tcpserver -l count -d 'Serve N exchanges, connections side by side, then end' -r
 complete -c tcpserver -l cut -d 'Send only the first N bytes of the response, then end the connection in this way' -r
 complete -c tcpserver -l delay -d 'Wait before the first byte of the response' -r
@@ -26,7 +26,7 @@ complete -c tcpserver -l hold -d 'Keep the connection open after the response, u
 complete -c tcpserver -l reset -d 'Reset the connection after the response, when the client has it'
 complete -c tcpserver -l transcript -d 'Show both directions on stderr, as they happen'
 complete -c tcpserver -l hex -d 'The transcript in hexadecimal, with offsets'
-complete -c tcpserver -l man -d 'Print the man page'
 complete -c tcpserver -s q -l quiet -d 'No lines on stdout, and no notes and no progress on stderr'
+complete -c tcpserver -l man -d 'Print the man page'
 complete -c tcpserver -s h -l help -d 'Print this help'
 complete -c tcpserver -s V -l version -d 'Print the version'

@@ -1,92 +1,153 @@
 //! The options of the program: their names, what they take, and their help. What they ask for together is in `options`.
+// The help has no Markdown, and flags are what options are.
+#![allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
+use clap::{ArgAction, CommandFactory, Parser, ValueHint::FilePath};
 
 use super::values;
 use crate::framing::rule::Framing;
+use crate::response::ending::Ending;
 
-const SUMMARY: &str = "Listens for one HTTP request (or any TCP client), writes the request's bytes to a file, \
-    and answers with the bytes of another file. Nothing is added to either.";
+const ABOUT: &str = "Listens for one HTTP request (or any TCP client), writes the request's bytes to a file, and \
+    answers with the bytes of another file. Nothing is added to either.";
 
-/// The place of the number in the name of a file, as help texts write it: clap breaks a line at `{n}`.
-const PLACE: &str = "⟨n⟩";
+#[derive(Debug, Parser)]
+#[command(name = "tcpserver", about = ABOUT, version, term_width = 80, args_override_self = true, after_help = after_help())]
+#[command(
+    disable_help_flag = true,
+    disable_version_flag = true,
+    override_usage = "tcpserver [OPTIONS]"
+)]
+pub(super) struct Arguments {
+    /// Where to listen, as host:port. Port 0 takes a free one, which is named on stderr [default: localhost:8080]
+    #[arg(long, value_name = "ADDR", help_heading = "Listening")]
+    pub(super) listen: Option<String>,
 
-/// An option: its name, what it takes, and its help.
-type Entry = (&'static str, &'static str, &'static str);
+    /// Where a request ends [default: auto]
+    /// auto           as http for what looks like HTTP,
+    ///                otherwise after the first read
+    /// http           after head and body
+    /// head           after the head: the body may still
+    ///                be coming
+    /// read-once[:N]  after one read of at most N bytes
+    ///                [4096]
+    /// until:TEXT     after TEXT, with the escapes
+    ///                \r \n \t \0 \\ \xHH
+    /// exactly:N      after N bytes
+    /// eof            when the client ends its side
+    /// nothing        at once: the server speaks first
+    #[arg(long, value_name = "RULE", help_heading = "Listening", verbatim_doc_comment)]
+    pub(super) framing: Option<Framing>,
 
-const GROUPS: [(&str, &[Entry]); 5] = [
-    (
-        "Listening",
-        &[
-            ("listen", "ADDR", "Where to listen, as host:port. Port 0 takes a free one, which is named on stderr [default: localhost:8080]"),
-            ("framing", "RULE", "Where a request ends [default: auto]
-auto           as http for what looks like HTTP,
-               otherwise after the first read
-http           after head and body
-head           after the head: the body may still
-               be coming
-read-once[:N]  after one read of at most N bytes
-               [4096]
-until:TEXT     after TEXT, with the escapes
-               \\r \\n \\t \\0 \\\\ \\xHH
-exactly:N      after N bytes
-eof            when the client ends its side
-nothing        at once: the server speaks first"),
-        ],
-    ),
-    (
-        "Files",
-        &[
-            ("send", "FILE", "The response, whose bytes are sent as they are. Given several times, exchange k gets the k-th file, and the last one repeats. - is stdin [default: server_send.txt]"),
-            ("recv", "FILE", "Where the request's bytes go. A file that exists is emptied. ⟨n⟩ in the name becomes the number of the exchange. - is stdout; the program's own lines then go to stderr [default: server_recv.txt]"),
-            ("record", "HOST:PORT", "Forward each request, unchanged, to this server; answer with its response, and write that to the --send file. A request is held in memory"),
-            ("check", "FILE", "List every problem of a response file, and at which byte it is, instead of serving. Exit code 1 if there is one. May be repeated; - is stdin"),
-        ],
-    ),
-    (
-        "How many",
-        &[
-            ("count", "N", "Serve N exchanges, connections side by side, then end [default: 1]"),
-            ("forever", "", "Serve exchanges until Ctrl-C"),
-            ("keep-alive", "", "Keep a connection open for its next request where HTTP does: if the response says how long it is, and neither side asks for the close. Otherwise close it"),
-            ("keep-open", "", "Keep a connection open for its next request, whatever request and response say"),
-        ],
-    ),
-    (
-        "Faults and timing",
-        &[
-            ("cut", "N[:ENDING]", "Send only the first N bytes of the response, then end the connection in this way [default: close]
-N:close       end the sending side, and wait
-              for the client to close
-N:reset       reset the connection, when the
-              client has the N bytes
-N:half-close  end the sending side, and keep
-              receiving
-N:hold        stay silent until the client
-              closes"),
-            ("hold", "", "Keep the connection open after the response, until the client closes"),
-            ("reset", "", "Reset the connection after the response, when the client has it"),
-            ("delay", "TIME", "Wait before the first byte of the response"),
-            ("pieces", "SIZE:PAUSE", "Send the response in pieces of this size, with this pause between two: 1:10ms"),
-            ("throttle", "RATE", "Send no more bytes per second than this: 64k"),
-        ],
-    ),
-    (
-        "Output",
-        &[
-            ("transcript", "", "Show both directions on stderr, as they happen: seconds since the connection began, > for what the client sent, < for what was sent to it, * for the rest. What is not printable is escaped. In colours on a terminal, unless NO_COLOR is set"),
-            ("hex", "", "The transcript in hexadecimal, with offsets"),
-            ("lang", "LANG", "The language of the lines on stdout: ja or en [default: ja]"),
-            ("quiet", "", "No lines on stdout, and no notes and no progress on stderr. Errors, a transcript and the port that 0 took are still shown"),
-            ("completions", "SHELL", "Print the completions for a shell: bash, zsh or fish"),
-            ("man", "", "Print the man page"),
-            ("help", "", "Print this help"),
-            ("version", "", "Print the version"),
-        ],
-    ),
-];
+    /// The response, whose bytes are sent as they are. Given several times, exchange k gets the k-th file, and the last
+    /// one repeats. - is stdin [default: server_send.txt]
+    #[arg(long, value_name = "FILE", value_hint = FilePath, help_heading = "Files")]
+    pub(super) send: Vec<PathBuf>,
+
+    /// Where the request's bytes go. A file that exists is emptied. ⟨n⟩ in the name becomes the number of the exchange.
+    /// - is stdout; the program's own lines then go to stderr [default: server_recv.txt]
+    #[arg(long, value_name = "FILE", value_hint = FilePath, help_heading = "Files")]
+    pub(super) recv: Option<PathBuf>,
+
+    /// Forward each request, unchanged, to this server; answer with its response, and write that to the --send file. A
+    /// request is held in memory
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::upstream, help_heading = "Files")]
+    pub(super) record: Option<String>,
+
+    /// List every problem of a response file, and at which byte it is, instead of serving. Exit code 1 if there is one.
+    /// May be repeated; - is stdin
+    #[arg(long, value_name = "FILE", value_hint = FilePath, help_heading = "Files")]
+    pub(super) check: Vec<PathBuf>,
+
+    /// Serve N exchanges, connections side by side, then end [default: 1]
+    #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true, group = "many", help_heading = "How many")]
+    pub(super) count: Option<u64>,
+
+    /// Serve exchanges until Ctrl-C
+    #[arg(long, group = "many", help_heading = "How many")]
+    pub(super) forever: bool,
+
+    /// Keep a connection open for its next request where HTTP does: if the response says how long it is, and neither
+    /// side asks for the close. Otherwise close it
+    #[arg(long, group = "ending", requires = "many", help_heading = "How many")]
+    pub(super) keep_alive: bool,
+
+    /// Keep a connection open for its next request, whatever request and response say
+    #[arg(long, group = "ending", requires = "many", help_heading = "How many")]
+    pub(super) keep_open: bool,
+
+    /// Send only the first N bytes of the response, then end the connection in this way [default: close]
+    /// N:close       end the sending side, and wait
+    ///               for the client to close
+    /// N:reset       reset the connection, when the
+    ///               client has the N bytes
+    /// N:half-close  end the sending side, and keep
+    ///               receiving
+    /// N:hold        stay silent until the client
+    ///               closes
+    #[arg(long, value_name = "N[:ENDING]", value_parser = values::cut, allow_hyphen_values = true, group = "ending")]
+    #[arg(help_heading = "Faults and timing", verbatim_doc_comment)]
+    pub(super) cut: Option<(u64, Ending)>,
+
+    /// Keep the connection open after the response, until the client closes
+    #[arg(long, group = "ending", help_heading = "Faults and timing")]
+    pub(super) hold: bool,
+
+    /// Reset the connection after the response, when the client has it
+    #[arg(long, group = "ending", help_heading = "Faults and timing")]
+    pub(super) reset: bool,
+
+    /// Wait before the first byte of the response
+    #[arg(long, value_name = "TIME", value_parser = values::time, allow_hyphen_values = true, help_heading = "Faults and timing")]
+    pub(super) delay: Option<Duration>,
+
+    /// Send the response in pieces of this size, with this pause between two: 1:10ms
+    #[arg(long, value_name = "SIZE:PAUSE", value_parser = values::pieces, help_heading = "Faults and timing")]
+    pub(super) pieces: Option<(usize, Duration)>,
+
+    /// Send no more bytes per second than this: 64k
+    #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = "Faults and timing")]
+    pub(super) throttle: Option<u64>,
+
+    /// Show both directions on stderr, as they happen: seconds since the connection began, > for what the client sent,
+    /// < for what was sent to it, * for the rest. What is not printable is escaped. In colours on a terminal, unless
+    /// NO_COLOR is set
+    #[arg(long, help_heading = "Output")]
+    pub(super) transcript: bool,
+
+    /// The transcript in hexadecimal, with offsets
+    #[arg(long, help_heading = "Output")]
+    pub(super) hex: bool,
+
+    /// The language of the lines on stdout: ja or en [default: ja]
+    #[arg(long, value_parser = ["ja", "en"], hide_possible_values = true, help_heading = "Output")]
+    pub(super) lang: Option<String>,
+
+    /// No lines on stdout, and no notes and no progress on stderr. Errors, a transcript and the port that 0 took are
+    /// still shown
+    #[arg(long, short, help_heading = "Output")]
+    pub(super) quiet: bool,
+
+    /// Print the completions for a shell: bash, zsh or fish
+    #[arg(long, value_name = "SHELL", value_parser = ["bash", "zsh", "fish"], hide_possible_values = true)]
+    #[arg(help_heading = "Output")]
+    pub(super) completions: Option<String>,
+
+    /// Print the man page
+    #[arg(long, help_heading = "Output")]
+    pub(super) man: bool,
+
+    /// Print this help
+    #[arg(long, short, action = ArgAction::Help, help_heading = "Output")]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(long, short = 'V', action = ArgAction::Version, help_heading = "Output")]
+    version: Option<bool>,
+}
 
 /// What comes after the options: in the help, and as sections of the man page. The lines are broken as they are shown.
 pub(super) const NOTES: [(&str, &str); 5] = [
@@ -131,63 +192,22 @@ pub(super) const MEANT: [(&str, &[&str]); 6] = [
     ("transcript", &["--verbose", "-v"]),
 ];
 
-/// All options, as they are parsed and helped with.
-pub(super) fn command() -> Command {
-    let notes = NOTES.map(|(title, text)| format!("{title}:\n{text}\n")).join("\n");
-    let mut command = Command::new("tcpserver")
-        .about(SUMMARY)
-        .version(env!("CARGO_PKG_VERSION"))
-        .term_width(80)
-        .args_override_self(true)
-        .disable_help_flag(true)
-        .disable_version_flag(true)
-        .override_usage("tcpserver [OPTIONS]")
-        .after_help(notes);
-    for (heading, entries) in GROUPS {
-        command = command.next_help_heading(heading).args(entries.iter().map(arg));
-    }
-    command
-        .mut_arg("send", |arg| arg.action(ArgAction::Append))
-        .mut_arg("check", |arg| arg.action(ArgAction::Append))
-        .mut_arg("framing", |arg| arg.value_parser(|text: &str| text.parse::<Framing>()))
-        .mut_arg("record", |arg| arg.value_parser(values::upstream))
-        .mut_arg("count", |arg| arg.value_parser(values::count))
-        .mut_arg("cut", |arg| arg.value_parser(values::cut))
-        .mut_arg("delay", |arg| arg.value_parser(values::time))
-        .mut_arg("pieces", |arg| arg.value_parser(values::pieces))
-        .mut_arg("throttle", |arg| arg.value_parser(values::rate))
-        .mut_arg("lang", |arg| arg.value_parser(["ja", "en"]))
-        .mut_arg("completions", |arg| arg.value_parser(["bash", "zsh", "fish"]))
-        .mut_arg("quiet", |arg| arg.short('q'))
-        .mut_arg("help", |arg| arg.short('h').action(ArgAction::Help))
-        .mut_arg("version", |arg| arg.short('V').action(ArgAction::Version))
-}
-
-/// The same options with what completions can offer for their values, and with short help.
-pub(super) fn command_for_completions() -> Command {
-    let short = |arg: Arg| {
+/// The options with short help, and with what completions can offer for values.
+pub(super) fn command_for_completions() -> clap::Command {
+    let short = |arg: clap::Arg| {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let end = [". ", "; ", ": ", "\n", " ["].iter().filter_map(|stop| help.find(stop)).min();
         arg.help(help[..end.unwrap_or(help.len())].to_owned())
     };
     let rules = ["auto", "http", "head", "read-once", "eof", "nothing"];
-    command().mut_args(short).mut_arg("framing", |arg| arg.value_parser(rules))
+    Arguments::command().mut_args(short).mut_arg("framing", |arg| arg.value_parser(rules))
 }
 
-/// A text made from the help, with `{n}` in it.
+/// A text made from the help, with `{n}` in it: clap would break the line there.
 pub(super) fn shown(text: &str) -> String {
-    text.replace(PLACE, "{n}")
+    text.replace("⟨n⟩", "{n}")
 }
 
-fn arg((name, value, help): &Entry) -> Arg {
-    let arg = Arg::new(*name).long(*name).help(*help);
-    if value.is_empty() {
-        return arg.action(ArgAction::SetTrue);
-    }
-    // A value may look like an option: `--count -1` says that `-1` is no number of exchanges.
-    let arg = arg.value_name(*value).allow_hyphen_values(true).hide_possible_values(true);
-    match *value {
-        "FILE" => arg.value_parser(value_parser!(PathBuf)).value_hint(ValueHint::FilePath),
-        _ => arg,
-    }
+fn after_help() -> String {
+    NOTES.map(|(title, text)| format!("{title}:\n{text}\n")).join("\n")
 }

@@ -1,20 +1,19 @@
-//! What the options ask for together.
+//! What the options ask for together: a sink, a source, settings; or something that needs no server.
 
 use std::env;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ArgMatches;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
-use super::arguments;
-use super::check;
+use super::arguments::{Arguments, shown};
 use super::console::{Lang, Talk, complain};
-use super::manual;
 use super::stdin::{Stdin, Stdout};
-use super::usage_error;
+use super::{check, manual, usage_error};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 use crate::response::ending::Ending;
@@ -33,19 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The options of one run.
 #[derive(Debug)]
-pub struct Options {
-    matches: ArgMatches,
-    ending: Option<Ending>,
-    /// How many exchanges are served; `None` is for ever.
-    exchanges: Option<u64>,
-}
-
-/// A file, or standard input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Input {
-    Stdin,
-    File(PathBuf),
-}
+pub struct Options(pub(super) Arguments);
 
 impl Options {
     /// Reads the arguments of this process. What needs no server is done here: help, checks, wrong usage.
@@ -54,62 +41,51 @@ impl Options {
     ///
     /// The exit code of a program that has nothing to serve.
     pub fn parse() -> Result<Self, ExitCode> {
-        let mut command = arguments::command();
-        let matches =
-            command.try_get_matches_from_mut(env::args_os()).map_err(|error| {
-                match error.kind() {
-                    ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                        print(&arguments::shown(&error.to_string()))
-                    }
-                    _ => wrong_usage(&usage_error::one_line(&error, &command)),
-                }
-            })?;
-        let document = match matches.get_one::<String>("completions") {
-            Some(shell) => Some(manual::completions(shell)),
-            None => matches.get_flag("man").then(manual::man),
-        };
-        if let Some(document) = document {
-            return Err(print(&document.expect("memory can be written to, and holds text")));
+        let mut command = Arguments::command();
+        let parsed = command
+            .try_get_matches_from_mut(env::args_os())
+            .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
+        let (arguments, matches) = parsed.map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(&shown(&error.to_string())),
+            _ => wrong_usage(&usage_error::one_line(&error, &command)),
+        })?;
+        if let Some(shell) = &arguments.completions {
+            return Err(print(&manual::completions(shell)));
+        } else if arguments.man {
+            return Err(print(&manual::man()));
         }
-        let options = Self::of(matches).map_err(|reason| wrong_usage(&reason))?;
-        let files = options.inputs("check");
-        if files.is_empty() { Ok(options) } else { Err(check::check(&files, options.talk())) }
-    }
-
-    fn of(matches: ArgMatches) -> Result<Self, String> {
-        let exchanges = exchanges(&matches)?;
-        let ending = ending(&matches)?;
-        let options = Options { matches, ending, exchanges };
-        if options.is_given("check") {
-            let is_other = |id: &clap::Id| !["check", "quiet"].contains(&id.as_str());
-            if options.matches.ids().any(|id| is_other(id) && options.is_given(id.as_str())) {
-                return Err("--check serves nothing: only --quiet may stand beside it".into());
-            }
-        }
-        if options.is_given("record")
-            && !matches!(options.inputs("send")[..], [] | [Input::File(_)])
+        let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let mut others = command.get_arguments().map(|arg| arg.get_id().as_str());
+        if !arguments.check.is_empty()
+            && others.any(|id| is_given(id) && id != "check" && id != "quiet")
         {
-            return Err(
-                "--record writes the response to one file: give --send FILE once, and not -".into(),
-            );
+            return Err(wrong_usage("--check serves nothing: only --quiet may stand beside it"));
+        } else if !arguments.check.is_empty() {
+            return Err(check::check(&arguments.check, arguments.quiet));
         }
-        Ok(options)
+        let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_dash);
+        if arguments.record.is_some() && !sends_one_file {
+            let reason =
+                "--record writes the response to one file: give --send FILE once, and not -";
+            return Err(wrong_usage(reason));
+        }
+        Ok(Options(arguments))
     }
 
     /// Where to listen, if an option says so.
     pub fn address(&self) -> Option<&str> {
-        self.matches.get_one::<String>("listen").map(String::as_str)
+        self.0.listen.as_deref()
     }
 
     /// Where a request ends.
     pub fn framing(&self) -> Framing {
-        self.matches.get_one("framing").cloned().unwrap_or_default()
+        self.0.framing.clone().unwrap_or_default()
     }
 
     /// Where requests go, if an option says so.
     pub fn sink(&self) -> Option<Box<dyn RequestSink>> {
-        let path = self.matches.get_one::<PathBuf>("recv")?;
-        Some(if self.uses_stdout() {
+        let path = self.0.recv.as_ref()?;
+        Some(if is_dash(path) {
             Box::new(WriterSink::new(Stdout))
         } else if NumberedFileSink::has_place(path) {
             Box::new(NumberedFileSink::new(path))
@@ -118,44 +94,35 @@ impl Options {
         })
     }
 
-    /// Where responses come from, if an option says so. `default` is the file to which responses are recorded if there is no
-    /// other.
+    /// Where responses come from, if an option says so. `default` is the file for recorded responses if `--send` names none.
     pub fn source(&self, default: &str) -> Option<Box<dyn ResponseSource>> {
-        let files = self.inputs("send");
-        if let Some(upstream) = self.matches.get_one::<String>("record") {
-            let file = match files.first() {
-                Some(Input::File(file)) => file.clone(),
-                _ => default.into(),
-            };
-            return Some(Box::new(Proxy::to(upstream).record(file).timeout(PATIENCE)));
-        }
-        match &files[..] {
-            [] => None,
-            [Input::File(file)] => Some(Box::new(FileSource::new(file))),
-            _ => Some(Box::new(self.in_order(files))),
+        match (&self.0.record, &self.0.send[..]) {
+            (Some(upstream), files) => {
+                let file = files.first().map_or(Path::new(default), PathBuf::as_path);
+                Some(Box::new(Proxy::to(upstream).record(file).timeout(PATIENCE)))
+            }
+            (None, []) => None,
+            (None, [file]) if !is_dash(file) => Some(Box::new(FileSource::new(file))),
+            (None, files) => Some(Box::new(self.in_order(files.to_vec()))),
         }
     }
 
     /// The k-th file for the k-th exchange; the last one repeats.
-    fn in_order(&self, files: Vec<Input>) -> impl FnMut(&Request) -> Response + Send + use<> {
-        let stdin = Stdin::new(&files, self.exchanges);
+    fn in_order(&self, files: Vec<PathBuf>) -> impl FnMut(&Request) -> Response + Send + use<> {
+        let stdin_uses = files.iter().filter(|file| is_dash(file)).count();
+        let last_repeats = self.exchanges().is_none_or(|exchanges| exchanges > files.len() as u64);
+        let stdin = Stdin::new(stdin_uses > 1 || files.last().is_some_and(is_dash) && last_repeats);
         move |request| {
             let number = usize::try_from(request.client().exchange()).unwrap_or(usize::MAX);
-            match &files[number.min(files.len()) - 1] {
-                Input::File(file) => Response::file(file),
-                Input::Stdin => stdin.response(),
-            }
+            let file = &files[number.min(files.len()) - 1];
+            if is_dash(file) { stdin.response() } else { Response::file(file) }
         }
     }
 
     /// A source with the faults that the options ask for on top.
     pub fn with_faults(&self, source: Box<dyn ResponseSource>) -> impl ResponseSource + use<> {
-        let one = |id: &str| self.matches.get_one::<Duration>(id).copied();
-        let delay = one("delay");
-        let pieces = self.matches.get_one::<(usize, Duration)>("pieces").copied();
-        let rate = self.matches.get_one::<u64>("throttle").copied();
-        let ending = self.ending.clone();
-        let cut = self.matches.get_one::<(u64, Ending)>("cut").cloned();
+        let Arguments { delay, pieces, throttle, .. } = self.0;
+        let (ending, cut) = (self.ending(), self.0.cut.clone());
         source.map_response(move |mut response| {
             if let Some(delay) = delay {
                 response = response.delay(delay);
@@ -163,24 +130,32 @@ impl Options {
             if let Some((size, pause)) = pieces {
                 response = response.in_pieces(size, pause);
             }
-            if let Some(rate) = rate {
+            if let Some(rate) = throttle {
                 response = response.throttle(rate);
             }
-            if let Some(ending) = &ending {
-                response = response.ending(ending.clone());
+            match (&cut, &ending) {
+                (Some((bytes, ending)), _) => response.cut(*bytes, ending.clone()),
+                (None, Some(ending)) => response.ending(ending.clone()),
+                (None, None) => response,
             }
-            if let Some((bytes, ending)) = &cut {
-                response = response.cut(*bytes, ending.clone());
-            }
-            response
         })
     }
 
-    /// How long a client may keep an exchange waiting; `None` where a response is followed by waiting for it.
+    /// How a response ends, if an option other than `--cut` says so.
+    fn ending(&self) -> Option<Ending> {
+        let endings = [
+            (self.0.hold, Ending::Hold),
+            (self.0.reset, Ending::Reset),
+            (self.0.keep_alive, Ending::KeepAlive),
+            (self.0.keep_open, Ending::KeepOpen),
+        ];
+        endings.into_iter().find(|(is_given, _)| *is_given).map(|(_, ending)| ending)
+    }
+
+    /// How long a client may keep an exchange waiting; `None` where a response is followed by waiting for the client.
     pub fn timeout(&self) -> Option<Duration> {
-        let cut = self.matches.get_one::<(u64, Ending)>("cut").map(|(_, ending)| ending);
-        let waits = |ending: &Ending| matches!(ending, Ending::Hold | Ending::HalfClose);
-        let waits = cut.into_iter().chain(&self.ending).any(waits);
+        let ending = self.0.cut.as_ref().map(|(_, ending)| ending.clone()).or(self.ending());
+        let waits = matches!(ending, Some(Ending::Hold | Ending::HalfClose));
         (!waits).then_some(PATIENCE)
     }
 
@@ -191,89 +166,42 @@ impl Options {
 
     /// How many bytes of a request are kept in memory: all of them where it is forwarded.
     pub fn retain(&self) -> usize {
-        if self.is_given("record") { usize::MAX } else { 1 << 20 }
+        if self.0.record.is_some() { usize::MAX } else { 1 << 20 }
     }
 
     /// Whether a single exchange is served.
     pub fn serves_one(&self) -> bool {
-        self.exchanges == Some(1)
+        self.exchanges() == Some(1)
     }
 
     /// When serving is over.
     pub(super) fn stop(&self) -> Stop {
-        self.exchanges.map_or_else(Stop::new, Stop::after)
+        self.exchanges().map_or_else(Stop::new, Stop::after)
     }
 
-    /// The response files, to be checked before they are served; the default one if no option names one.
-    pub(super) fn response_files(&self, default: &str) -> Vec<Input> {
-        match self.inputs("send") {
-            _ if self.is_given("record") => Vec::new(),
-            files if files.is_empty() => vec![Input::File(default.into())],
-            files => files,
-        }
+    /// How many exchanges are served; `None` is for ever.
+    fn exchanges(&self) -> Option<u64> {
+        (!self.0.forever).then_some(self.0.count.unwrap_or(1))
     }
 
     pub(super) fn lang(&self) -> Lang {
-        if self.matches.get_one::<String>("lang").is_some_and(|lang| lang == "en") {
-            Lang::En
-        } else {
-            Lang::Ja
-        }
+        if self.0.lang.as_deref() == Some("en") { Lang::En } else { Lang::Ja }
     }
 
     pub(super) fn talk(&self) -> Talk {
-        if self.is_given("quiet") { Talk::Quiet } else { Talk::Normal }
+        if self.0.quiet { Talk::Quiet } else { Talk::Normal }
     }
 
     /// Whether requests go to stdout.
     pub(super) fn uses_stdout(&self) -> bool {
-        self.matches.get_one::<PathBuf>("recv").is_some_and(|path| path.as_os_str() == "-")
-    }
-
-    /// Whether an option was given on the command line.
-    pub(super) fn is_given(&self, id: &str) -> bool {
-        self.matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
-    }
-
-    fn inputs(&self, id: &str) -> Vec<Input> {
-        let paths = self.matches.get_many::<PathBuf>(id).unwrap_or_default();
-        let input = |path: &PathBuf| {
-            if path.as_os_str() == "-" { Input::Stdin } else { Input::File(path.clone()) }
-        };
-        paths.map(input).collect()
+        self.0.recv.as_ref().is_some_and(is_dash)
     }
 }
 
-fn exchanges(matches: &ArgMatches) -> Result<Option<u64>, String> {
-    let count = matches.get_one::<u64>("count").copied();
-    let kept = ["keep-alive", "keep-open"].into_iter().find(|id| matches.get_flag(id));
-    match (count, matches.get_flag("forever"), kept) {
-        (Some(_), true, _) => Err("--count N and --forever contradict each other: give one".into()),
-        (None, true, _) => Ok(None),
-        (None, false, Some(kept)) => Err(format!(
-            "--{kept} needs --count N or --forever: no request follows a single exchange"
-        )),
-        (count, false, _) => Ok(count.or(Some(1))),
-    }
-}
-
-/// How a response ends, if an option other than `--cut` says so.
-fn ending(matches: &ArgMatches) -> Result<Option<Ending>, String> {
-    let endings = [
-        ("hold", Ending::Hold),
-        ("reset", Ending::Reset),
-        ("keep-alive", Ending::KeepAlive),
-        ("keep-open", Ending::KeepOpen),
-    ];
-    let mut given: Vec<_> = endings.into_iter().filter(|(id, _)| matches.get_flag(id)).collect();
-    if given.len() + usize::from(matches.contains_id("cut")) > 1 {
-        return Err(
-            "--cut, --hold, --reset, --keep-alive and --keep-open each say how a response \
-                    ends: give one (there are --cut N:hold and --cut N:reset)"
-                .into(),
-        );
-    }
-    Ok(given.pop().map(|(_, ending)| ending))
+/// Whether a file name stands for standard input or output.
+#[allow(clippy::ptr_arg)] // what iterators over the options give
+pub(super) fn is_dash(path: &PathBuf) -> bool {
+    path.as_os_str() == "-"
 }
 
 fn wrong_usage(reason: &str) -> ExitCode {

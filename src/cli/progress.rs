@@ -12,6 +12,9 @@ use crate::serving::event::Event;
 /// Transfers that take longer are shown.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+const RECEIVING: &str = "receiving";
+const SENDING: &str = "sending";
+
 /// How often the line is written anew.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -23,17 +26,11 @@ pub(super) struct Progress {
 
 #[derive(Debug, Clone, Copy)]
 struct Transfer {
-    direction: Direction,
+    doing: &'static str,
     since: Instant,
     bytes: u64,
     /// How many there will be, where that is known.
     total: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Receiving,
-    Sending,
 }
 
 impl Progress {
@@ -59,13 +56,12 @@ impl Progress {
 
     pub(super) fn record(&self, event: &Event<'_>) {
         let mut transfers = lock(&self.transfers);
-        let begun =
-            |direction, total| Transfer { direction, since: Instant::now(), bytes: 0, total };
-        let (client, direction, bytes) = match *event {
-            Event::Received { client, bytes } => (client, Direction::Receiving, bytes),
-            Event::Sent { client, bytes } => (client, Direction::Sending, bytes),
+        let new = |doing, total| Transfer { doing, since: Instant::now(), bytes: 0, total };
+        let (client, doing, bytes) = match *event {
+            Event::Received { client, bytes } => (client, RECEIVING, bytes),
+            Event::Sent { client, bytes } => (client, SENDING, bytes),
             Event::Responding { client, offered } => {
-                transfers.insert(client.connection(), begun(Direction::Sending, offered));
+                transfers.insert(client.connection(), new(SENDING, offered));
                 return;
             }
             Event::Silent { client, .. }
@@ -80,10 +76,9 @@ impl Progress {
             }
             _ => return,
         };
-        let transfer =
-            transfers.entry(client.connection()).or_insert_with(|| begun(direction, None));
+        let transfer = transfers.entry(client.connection()).or_insert_with(|| new(doing, None));
         // What a client sends while it is being answered is no transfer of its own.
-        if transfer.direction == direction {
+        if transfer.doing == doing {
             transfer.bytes += bytes.len() as u64;
         }
     }
@@ -92,23 +87,16 @@ impl Progress {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)] // for the eye
     fn line(&self) -> Option<String> {
         let transfers = lock(&self.transfers);
-        let long = transfers.values().filter(|transfer| transfer.since.elapsed() > PATIENCE);
-        let long: Vec<_> = long.collect();
-        let Transfer { direction, since, bytes, total } = match long[..] {
-            [] => return None,
-            [transfer] => *transfer,
-            _ => {
-                let bytes = long.iter().map(|transfer| transfer.bytes).sum();
-                return Some(format!("{} transfers, {}", long.len(), size(bytes)));
-            }
-        };
+        let mut long = transfers.values().filter(|transfer| transfer.since.elapsed() > PATIENCE);
+        let Transfer { doing, since, bytes, total } = *long.next()?;
+        let others = long.count();
+        let others = if others == 0 { String::new() } else { format!(", and {others} more") };
         let of_total = total.filter(|&total| total > 0).map_or(String::new(), |total| {
             let percent = u128::from(bytes) * 100 / u128::from(total);
             format!(" of {} ({percent} %)", size(total))
         });
         let rate = size((bytes as f64 / since.elapsed().as_secs_f64()) as u64);
-        let doing = if direction == Direction::Sending { "sending" } else { "receiving" };
-        Some(format!("{doing} {}{of_total}, {rate}/s", size(bytes)))
+        Some(format!("{doing} {}{of_total}, {rate}/s{others}", size(bytes)))
     }
 }
 

@@ -1,6 +1,5 @@
 //! One run of the program: its lines, its notes on exchanges, its observers, and its exit code.
 
-use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::journal::exchange::Exchange;
 use crate::server::tcp_server::TcpServer;
 use crate::serving::event::Event;
 use crate::serving::stop::Stop;
-use crate::serving::transcript::Transcript;
+use crate::serving::transcript::{Transcript, is_terminal};
 
 /// One run of the program.
 pub struct Session {
@@ -50,7 +49,12 @@ impl Session {
         if port.is_some_and(|(_, port)| port.parse() == Ok(0)) {
             self.console.complain(&format!("listening on {}", server.local_addr()));
         }
-        check::note(&options.response_files(default_file), &self.console);
+        let (arguments, default) = (&options.0, [default_file.into()]);
+        // With --record the file is written, not sent.
+        if arguments.record.is_none() {
+            let files = if arguments.send.is_empty() { &default[..] } else { &arguments.send };
+            check::note(files, &self.console);
+        }
         self.console.say(Line::Waiting);
     }
 
@@ -60,7 +64,7 @@ impl Session {
         let mut transcript = transcript(options);
         let shows_progress = transcript.is_none()
             && options.talk() == Talk::Normal
-            && is_terminal()
+            && is_terminal(&io::stderr())
             && !(options.uses_stdout() && io::stdout().is_terminal());
         let progress = shows_progress.then(|| Progress::shown_on(&self.console));
         let console = Arc::clone(&self.console);
@@ -136,22 +140,13 @@ fn note_exchange(exchange: &Exchange, note: impl Fn(&str)) {
 }
 
 fn transcript(options: &Options) -> Option<Transcript> {
-    let is_hex = options.is_given("hex");
-    let mut transcript = (is_hex || options.is_given("transcript")).then(Transcript::new)?;
+    let is_hex = options.0.hex;
+    let mut transcript = (is_hex || options.0.transcript).then(Transcript::for_stderr)?;
     if is_hex {
         transcript = transcript.hex();
     }
     if options.serves_one() {
         transcript = transcript.numbers_from_the_second_on();
     }
-    // See <https://no-color.org>.
-    if is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
-        transcript = transcript.colours();
-    }
     Some(transcript)
-}
-
-/// Whether stderr is a terminal that can do more than print lines.
-fn is_terminal() -> bool {
-    io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }

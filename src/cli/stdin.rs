@@ -3,7 +3,6 @@
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
-use super::options::Input;
 use crate::os::lock::lock;
 use crate::response::steps::Response;
 
@@ -18,11 +17,8 @@ pub(super) struct Stdin {
 type Kept = Option<Arc<[u8]>>;
 
 impl Stdin {
-    /// For these files, the last of which repeats until so many exchanges are over; `None` is for ever.
-    pub(super) fn new(files: &[Input], exchanges: Option<u64>) -> Self {
-        let uses = files.iter().filter(|file| **file == Input::Stdin).count();
-        let last_repeats = exchanges.is_none_or(|exchanges| exchanges > files.len() as u64);
-        let is_kept = uses > 1 || files.last() == Some(&Input::Stdin) && last_repeats;
+    /// Whether it is kept, because it may be needed again.
+    pub(super) fn new(is_kept: bool) -> Self {
         Stdin { kept: is_kept.then(Arc::default), at: 0 }
     }
 

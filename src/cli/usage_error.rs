@@ -43,6 +43,15 @@ pub(super) fn one_line(error: &Error, command: &Command) -> String {
         ErrorKind::ValueValidation => {
             format!("{name}: {}", error.source().map(ToString::to_string).unwrap_or_default())
         }
+        ErrorKind::ArgumentConflict => {
+            let other = context(ContextKind::PriorArg).replace(['<', '>'], "");
+            format!("{option} and {other} exclude each other: give one")
+        }
+        // The one thing that is required: by --keep-alive and --keep-open.
+        ErrorKind::MissingRequiredArgument => {
+            "a connection is kept only with --count N or --forever: no request follows a single exchange"
+                .into()
+        }
         ErrorKind::TooManyValues => format!("{name} takes no value, and `{value}` is one"),
         ErrorKind::InvalidUtf8 => "the value of an option is not UTF-8".into(),
         _ => error.to_string().lines().next().unwrap_or_default().replace("error: ", ""),

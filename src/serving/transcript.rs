@@ -1,8 +1,9 @@
 //! Both directions of each connection as lines of text, made from the events of a server.
 
 use std::collections::HashMap;
+use std::env;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::time::Instant;
 
 use super::event::Event;
@@ -34,7 +35,7 @@ use crate::response::ending::Ending;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let peer = Peer::builder()
 ///     .source("pong")
-///     .on_event(Transcript::new().write_to(std::io::stderr()))
+///     .on_event(Transcript::for_stderr().write_to(std::io::stderr()))
 ///     .spawn()?;
 /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
 /// # client.write_all(b"ping")?;
@@ -118,6 +119,14 @@ impl Transcript {
             numbers: Numbers::Always,
             connections: HashMap::new(),
         }
+    }
+
+    /// A transcript for stderr: in colours if that is a terminal, unless the environment variable `NO_COLOR` is set
+    /// (<https://no-color.org>) or `TERM` is `dumb`.
+    pub fn for_stderr() -> Self {
+        let is_unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let transcript = Self::new();
+        if is_terminal(&io::stderr()) && !is_unwanted { transcript.colours() } else { transcript }
     }
 
     /// Shows bytes in hexadecimal, 16 to a line, with their offset in their direction.
@@ -234,6 +243,11 @@ impl Default for Transcript {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether this is a terminal that can do more than print lines.
+pub(crate) fn is_terminal(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 fn our_end(ending: &Ending) -> &'static str {

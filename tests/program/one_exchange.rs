@@ -340,30 +340,25 @@ fn wrong_values_are_told_with_right_ones() {
 
 #[test]
 fn options_that_contradict_each_other_are_wrong_usage() {
-    let one_ending = "--cut, --hold, --reset, --keep-alive and --keep-open each say how a response ends: \
-                      give one (there are --cut N:hold and --cut N:reset)";
+    let none_is_kept = "a connection is kept only with --count N or --forever: no request follows a single exchange";
+    let exclude =
+        |one: &str, other: &str| format!("{one} and {other} exclude each other: give one");
     let one_file = "--record writes the response to one file: give --send FILE once, and not -";
     let only_quiet = "--check serves nothing: only --quiet may stand beside it";
     for (arguments, reason) in [
-        (
-            &["--keep-alive"][..],
-            "--keep-alive needs --count N or --forever: no request follows a single exchange",
-        ),
-        (
-            &["--keep-open"],
-            "--keep-open needs --count N or --forever: no request follows a single exchange",
-        ),
-        (&["--forever", "--keep-open", "--keep-alive"], one_ending),
-        (&["--forever", "--count", "2"], "--count N and --forever contradict each other: give one"),
-        (&["--hold", "--reset"], one_ending),
-        (&["--cut", "1", "--reset"], one_ending),
-        (&["--forever", "--keep-alive", "--cut", "1"], one_ending),
-        (&["--record", "a:1", "--send", "a", "--send", "b"], one_file),
-        (&["--record", "a:1", "--send", "-"], one_file),
-        (&["--check", "a", "--forever"], only_quiet),
-        (&["--check", "a", "--listen", "localhost:0"], only_quiet),
+        (&["--keep-alive"][..], none_is_kept.to_owned()),
+        (&["--keep-open"], none_is_kept.to_owned()),
+        (&["--forever", "--count", "2"], exclude("--forever", "--count N")),
+        (&["--hold", "--reset"], exclude("--hold", "--reset")),
+        (&["--cut", "1", "--reset"], exclude("--cut N[:ENDING]", "--reset")),
+        (&["--forever", "--keep-alive", "--cut", "1"], exclude("--keep-alive", "--cut N[:ENDING]")),
+        (&["--forever", "--keep-open", "--keep-alive"], exclude("--keep-open", "--keep-alive")),
+        (&["--record", "a:1", "--send", "a", "--send", "b"], one_file.to_owned()),
+        (&["--record", "a:1", "--send", "-"], one_file.to_owned()),
+        (&["--check", "a", "--forever"], only_quiet.to_owned()),
+        (&["--check", "a", "--listen", "localhost:0"], only_quiet.to_owned()),
     ] {
-        assert_wrong_usage(arguments, reason);
+        assert_wrong_usage(arguments, &reason);
     }
 }
 
