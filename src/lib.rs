@@ -215,3 +215,12 @@ pub use source::per_connection::PerConnection;
 pub use source::proxy::Proxy;
 pub use source::response_source::{MapResponse, ResponseSource};
 pub use source::sequence::Sequence;
+
+// Threads share a peer, and errors travel: the compiler holds that.
+const _: () = {
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<Peer>();
+    is_shared::<TcpServer>();
+    is_shared::<Error>();
+    is_shared::<Exchange>();
+};

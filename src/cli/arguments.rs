@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, ValueHint::FilePath};
 
+use super::console::Lang;
 use super::values;
 use crate::framing::rule::Framing;
 use crate::response::ending::Ending;
@@ -123,8 +124,8 @@ pub(super) struct Arguments {
     pub(super) hex: bool,
 
     /// The language of the lines on stdout: ja or en [default: ja]
-    #[arg(long, value_parser = ["ja", "en"], hide_possible_values = true, help_heading = "Output")]
-    pub(super) lang: Option<String>,
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = "Output")]
+    pub(super) lang: Option<Lang>,
 
     /// No lines on stdout, and no notes and no progress on stderr. Errors, a transcript and the port that 0 took are
     /// still shown
@@ -132,8 +133,8 @@ pub(super) struct Arguments {
     pub(super) quiet: bool,
 
     /// Print the completions for a shell: bash, zsh or fish
-    #[arg(long, value_name = "SHELL", value_parser = ["bash", "zsh", "fish"], hide_possible_values = true)]
-    #[arg(help_heading = "Output")]
+    #[arg(long, value_name = "SHELL", value_parser = ["bash", "zsh", "fish"])]
+    #[arg(hide_possible_values = true, help_heading = "Output")]
     pub(super) completions: Option<String>,
 
     /// Print the man page

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::console::{Console, complain, one_line};
-use super::options::{is_dash, print};
+use super::console::{Console, complain, one_line, print};
+use super::stdin::is_dash;
 use crate::http1::check::check as problems_of;
 use crate::http1::finding::{Finding, FindingKind};
 

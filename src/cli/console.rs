@@ -3,21 +3,19 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Mutex;
+
+use clap::ValueEnum;
 
 use crate::os::lock::lock;
 
-#[derive(Debug, Clone, Copy)]
+/// The language of the lines.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(super) enum Lang {
+    #[default]
     Ja,
     En,
-}
-
-/// How much is printed in addition to errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Talk {
-    Normal,
-    Quiet,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -30,7 +28,7 @@ pub(super) enum Line {
 
 pub(super) struct Console {
     lang: Lang,
-    talk: Talk,
+    is_quiet: bool,
     screen: Mutex<Screen>,
 }
 
@@ -44,10 +42,10 @@ struct Screen {
 }
 
 impl Console {
-    pub(super) fn new(lang: Lang, talk: Talk, lines: Box<dyn Write + Send>) -> Self {
-        let lines = Some(lines).filter(|_| talk == Talk::Normal);
+    pub(super) fn new(lang: Lang, is_quiet: bool, lines: Box<dyn Write + Send>) -> Self {
+        let lines = Some(lines).filter(|_| !is_quiet);
         let screen = Screen { lines, has_progress: false, error: None };
-        Console { lang, talk, screen: Mutex::new(screen) }
+        Console { lang, is_quiet, screen: Mutex::new(screen) }
     }
 
     /// Prints a line, and flushes it.
@@ -66,7 +64,7 @@ impl Console {
 
     /// One line on stderr that is worth knowing, and no error.
     pub(super) fn note(&self, text: &str) {
-        if self.talk == Talk::Normal {
+        if !self.is_quiet {
             self.complain(text);
         }
     }
@@ -142,6 +140,17 @@ pub(super) fn one_line(text: &str) -> String {
         if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
     }
     line
+}
+
+/// Prints to stdout. A reader that has seen enough is no failure: `tcpserver --help | head`.
+pub(super) fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("failed to write to stdout: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn write_to_stderr(text: &str) {

@@ -1,7 +1,6 @@
 //! What the options ask for together: a sink, a source, settings; or something that needs no server.
 
 use std::env;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,8 +10,8 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::arguments::{Arguments, shown};
-use super::console::{Lang, Talk, complain};
-use super::stdin::{Stdin, Stdout};
+use super::console::{complain, print};
+use super::stdin::{Stdin, Stdout, is_dash};
 use super::{check, manual, usage_error};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
@@ -184,24 +183,10 @@ impl Options {
         (!self.0.forever).then_some(self.0.count.unwrap_or(1))
     }
 
-    pub(super) fn lang(&self) -> Lang {
-        if self.0.lang.as_deref() == Some("en") { Lang::En } else { Lang::Ja }
-    }
-
-    pub(super) fn talk(&self) -> Talk {
-        if self.0.quiet { Talk::Quiet } else { Talk::Normal }
-    }
-
     /// Whether requests go to stdout.
     pub(super) fn uses_stdout(&self) -> bool {
         self.0.recv.as_ref().is_some_and(is_dash)
     }
-}
-
-/// Whether a file name stands for standard input or output.
-#[allow(clippy::ptr_arg)] // what iterators over the options give
-pub(super) fn is_dash(path: &PathBuf) -> bool {
-    path.as_os_str() == "-"
 }
 
 fn wrong_usage(reason: &str) -> ExitCode {
@@ -209,15 +194,4 @@ fn wrong_usage(reason: &str) -> ExitCode {
         "failed to understand the arguments: {reason}; `tcpserver --help` lists all options"
     ));
     ExitCode::from(2)
-}
-
-/// Prints to stdout. A reader that has seen enough is no failure: `tcpserver --help | head`.
-pub(super) fn print(text: &str) -> ExitCode {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("failed to write to stdout: {error}"));
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
 }

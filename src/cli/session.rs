@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::check;
-use super::console::{Console, Line, Talk};
+use super::console::{Console, Line};
 use super::options::Options;
 use super::progress::Progress;
 use super::signals::{self, Signalled};
@@ -28,7 +28,8 @@ impl Session {
     pub fn start(options: &Options) -> Self {
         let lines: Box<dyn Write + Send> =
             if options.uses_stdout() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
-        let console = Arc::new(Console::new(options.lang(), options.talk(), lines));
+        let lang = options.0.lang.unwrap_or_default();
+        let console = Arc::new(Console::new(lang, options.0.quiet, lines));
         let stop = options.stop();
         // A single exchange is ended by the first signal.
         let completes = (!options.serves_one()).then(|| stop.clone());
@@ -63,7 +64,7 @@ impl Session {
         let is_one = options.serves_one();
         let mut transcript = transcript(options);
         let shows_progress = transcript.is_none()
-            && options.talk() == Talk::Normal
+            && !options.0.quiet
             && is_terminal(&io::stderr())
             && !(options.uses_stdout() && io::stdout().is_terminal());
         let progress = shows_progress.then(|| Progress::shown_on(&self.console));

@@ -1,10 +1,16 @@
 //! Standard input as a response, and standard output as a record of requests.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::os::lock::lock;
 use crate::response::steps::Response;
+
+/// Whether a file name stands for standard input or output.
+pub(super) fn is_dash(path: impl AsRef<Path>) -> bool {
+    path.as_ref().as_os_str() == "-"
+}
 
 /// Standard input. What may be needed again is read to its end, and kept.
 #[derive(Clone, Default)]
