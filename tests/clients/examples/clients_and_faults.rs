@@ -71,14 +71,18 @@ fn table(scenes: impl Iterator<Item = Scene>) -> String {
 }
 
 const INTRODUCTION: &str = "\
-# What clients make of it
+# How clients react
 
-Each client asks once, for a body of `hello`, with a patience of a second, and otherwise as it comes. *whole* is status 200
-and the body; **part** is a part of it, taken for a whole answer; otherwise a status and what the client took for the
-body, or how it failed. A number of connections is added where a client tried again; wget was allowed one more. Made by `tests/clients/examples/clients_and_faults.rs`; other versions may do otherwise.
+Each client asks once, for a body of `hello`, with its default settings and a timeout of one second. *whole* means status 200 and
+the body. **part** means that the client took a part of the body for all of it. Other cells show a status and the body that the
+client read, or how it failed. The number of connections is given where a client tried again; wget was allowed to try once more.
+
+The table is written by `tests/clients/examples/clients_and_faults.rs`. Other versions of the clients may differ. After
+`reset_on_accept()` a client sees the reset while it connects, sends or reads, and may report a refused connection, a reset or
+another error.
 ";
 
-/// One fault, and what a client is to do.
+/// One fault, and the request that a client makes.
 struct Scene {
     name: String,
     method: Method,
