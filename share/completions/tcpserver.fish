@@ -1,13 +1,13 @@
-complete -c tcpserver -l listen -d 'Where to listen, as host:port' -r
+complete -c tcpserver -l listen -d 'Where to listen, as host:port' -r -f
 complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are' -r -F
 complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
-complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r
+complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r -f
 complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
-complete -c tcpserver -l count -d 'Serve N exchanges, connections side by side, then end' -r
-complete -c tcpserver -l cut -d 'Send only the first N bytes of the response, then end the connection in this way' -r
-complete -c tcpserver -l delay -d 'Wait before the first byte of the response' -r
-complete -c tcpserver -l pieces -d 'Send the response in pieces of this size, with this pause between two' -r
-complete -c tcpserver -l throttle -d 'Send no more bytes per second than this' -r
+complete -c tcpserver -l count -d 'Serve N exchanges, connections side by side, then end' -r -f
+complete -c tcpserver -l cut -d 'Send only the first N bytes of the response, then end the connection in this way' -r -f
+complete -c tcpserver -l delay -d 'Wait before the first byte of the response' -r -f
+complete -c tcpserver -l pieces -d 'Send the response in pieces of this size, with this pause between two' -r -f
+complete -c tcpserver -l throttle -d 'Send no more bytes per second than this' -r -f
 complete -c tcpserver -l lang -d 'The language of the lines on stdout' -r -f -a "ja\t''
 en\t''"
 complete -c tcpserver -l completions -d 'Print the completions for a shell' -r -f -a "bash\t''

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, CommandFactory, Parser, ValueHint::FilePath};
+use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
 use super::console::Lang;
 use super::values;
@@ -45,12 +45,12 @@ pub(super) struct Arguments {
 
     /// The response, whose bytes are sent as they are. Given several times, exchange k gets the k-th file, and the last
     /// one repeats. - is stdin [default: server_send.txt]
-    #[arg(long, value_name = "FILE", value_hint = FilePath, help_heading = "Files")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) send: Vec<PathBuf>,
 
     /// Where the request's bytes go. A file that exists is emptied. ⟨n⟩ in the name becomes the number of the exchange.
     /// - is stdout; the program's own lines then go to stderr [default: server_recv.txt]
-    #[arg(long, value_name = "FILE", value_hint = FilePath, help_heading = "Files")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) recv: Option<PathBuf>,
 
     /// Forward each request, unchanged, to this server; answer with its response, and write that to the --send file. A
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
 
     /// List every problem of a response file, and at which byte it is, instead of serving. Exit code 1 if there is one.
     /// May be repeated; - is stdin
-    #[arg(long, value_name = "FILE", value_hint = FilePath, help_heading = "Files")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) check: Vec<PathBuf>,
 
     /// Serve N exchanges, connections side by side, then end [default: 1]
@@ -106,11 +106,11 @@ pub(super) struct Arguments {
     pub(super) delay: Option<Duration>,
 
     /// Send the response in pieces of this size, with this pause between two: 1:10ms
-    #[arg(long, value_name = "SIZE:PAUSE", value_parser = values::pieces, help_heading = "Faults and timing")]
+    #[arg(long, value_name = "SIZE:PAUSE", value_parser = values::pieces, allow_hyphen_values = true, help_heading = "Faults and timing")]
     pub(super) pieces: Option<(usize, Duration)>,
 
     /// Send no more bytes per second than this: 64k
-    #[arg(long, value_name = "RATE", value_parser = values::rate, help_heading = "Faults and timing")]
+    #[arg(long, value_name = "RATE", value_parser = values::rate, allow_hyphen_values = true, help_heading = "Faults and timing")]
     pub(super) throttle: Option<u64>,
 
     /// Show both directions on stderr, as they happen: seconds since the connection began, > for what the client sent,
@@ -198,10 +198,19 @@ pub(super) fn command_for_completions() -> clap::Command {
     let short = |arg: clap::Arg| {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let end = [". ", "; ", ": ", "\n", " ["].iter().filter_map(|stop| help.find(stop)).min();
-        arg.help(help[..end.unwrap_or(help.len())].to_owned())
+        let mut arg = arg.help(help[..end.unwrap_or(help.len())].to_owned());
+        // Without a hint, shells offer files for every value.
+        let offers_files = arg.get_value_hint() == ValueHint::FilePath;
+        if !offers_files && arg.get_action().takes_values() && arg.get_possible_values().is_empty()
+        {
+            arg = arg.value_hint(ValueHint::Other);
+        }
+        // In a script for zsh a colon ends the name of a value, and what follows is run as a command.
+        let has_colon = arg.get_value_names().is_some_and(|names| names[0].contains(':'));
+        if has_colon { arg.value_name("VALUE") } else { arg }
     };
     let rules = ["auto", "http", "head", "read-once", "eof", "nothing"];
-    Arguments::command().mut_args(short).mut_arg("framing", |arg| arg.value_parser(rules))
+    Arguments::command().mut_arg("framing", |arg| arg.value_parser(rules)).mut_args(short)
 }
 
 /// A text made from the help, with `{n}` in it: clap would break the line there.

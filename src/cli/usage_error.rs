@@ -19,7 +19,7 @@ pub(super) fn one_line(error: &Error, command: &Command) -> String {
     let option = argument.replace(['<', '>'], "").replace("...", "");
     let name = option.split(' ').next().unwrap_or_default();
     match error.kind() {
-        ErrorKind::UnknownArgument if !argument.starts_with('-') => format!(
+        ErrorKind::UnknownArgument if argument == "-" || !argument.starts_with('-') => format!(
             "unexpected argument `{argument}` (a response file is given with --send {argument})"
         ),
         ErrorKind::UnknownArgument => {

@@ -28,13 +28,11 @@ impl fmt::Display for Framing {
 
 /// The error for a text that is no framing rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error(
-    "`{0}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
-)]
+#[error("`{0}` is not one of auto, http, head, read-once[:N], until:TEXT, exactly:N, eof, nothing")]
 pub struct ParseFramingError(String);
 
-/// `auto`, `http`, `head`, `read-once` (4096 bytes) or `read-once:BYTES`, `until:TEXT` (with `\r`, `\n`, `\t`, `\0`, `\\` and
-/// `\xHH`), `exactly:BYTES`, `eof`, `nothing`.
+/// `auto`, `http`, `head`, `read-once` (4096 bytes) or `read-once:N`, `until:TEXT` (with `\r`, `\n`, `\t`, `\0`, `\\` and
+/// `\xHH`), `exactly:N`, `eof`, `nothing`.
 impl FromStr for Framing {
     type Err = ParseFramingError;
 

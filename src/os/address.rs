@@ -106,7 +106,7 @@ fn parse_port(text: &str) -> Option<io::Result<u16>> {
 fn not_an_address() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,
-        "an address is `host:port`, as 127.0.0.1:8080 or [::1]:8080",
+        "an address is `host:port`, such as 127.0.0.1:8080 or [::1]:8080",
     )
 }
 

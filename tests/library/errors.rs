@@ -72,7 +72,7 @@ fn what_is_no_address_is_refused_with_an_example() {
         assert_eq!(
             error.report().to_string(),
             format!(
-                "failed to listen on {text}: an address is `host:port`, as 127.0.0.1:8080 or [::1]:8080"
+                "failed to listen on {text}: an address is `host:port`, such as 127.0.0.1:8080 or [::1]:8080"
             )
         );
         assert_eq!(error.io_error().map(io::Error::kind), Some(ErrorKind::InvalidInput), "{text}");

@@ -1,5 +1,6 @@
 //! The man page and the completions in `share/` are what the program prints, and name every option of the help.
 
+use std::collections::HashSet;
 use std::process::Command;
 
 const SHIPPED: [(&str, &[&str], &str); 4] = [
@@ -76,15 +77,28 @@ fn the_help_fits_a_terminal_of_80_columns_and_breaks_no_word() {
     for line in help.lines() {
         assert!(line.chars().count() <= 80 && !line.ends_with(' '), "{line:?}");
     }
-    // The words of the man page, which is not broken into lines, are the words of the help.
-    let words: Vec<_> = help.split_whitespace().collect();
-    for word in
-        "server_send.txt server_recv.txt localhost:8080] read-once[:N] N:half-close".split(' ')
-    {
-        assert!(
-            words.iter().any(|other| other.trim_end_matches(']') == word.trim_end_matches(']')),
-            "{word}"
-        );
+    // The man page is not broken into lines: a word of the help that it does not have was broken.
+    let page = printed(&["--man"]);
+    let roff =
+        [("\\fB", ""), ("\\fI", ""), ("\\fR", ""), ("\\-", "-"), ("\\*(Aq", "'"), ("\\\\", "\\")];
+    let page = roff.iter().fold(page, |page, (escape, text)| page.replace(escape, text));
+    let page: HashSet<_> = page.split_whitespace().collect();
+    let has_title = |line: &&str| line.ends_with(':') || line.starts_with("Usage: ");
+    for word in help.lines().filter(|line| !has_title(line)).flat_map(str::split_whitespace) {
+        assert!(page.contains(word), "{word:?} is not a word of the man page");
+    }
+}
+
+#[test]
+fn zsh_is_given_nothing_to_run_for_a_value_but_what_offers_files_or_words() {
+    let script = printed(&["--completions", "zsh"]);
+    let values: Vec<_> = script.lines().filter(|line| line.contains("=[")).collect();
+    assert_eq!(values.len(), 13, "{values:?}");
+    for line in values {
+        let (_, value) = line.trim_end_matches("' \\").rsplit_once("]:").expect("a value");
+        let (name, action) = value.split_once(':').expect("a name and an action");
+        let is_known = ["", "_files"].contains(&action) || action.starts_with('(');
+        assert!(is_known && !name.contains('['), "{line}");
     }
 }
 
@@ -132,6 +146,24 @@ fn groff_has_nothing_to_say_about_the_man_page() {
 }
 
 #[test]
+#[ignore = "needs groff"]
+fn lists_of_values_keep_their_lines_in_the_man_page() {
+    let output = Command::new("groff")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["-man", "-Tascii", "-P-cbou", "share/man/tcpserver.1"])
+        .output()
+        .expect("groff can be started");
+    let page = String::from_utf8_lossy(&output.stdout);
+    for line in [
+        "http           after head and body",
+        "nothing        at once: the server speaks first",
+        "N:half-close  end the sending side, and keep",
+    ] {
+        assert!(page.lines().any(|shown| shown.trim() == line), "{line:?} in {page}");
+    }
+}
+
+#[test]
 #[ignore = "needs bash"]
 fn bash_completes_options_values_and_files_with_spaces() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -142,7 +174,9 @@ fn bash_completes_options_values_and_files_with_spaces() {
         ("--lang e", "en\n"),
         ("--framing re", "read-once\n"),
         ("--send a", "a page.http\n"),
-        ("--count 1", ""),
+        // What takes no file offers none.
+        ("--count 1", "1\n"),
+        ("--listen a", "a\n"),
     ] {
         let script = format!(
             "source '{completions}'; COMP_WORDS=(tcpserver {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \

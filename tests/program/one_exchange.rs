@@ -295,10 +295,11 @@ fn a_wrong_option_is_answered_with_the_right_one() {
         let reason = format!("unknown option `{wrong}` (did you mean `{right}`?)");
         assert_wrong_usage(arguments, &reason);
     }
-    assert_wrong_usage(
-        &["page.http"],
-        "unexpected argument `page.http` (a response file is given with --send page.http)",
-    );
+    for file in ["page.http", "-"] {
+        let reason =
+            format!("unexpected argument `{file}` (a response file is given with --send {file})");
+        assert_wrong_usage(&[file], &reason);
+    }
 }
 
 #[test]
@@ -307,11 +308,11 @@ fn wrong_values_are_told_with_right_ones() {
         let right = "is not N, N:close, N:reset, N:half-close or N:hold, with a number of bytes such as 1500 or 64k";
         assert_wrong_usage(&["--cut", cut], &format!("--cut: `{cut}` {right}"));
     }
-    for pieces in ["1", "1:", ":1ms", "0:1ms", "1:1", "1:1h"] {
+    for pieces in ["1", "-1:1ms", "1:", ":1ms", "0:1ms", "1:1", "1:1h"] {
         let right = "is not SIZE:PAUSE, such as 1:10ms or 4k:1s";
         assert_wrong_usage(&["--pieces", pieces], &format!("--pieces: `{pieces}` {right}"));
     }
-    for rate in ["0", "fast", "1k/s", "1.5k"] {
+    for rate in ["0", "-1", "fast", "1k/s", "1.5k"] {
         let right = "is not a number of bytes per second, such as 1500, 64k or 10M";
         assert_wrong_usage(&["--throttle", rate], &format!("--throttle: `{rate}` {right}"));
     }
@@ -380,7 +381,7 @@ fn an_unknown_framing_rule_is_wrong_usage() {
         assert_wrong_usage(
             &["--framing", rule],
             &format!(
-                "--framing: `{rule}` is not one of auto, http, head, read-once[:BYTES], until:TEXT, exactly:BYTES, eof, nothing"
+                "--framing: `{rule}` is not one of auto, http, head, read-once[:N], until:TEXT, exactly:N, eof, nothing"
             ),
         );
     }
@@ -407,7 +408,7 @@ fn wrong_usage_stays_one_line_whatever_was_typed() {
 fn an_argument_that_is_not_text_is_wrong_usage() {
     use std::os::unix::ffi::OsStrExt;
     let not_text = std::ffi::OsStr::from_bytes(b"\xff");
-    for option in ["--listen", "--framing", "--lang"] {
+    for option in ["--listen", "--framing", "--lang", "--count"] {
         cargo_bin_cmd!("tcpserver")
             .timeout(PATIENCE)
             .arg(option)
@@ -432,7 +433,7 @@ fn what_is_no_address_is_wrong_usage_found_when_binding() {
             .stdout(format!("{STARTING}{STOPPING}"))
             .stderr(format!(
                 "tcpserver: failed to listen on {addr}: \
-                 an address is `host:port`, as 127.0.0.1:8080 or [::1]:8080\n"
+                 an address is `host:port`, such as 127.0.0.1:8080 or [::1]:8080\n"
             ));
     }
 }
