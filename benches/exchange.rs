@@ -1,7 +1,7 @@
-//! What one exchange costs, beside the same thing written by hand with `std::net`.
+//! The time of one exchange, compared with the same thing hand-written with `std::net`.
 //!
-//! Criterion times each side on its own. The machine may drift in between, so the ratios are measured apart: both sides
-//! in turn, the median of the pairs' ratios printed at the end.
+//! Criterion times each side on its own, and the machine may change in between. So the ratios are measured separately: both
+//! sides in turn, and the median of the pairs' ratios is printed at the end.
 
 #![allow(clippy::print_stdout)] // the ratios
 
@@ -24,12 +24,12 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi\n";
 const LARGE: u64 = 64 << 20;
 const BUFFER: usize = 256 * 1024;
 
-/// One server from its binding to its end, given the client that is to be sent to it.
+/// One server from its bind to its end, with the client that it serves.
 type Exchange<'a> = Box<dyn FnMut(&Client) + 'a>;
 
 struct Case<'a> {
     name: &'static str,
-    /// How many one run moves, if that is what it is about.
+    /// How many bytes one run moves, if that is what it measures.
     bytes: Option<u64>,
     task: Task,
     ours: Exchange<'a>,

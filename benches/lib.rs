@@ -1,10 +1,10 @@
-//! Ratios of two things timed in turn, and loopback addresses to time them on.
+//! Ratios of two things timed in turn, and loopback addresses for them.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
-/// The median of `pairs` ratios, each of `each` runs of one beside as many of the other.
+/// The median of `pairs` ratios, each of `each` runs of one to as many runs of the other.
 pub fn ratio(ours: &mut dyn FnMut(), theirs: &mut dyn FnMut(), pairs: usize, each: usize) -> f64 {
     let time = |run: &mut dyn FnMut()| {
         let start = Instant::now();
@@ -13,7 +13,7 @@ pub fn ratio(ours: &mut dyn FnMut(), theirs: &mut dyn FnMut(), pairs: usize, eac
     };
     let mut ratios: Vec<f64> = (0..pairs)
         .map(|pair| {
-            // Whoever goes first may find the machine in another state.
+            // The one that runs first may find the machine in another state.
             if pair % 2 == 0 {
                 let ours = time(ours);
                 ours / time(theirs)
@@ -27,8 +27,8 @@ pub fn ratio(ours: &mut dyn FnMut(), theirs: &mut dyn FnMut(), pairs: usize, eac
     ratios[pairs / 2]
 }
 
-/// Another loopback address each time, where the system has them. Thousands of connections that wait out their end on one
-/// address make finding it a free port slower than all the rest.
+/// Another loopback address each time, where the system has them. With thousands of connections in `TIME_WAIT` on one address,
+/// the search for a free port would take longer than everything else.
 pub fn next_host() -> Ipv4Addr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     if !cfg!(target_os = "linux") {

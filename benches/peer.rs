@@ -1,7 +1,7 @@
-//! What a peer in the background costs, beside the servers that tests write by hand with `std::net`.
+//! The time of a peer in the background, compared with servers that tests write by hand with `std::net`.
 //!
-//! The *floor* is the least that can be written: an accept loop that serves inline in one background thread, reads to
-//! the empty line, and just closes. Its closing is wrong and it has no deadlines; a peer has both right.
+//! The *floor* is the least that a user would write: an accept loop that serves in one background thread, reads to the empty
+//! line, and just closes. It closes in the wrong way and has no timeouts; a peer does both right.
 
 #![allow(clippy::print_stdout)] // the ratios
 
@@ -26,8 +26,8 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut ratios = Vec::new();
 
-    // Ratios come first: criterion's samples leave as many connections in TIME_WAIT as the kernel keeps, and then each
-    // connection costs something else.
+    // Ratios come first: criterion's samples leave as many connections in `TIME_WAIT` as the kernel keeps, and after that each
+    // connection takes a different time.
     let (pairs, each) = if quick { (1, 1) } else { (101, 50) };
     let start = ratio(&mut peer_once, &mut floor_once, pairs, each);
     ratios.push(format!(
@@ -67,7 +67,7 @@ fn main() {
     }
 }
 
-/// Clients that ask as fast as they can.
+/// Clients that send requests as fast as they can.
 struct Load {
     name: &'static str,
     answer: Response,
@@ -78,7 +78,7 @@ struct Load {
 }
 
 impl Load {
-    /// The line to print in the end.
+    /// The line that is printed at the end.
     fn measure_ratio(&self, clients: usize, quick: bool) -> String {
         let pairs = if quick { 1 } else { 21 };
         let throughput = self
@@ -89,7 +89,7 @@ impl Load {
         )
     }
 
-    /// What criterion says of it.
+    /// The name that criterion prints.
     fn sample(&self, criterion: &mut Criterion, clients: usize, quick: bool) {
         let requests = (clients * self.requests_of_each(clients, quick)) as u64;
         let mut group = criterion.benchmark_group(format!("{}, clients: {clients}", self.name));
@@ -105,7 +105,7 @@ impl Load {
         if quick { 2 } else { self.requests / clients }
     }
 
-    /// Gives `measure` this load on a peer, and on the reference.
+    /// Calls `measure` with this load on a peer, and on the reference.
     fn beside_reference<T>(
         &self,
         clients: usize,
@@ -122,12 +122,12 @@ impl Load {
         measured
     }
 
-    /// The line that says how many requests the slowest of several clients had answered while all of them asked.
+    /// The line that says how many requests the slowest of several clients completed while all of them sent requests.
     fn measure_fairness(&self, clients: usize, millis: u64) -> String {
         let peer = listening(self.answer.clone());
         let floor = Floor::start(self.reference.1);
         let time = Duration::from_millis(millis);
-        // In turn, and the worst of it.
+        // In turn; the worst result counts.
         let rounds = (0..5).map(|_| {
             (slowest_share(peer.addr(), clients, time), slowest_share(floor.addr, clients, time))
         });
@@ -230,7 +230,7 @@ enum Serving {
     ThreadPerConnection,
 }
 
-/// A server as tests write it by hand.
+/// A server as people write it in tests.
 struct Floor {
     addr: SocketAddr,
     stop: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! How long a client takes through every truncation of a response, with a close and with a reset, over one peer.
+//! The time of a client for every truncation of a response, with a close and with a reset, over one peer.
 
 #![allow(clippy::print_stdout)] // the figure
 

@@ -1,5 +1,5 @@
-//! A peer at the other end of a hand-written HTTP client: what the client sent is asserted byte by byte, and it is
-//! given answers that a real server gives on a bad day. In a project of your own each function that `main` calls is
+//! A peer at the other end of a hand-written HTTP client: what the client sends is compared byte by byte, and it gets
+//! answers that a real server gives when something is wrong. In your own project each function that `main` calls is
 //! a `#[test]`.
 //!
 //! ```sh
@@ -32,7 +32,7 @@ fn sends_one_request_with_a_host() {
     request.assert_bytes(&expected);
     assert_eq!(request.target(), Some("/greeting"));
     assert_eq!(request.end(), RequestEnd::Complete);
-    // Dropping the peer would do; `finish` also gives the journal.
+    // A drop of the peer would do; `finish` also returns the journal.
     let journal = peer.finish().expect("no exchange failed");
     assert_eq!(journal.exchanges().count(), 1);
 }
@@ -62,8 +62,8 @@ fn asks_again_when_the_server_is_busy() {
     peer.finish().expect("both answers were fetched");
 }
 
-/// The client under test: one GET on a connection of its own, asked again while the server says 503, three times at
-/// most.
+/// The client under test: one GET on a connection of its own, repeated while the server answers 503, at most three
+/// times.
 fn get(server: SocketAddr, target: &str) -> io::Result<Vec<u8>> {
     for _ in 0..3 {
         let (status, body) = get_once(server, target)?;

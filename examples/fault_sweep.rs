@@ -1,5 +1,5 @@
-//! A sweep: one client against every truncation of two responses, and against all garbage. It must never take a part for a
-//! whole, nor make up an answer.
+//! A sweep: one client with every truncation of two responses, and with all garbage. It must never take a part for the
+//! whole, and never invent an answer.
 //!
 //! ```sh
 //! cargo run --example fault_sweep
@@ -18,7 +18,7 @@ const CHUNKED: &str =
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The client is no good if it refuses these.
+    // The client must accept these, or the test shows nothing.
     let whole = [("http::ok", http::ok("hello")), ("chunked", Response::from(CHUNKED))];
     for (name, response) in whole {
         let truncations =
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How many cases gave the client a body, which has to be the right one, and how many it refused.
+/// How many cases gave the client a body, which must be the right one, and how many it refused.
 fn sweep(cases: impl IntoIterator<Item = Case>) -> Result<(u32, u32), fake_peer::Error> {
     let (mut bodies, mut refused) = (0, 0);
     faults::sweep(cases, |case, peer| match get(peer.addr()) {
@@ -47,9 +47,9 @@ fn sweep(cases: impl IntoIterator<Item = Case>) -> Result<(u32, u32), fake_peer:
     Ok((bodies, refused))
 }
 
-/// The client under test. It asks for the close, so that whatever comes is of the one response.
+/// The client under test. It asks for the close, so that everything that arrives belongs to the one response.
 fn get(peer: SocketAddr) -> io::Result<Vec<u8>> {
-    /// A server that sends more is not believed.
+    /// A response with more bytes than it announced is refused.
     const LIMIT: u64 = 1 << 20;
     let mut stream = TcpStream::connect(peer)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -59,7 +59,7 @@ fn get(peer: SocketAddr) -> io::Result<Vec<u8>> {
     body(&answer).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
-/// The body of a response, if the response is plainly all there.
+/// The body of a response, if the response is complete beyond doubt.
 fn body(answer: &[u8]) -> Result<Vec<u8>, &'static str> {
     let (head, body) = split(answer, b"\r\n\r\n").ok_or("no end of the head")?;
     if head.iter().any(|&byte| byte == 0 || byte >= 0x80) {
@@ -94,7 +94,7 @@ fn body(answer: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
     match (status, length, chunked) {
         (101, ..) => Err("a protocol that nobody asked for"),
-        // Another response is to follow.
+        // Another response follows.
         (100..=199, None, false) => self::body(body),
         (204 | 304, ..) if body.is_empty() => Ok(Vec::new()),
         (100..=199 | 204 | 304, ..) => Err("a body where none can be"),
@@ -121,7 +121,7 @@ fn dechunked(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut body = Vec::new();
     loop {
         let (line, behind) = split(rest, b"\r\n").ok_or("no end of a chunk's size")?;
-        // What an extension says nobody needs to know.
+        // Chunk extensions are ignored.
         let size = line.split(|&byte| byte == b';').next().unwrap_or_default();
         if line.contains(&b'\n') || size.is_empty() || !size.iter().all(u8::is_ascii_hexdigit) {
             return Err("a chunk's size that is none");
@@ -129,7 +129,7 @@ fn dechunked(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
         let size =
             std::str::from_utf8(size).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
         match size.ok_or("a chunk that is too large")? {
-            // No trailers.
+            // Trailers are refused.
             0 if behind == b"\r\n" => return Ok(body),
             0 => return Err("no plain end of the chunks"),
             size => {
@@ -141,13 +141,13 @@ fn dechunked(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// What comes before the first `delimiter`, and what comes behind it.
+/// What is before the first `delimiter`, and what is after it.
 fn split<'b>(bytes: &'b [u8], delimiter: &[u8]) -> Option<(&'b [u8], &'b [u8])> {
     let at = bytes.windows(delimiter.len()).position(|part| part == delimiter)?;
     Some((&bytes[..at], &bytes[at + delimiter.len()..]))
 }
 
-/// Digits only: a sign, which `parse` takes, is none.
+/// Digits only: `parse` also accepts a sign.
 fn decimal(text: &str) -> Option<usize> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

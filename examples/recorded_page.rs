@@ -1,5 +1,5 @@
-//! Records a page from a web server, then replays it: the same bytes, without the server. A second client gets them cut
-//! short, and the record is whole all the same.
+//! Records a page from a web server, then replays it: the same bytes, without the server. A second client gets a response
+//! that breaks off, and the record is still complete.
 //!
 //! ```sh
 //! cargo run --example recorded_page
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use fake_peer::{Ending, FileSource, Peer, Proxy, ResponseSource};
 
-/// What the server says if none is named: chunks, so that a client that re-writes them would be seen.
+/// The response if no server is named: in chunks, so that a changed coding would be seen.
 const PAGE: &str =
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nIt wor\r\n4\r\nks!\n\r\n0\r\n\r\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Without an argument a fake peer plays the server.
+    // Without an argument a fake peer is the server.
     let played = Peer::answer(PAGE);
     let server = std::env::args().nth(1).unwrap_or_else(|| played.addr().to_string());
     let folder = tempfile::tempdir()?;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let proxy = Peer::answer(Proxy::to(&server).record(&file));
     let recorded = get(proxy.addr(), &server)?;
-    // Fails if the server did not answer to the end.
+    // Fails if the server's response was not complete.
     proxy.finish().map_err(|error| error.report().to_string())?;
     println!("recorded {} bytes of {server}:", recorded.len());
     println!("{}", first_line(&recorded));
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(replayed, recorded);
     println!("replayed {} bytes, each of them the same", replayed.len());
 
-    // The server's page, but it breaks off.
+    // The server's page, which breaks off.
     let proxy = Proxy::to(&server).record(&file);
     let broken = Peer::answer(proxy.map_response(|response| response.cut(10, Ending::Close)));
     let cut = get(broken.addr(), &server)?;
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The client: what a server says to one GET, head and all. The proxy forwards its `Host` as it is.
+/// The client: returns the response to one GET, with its head. The proxy forwards its `Host` as it is.
 fn get(server: SocketAddr, host: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;

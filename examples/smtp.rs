@@ -1,4 +1,4 @@
-//! A conversation in which the peer speaks first: it plays an SMTP server for a hand-written client, then prints its
+//! A conversation in which the peer speaks first: it is an SMTP server for a hand-written client, then prints its
 //! journal. Each answer says where the client's next turn ends.
 //!
 //! ```sh
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Response::from("221 bye\r\n"),
     ]);
     let peer = TcpServer::builder()
-        // The first request is over before it begins: the greeting is sent at once.
+        // The first request is complete before it begins: the greeting is sent at once.
         .framing(Framing::nothing())
         .source(conversation)
         .spawn()?
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The client under test. `message` is what goes over the wire: its lines end with CR LF, and a dot at the start of
+/// The client under test. `message` is sent as it is: its lines end with CR LF, and a dot at the start of
 /// a line is doubled.
 fn send_mail(server: SocketAddr, message: &str) -> io::Result<()> {
     let stream = TcpStream::connect(server)?;

@@ -1,12 +1,12 @@
-//! The tutorial's server as a library program: the request's bytes go to `server_recv.txt`, the response is what
-//! `server_send.txt` holds, and four lines tell how it goes.
+//! The tutorial's server written with the library: the request's bytes go to `server_recv.txt`, the response is the content of
+//! `server_send.txt`, and four lines show the progress.
 //!
 //! ```sh
 //! cd study
 //! cargo run --example tutorial                  # listens on localhost:8080
 //! cargo run --example tutorial localhost:8081   # or elsewhere
 //! ```
-// Printing is what it is for; the library prints nothing.
+// This program prints; the library does not.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! The memory of the program `tcpserver` while gigabytes go through it: it stays flat. The bytes themselves are
-//! `program.rs`'s, but arrive whole here too.
+//! The memory of the program `tcpserver` while gigabytes pass through it: it stays flat. The tests of its bytes are in
+//! `tests/program`, but here they must arrive complete, too.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
@@ -12,10 +12,10 @@ use fake_peer_test_support::programs::{
 
 const GIBIBYTE: u64 = 1 << 30;
 
-/// How far the peak may rise above that of the listening, idle program.
+/// How far the peak may rise above that of the idle program.
 const ALLOWED_KIB: u64 = 4 * 1024;
 
-/// No divisor of a buffer's size, so that pieces that change places are noticed.
+/// Not a divisor of a buffer's size, so that exchanged pieces are noticed.
 const BLOCK: usize = 1_000_003;
 
 /// The peak of a running program's resident memory, in KiB.
@@ -43,7 +43,7 @@ fn assert_flat(idle: u64, busy: u64) {
 #[test]
 fn a_response_of_one_gibibyte_takes_no_memory() {
     let folder = Folder::new();
-    // A hole takes no room on the disk.
+    // A sparse file takes no space on the disk.
     File::create(folder.file("server_send.txt"))
         .and_then(|file| file.set_len(GIBIBYTE))
         .expect("a file with a hole can be made");
@@ -53,7 +53,7 @@ fn a_response_of_one_gibibyte_takes_no_memory() {
     let client = program.connect();
     send(&client, b"GET / HTTP/1.1\r\n\r\n");
     assert_eq!(receive_zeros(&client), GIBIBYTE);
-    // The program waits for us to close.
+    // The program waits for the client to close.
     let busy = peak(&program);
     drop(client);
 
@@ -88,7 +88,7 @@ fn assert_upload_is_flat(framing: &str, head: &[u8]) {
         client.write_all(piece).unwrap_or_else(|error| panic!("{left} bytes left: {error}"));
         left -= piece.len() as u64;
     }
-    // The answer is complete, and the program waits for us to close.
+    // The answer is complete, and the program waits for the client to close.
     assert_bytes(&receive_all(&client), RESPONSE, "the answer");
     let busy = peak(&program);
     drop(client);
@@ -118,7 +118,7 @@ fn assert_captured(folder: &Folder, head: &[u8], block: &[u8]) {
     }
 }
 
-/// Bytes that are the same nowhere near.
+/// Bytes that repeat only after a long distance.
 fn block() -> Vec<u8> {
     let mut state = 1_u32;
     std::iter::repeat_with(|| {
@@ -133,7 +133,7 @@ fn first_of(block: &[u8], at_most: u64) -> &[u8] {
     &block[..usize::try_from(at_most).map_or(block.len(), |at_most| at_most.min(block.len()))]
 }
 
-/// How many bytes came, all of them zero, until the peer ended its sending side.
+/// How many bytes arrived, all of them zero, until the peer shut down its sending side.
 #[track_caller]
 fn receive_zeros(mut client: &TcpStream) -> u64 {
     let zeros = vec![0; 1 << 20];

@@ -1,6 +1,6 @@
 //! The common case of `serve_once` starts no thread. Alone in its file: the threads of other tests would count.
 
-// The threads of a process are listed there.
+// Linux lists the threads of a process there.
 #![cfg(target_os = "linux")]
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! What peers take and give back: threads, descriptors, memory. One test, alone in its process, since it counts what
-//! the process has.
+//! What peers use and give back: threads, descriptors, memory. One test, alone in its process, since it counts what
+//! the whole process uses.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -19,7 +19,7 @@ const IDLE_PEERS: u16 = 200;
 /// How much memory an idle peer may take.
 const ALLOWED_KIB_EACH: u64 = 16;
 
-/// How much more memory may be in use after many peers than after some: what allocators keep.
+/// How much more memory may be in use after many peers than after a few: what allocators keep.
 const ALLOWED_KIB_LEFT: u64 = 4 * 1024;
 
 const CONNECTIONS: usize = 2_000;
@@ -48,7 +48,7 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-/// What the process has, apart from memory.
+/// What the process uses, apart from memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     threads: usize,
@@ -57,11 +57,11 @@ struct Held {
 
 fn held() -> Held {
     let entries = |path| fs::read_dir(path).expect("/proc is mounted").count();
-    // Reading the folder takes one descriptor, each time.
+    // Reading the folder itself takes one descriptor.
     Held { threads: entries("/proc/self/task"), descriptors: entries("/proc/self/fd") }
 }
 
-/// A thread that has been joined may be on the list for a moment longer.
+/// A joined thread may stay on the list for a moment.
 #[track_caller]
 fn eventually_held(case: &str, expected: Held) {
     let mut last = held();
@@ -71,7 +71,7 @@ fn eventually_held(case: &str, expected: Held) {
     });
 }
 
-/// Counted page by page: the figure of `/proc/self/status` is put together now and then.
+/// Counted page by page: the figure in `/proc/self/status` is updated only now and then.
 fn resident_kib() -> u64 {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").expect("/proc is mounted");
     rollup
@@ -100,15 +100,15 @@ fn all_others_wait() -> bool {
     states.filter(|&state| state != 'S').count() <= 1
 }
 
-/// An address of its own for each: ports that were just in use are in use for a while longer.
+/// Another address for each: ports that were just used stay in use for a while.
 fn loopback(number: u16) -> SocketAddr {
     let [high, low] = number.to_be_bytes();
     (Ipv4Addr::new(127, 1, high, low), 0).into()
 }
 
-/// The figure: how many KiB they take.
+/// How many KiB they use.
 fn idle_peers_take_a_thread_and_a_descriptor_each() -> u64 {
-    // What the first ones bring with them is not theirs.
+    // What the first peers allocate once is not theirs.
     for number in 0..50 {
         finished(spawned(patient().addr(loopback(number))));
     }

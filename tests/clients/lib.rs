@@ -1,1 +1,1 @@
-//! Nothing: the tests and examples of this package are all that it has.
+//! Empty: this package has only tests and examples.

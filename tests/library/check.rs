@@ -1,4 +1,4 @@
-//! What `http::check` finds in the bytes of a response, and where.
+//! What `http::check` finds in the bytes of a response, and at which byte.
 
 use std::fs;
 use std::io::{self, Cursor, ErrorKind, Read};
@@ -14,7 +14,7 @@ fn check(bytes: &[u8]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-/// Checks that this is found, and nothing else. `^` in the response marks where, and is taken out.
+/// Checks that this problem is found and no other. `^` in the response marks its place, and is removed.
 #[track_caller]
 fn finds(marked: &str, expected: &[FindingKind]) {
     let mut places = Vec::new();
@@ -27,7 +27,7 @@ fn finds(marked: &str, expected: &[FindingKind]) {
     let found: Vec<_> = findings.iter().map(|found| (found.offset(), found.kind())).collect();
     let expected: Vec<_> = places.into_iter().zip(expected.iter().copied()).collect();
     assert_eq!(found, expected, "{marked:?}");
-    // However the reader hands out its bytes.
+    // In whatever pieces the reader returns its bytes.
     let again = http::check(OneByOne(&bytes)).expect("bytes in memory");
     assert_eq!(again, findings, "{marked:?} byte by byte");
     for finding in findings {
@@ -81,13 +81,13 @@ fn an_editor_that_adds_a_line_end_is_found() {
 
 #[test]
 fn an_editor_that_changes_line_ends_is_found() {
-    // What it does to the head alone: the body has no CR.
+    // When only the head was changed: the body has no CR.
     let changed: Vec<u8> = PAGE.iter().copied().filter(|&byte| byte != b'\r').collect();
     assert_eq!(
         check(&changed),
         ["byte 15: a line ends with LF alone, without CR (RFC 9112 section 2.2)"]
     );
-    // CR LF everywhere.
+    // CR LF on every line.
     let with_cr = String::from_utf8(changed).expect("UTF-8").replace('\n', "\r\n");
     assert_eq!(
         check(with_cr.as_bytes()),
@@ -221,7 +221,7 @@ fn a_large_body_is_counted_and_not_kept() {
     assert_eq!(http::check(body(LONG)).expect("in memory"), []);
     let short = http::check(body(LONG - 1)).expect("in memory");
     assert_eq!(short[0].offset(), head.len() as u64 + LONG - 1);
-    // Without end: what is looked at of it has a limit.
+    // An endless response: the check reads a limited part of it.
     let endless = Cursor::new("HTTP/1.1 200 OK\r\nA: ").chain(io::repeat(b'x'));
     let findings = http::check(endless).expect("in memory");
     assert_eq!(findings[0].kind(), FindingKind::NoEmptyLine);

@@ -1,5 +1,5 @@
-//! Protocols of several turns, with clients written by hand: whether the peer speaks first, each turn with a framing of
-//! its own, answers computed from what was asked.
+//! Protocols with several turns, with hand-written clients: peers that speak first, a framing for each turn, and
+//! answers that are computed from the request.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -7,14 +7,14 @@ use std::net::{Shutdown, TcpStream};
 use fake_peer::{Framing, Journal, Peer, Request, RequestEnd, Response, Sequence};
 use fake_peer_test_support::{connect, expect_bytes, finished, patient, read_all, spawned};
 
-/// One turn of a conversation: the client says something, and hears an answer of known length.
+/// One turn of a conversation: the client sends text, and reads an answer of known length.
 #[track_caller]
 fn turn(client: &mut TcpStream, said: &[u8], heard: &[u8]) {
     client.write_all(said).expect("room for a small request");
     expect_bytes(client, heard, &format!("after {}", said.escape_ascii()));
 }
 
-/// The same, a byte at a time: no framing may depend on how the bytes were cut.
+/// The same, one byte at a time: no framing may depend on how the bytes were split.
 #[track_caller]
 fn turn_bytewise(client: &mut TcpStream, said: &[u8], heard: &[u8]) {
     for byte in said {
@@ -47,7 +47,7 @@ fn assert_requests(journal: &Journal, expected: &[&[u8]]) {
 const MESSAGE: &[u8] =
     b"Subject: greetings\r\n\r\nA line.\r\n..A line that begins with a dot.\r\n\xff\x00\r\n.\r\n";
 
-/// A script: one answer after another, each with the framing of what is answered to it.
+/// A script: one answer after another, each with the framing of the turn that follows it.
 fn smtp_script() -> Sequence {
     let line = || Framing::until("\r\n");
     Sequence::new([
@@ -61,7 +61,7 @@ fn smtp_script() -> Sequence {
     ])
 }
 
-/// The same as a closure that looks at what was said.
+/// The same as a closure that looks at the request.
 fn smtp_by_verb(request: &Request) -> Response {
     let line = Framing::until("\r\n");
     match request.bytes() {
@@ -129,7 +129,7 @@ fn mails_are_taken_by_a_closure_whoever_sends_them() {
 fn commands_in_one_write_are_answered_one_by_one() {
     let peer = spawned(patient().framing(Framing::nothing()).source(smtp_script()));
     let mut client = connect(peer.addr());
-    // Without waiting for the greeting, either: RFC 2920 would not allow that, and clients do it.
+    // And without waiting for the greeting: RFC 2920 does not allow that, but clients do it.
     client.write_all(&MAIL.concat()).expect("room for a small request");
     assert_eq!(
         read_all(&mut client).escape_ascii().to_string(),
@@ -246,7 +246,7 @@ fn command(words: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-/// A store with one place.
+/// A store with one entry.
 fn redis() -> Peer {
     let mut stored: Option<Vec<u8>> = None;
     spawned(patient().framing(Framing::from_fn(command_length)).source(move |request: &Request| {
@@ -295,7 +295,7 @@ fn a_pipeline_of_commands_is_answered_in_order() {
     let (set, get) = (command(&[b"SET", b"key", b"value"]), command(&[b"GET", b"key"]));
     let ping = command(&[b"PING"]);
     let pipeline = [&*ping, &set, &get, &ping].concat();
-    // Cut wherever a packet may end.
+    // Split at every place where a packet may end.
     for cut in 0..=pipeline.len() {
         let mut client = connect(peer.addr());
         client.write_all(&set).expect("room for a small request");
@@ -348,7 +348,7 @@ fn a_proxy_has_a_framing_for_each_turn() {
 
 // WebSocket, RFC 6455.
 
-/// SHA-1 as RFC 3174 has it; for short texts.
+/// SHA-1 as in RFC 3174, for short texts.
 fn sha1(text: &[u8]) -> [u8; 20] {
     let mut padded = text.to_vec();
     padded.push(0x80);

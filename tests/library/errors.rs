@@ -1,5 +1,5 @@
-//! What goes wrong and how it is told: each kind of error with its exact text, what had been exchanged by then, and a
-//! server that goes on.
+//! Each kind of error: its exact text, what had been exchanged before it, and that the server goes on
+//! afterwards.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,10 +16,10 @@ use fake_peer_test_support::{
     next_piece, numbered, patient, read_all, reporting, reset, serve_with,
 };
 
-/// More than all buffers between a server and a client with little room.
+/// More than all buffers between a server and a client with small buffers hold.
 const ENDLESS: u64 = 32 << 20;
 
-/// The error's own text, and the line that has its cause, too.
+/// The error's own text, and its report with the cause.
 #[track_caller]
 fn says(error: &Error, text: &str, cause: &str) {
     assert_eq!(error.to_string(), text);
@@ -27,7 +27,7 @@ fn says(error: &Error, text: &str, cause: &str) {
     assert!(!error.to_string().contains(cause), "the text repeats its cause: {error}");
 }
 
-/// The exchange that an error is about; checks what else the error says of it.
+/// The exchange that an error is about. Checks what else the error says about it.
 #[track_caller]
 fn exchange_of(error: &Error, client: SocketAddr, kind: ErrorKind) -> &Exchange {
     assert_eq!(error.io_error().map(io::Error::kind), Some(kind), "{}", error.report());
@@ -44,7 +44,7 @@ fn fails(server: &TcpServer) -> Error {
     server.serve_once().expect_err("an exchange that fails")
 }
 
-/// For servers that are to give up on a client.
+/// For servers that should give up on a client.
 fn impatient(framing: Framing) -> TcpServerBuilder {
     patient().framing(framing).timeout(Duration::from_millis(100)).linger(Duration::ZERO)
 }
@@ -81,7 +81,7 @@ fn what_is_no_address_is_refused_with_an_example() {
 
 #[test]
 fn a_name_that_cannot_be_resolved_is_named() {
-    // Longer than a label may be: no resolver asks the network for it.
+    // Longer than a label may be: no resolver sends a query for it.
     let text = format!("{}.invalid:80", "x".repeat(64));
     let cause = text.to_socket_addrs().expect_err("too long a label");
     let error = TcpServer::builder().addr(&text).bind().expect_err("too long a label");
@@ -90,7 +90,7 @@ fn a_name_that_cannot_be_resolved_is_named() {
     assert_eq!(error.io_error().map(io::Error::kind), Some(cause.kind()));
 }
 
-// A listener that fails at accepting is hard to come by elsewhere.
+// On other systems it is hard to get a listener whose `accept` fails.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_listener_that_cannot_accept_is_named_and_told() {
@@ -133,7 +133,7 @@ fn no_client_came_within_the_accept_timeout() {
 #[test]
 fn only_silent_clients_came_within_the_accept_timeout() {
     let server = bound(patient()).accept_timeout(Duration::from_millis(100));
-    // One that stays, and one that leaves without a byte.
+    // One client that stays, and one that leaves without a byte.
     let _idle = connect(server.local_addr());
     drop(connect(server.local_addr()));
     let error = fails(&server);
@@ -391,7 +391,7 @@ fn a_missing_response_file_is_named_before_half_an_answer_has_left() {
     goes_on_serving(&server, "with its file");
 }
 
-// Elsewhere a directory cannot even be opened.
+// On other systems a directory cannot be opened at all.
 #[cfg(unix)]
 #[test]
 fn a_directory_in_place_of_a_response_file_is_named() {
@@ -436,7 +436,7 @@ fn a_reader_that_was_sent_before_is_named() {
     assert_eq!(read_all(&mut client), b"");
 }
 
-/// Gives three bytes, then fails.
+/// Returns three bytes, then fails.
 struct Torn(bool);
 
 impl Read for Torn {
@@ -545,7 +545,7 @@ fn a_server_goes_on_after_a_client_that_never_reads() {
 
 #[test]
 fn a_client_that_left_before_its_answer_is_an_error() {
-    // Whether a reset is seen before the first write is the network's affair: loopback may be late, rarely.
+    // A reset may be seen before or after the first write: on loopback it is rarely late.
     for _ in 0..20 {
         let (left, has_left) = mpsc::channel();
         let (asked, is_asked) = mpsc::channel();
@@ -605,7 +605,7 @@ fn errors_travel_as_boxed_errors_with_their_cause() {
     assert!(error.downcast_ref::<Error>().is_some_and(|error| error.exchange().is_some()));
 }
 
-// Its socket was there before the server's settings were.
+// The socket was created before the server's settings.
 #[test]
 fn a_client_that_was_connected_before_the_listener_was_handed_in_has_a_deadline_too() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,5 +1,5 @@
-//! What a test that fails has of its peer: it ends at once, whatever its clients do, with its own panic; and what it prints
-//! is what happened, also of what is not over yet.
+//! The peer of a test that fails: it ends at once, whatever its clients do, and the test's own panic is reported. What it
+//! prints is what happened, also what is not over yet.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,10 +15,10 @@ use fake_peer_test_support::{
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-/// All waits of the peer are longer than this.
+/// Shorter than all timeouts of the peer.
 const AT_ONCE: Duration = PATIENCE;
 
-/// A test with a peer of this kind, and a client that stays, which fails when this has happened.
+/// A test with a peer of this kind and a client that stays connected. The test fails when this has happened.
 #[track_caller]
 fn fails_at_once(
     case: &str,
@@ -39,7 +39,7 @@ fn fails_at_once(
     drop(client);
 }
 
-/// A client that has sent this, when it is in the journal.
+/// A client that has sent this, once it is in the journal.
 fn sent(peer: &Peer, bytes: &[u8]) -> TcpStream {
     let mut client = connect(peer.addr());
     client.write_all(bytes).expect("room");
@@ -102,7 +102,7 @@ fn a_failing_test_serves_no_client_that_waits_behind_another() {
         let client = sent(peer, GET);
         for _ in 0..3 {
             let addr = peer.addr();
-            // These are connected when the peer ends, and say nothing for as long as it takes.
+            // These are connected when the peer ends, and stay silent.
             thread::spawn(move || {
                 let mut client = connect(addr);
                 let _ = client.read(&mut [0]);

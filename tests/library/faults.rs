@@ -1,4 +1,4 @@
-//! Faults by name, as the client's socket sees them, and families of them.
+//! The named faults, as the client's socket sees them, and the families of faults.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\n\r\n";
 
 fn ask_to_its_end(addr: SocketAddr, request: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
     let mut client = connect(addr);
-    // Who is reset at once may not get as far, and hears of it just once.
+    // A client that is reset at once may not get that far, and sees the error only once.
     let refused = client.write_all(request).err().map(|error| error.kind());
     let (answer, error) = read_to_its_end(&mut client);
     let refused = refused
@@ -27,7 +27,7 @@ fn ask_to_its_end(addr: SocketAddr, request: &[u8]) -> (Vec<u8>, Option<ErrorKin
     (answer, error.or(refused))
 }
 
-/// Whether nothing comes for a while, not even an end.
+/// Whether nothing arrives for a while, not even end-of-file.
 #[track_caller]
 fn hears_nothing(client: &mut TcpStream) {
     client.set_read_timeout(Some(Duration::from_millis(50))).expect("an open socket");
@@ -40,7 +40,7 @@ fn is_timeout(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Sends until nobody takes it any more; how much that was.
+/// Sends until the peer takes no more. Returns how many bytes that were.
 #[track_caller]
 fn send_until_stuck(client: &mut TcpStream) -> usize {
     const MORE_THAN_BUFFERS_HOLD: usize = 256 << 20;
@@ -88,7 +88,7 @@ fn never_read_ends_with_a_client_that_is_not_stuck_yet() {
     let mut client = connect(peer.addr());
     client.write_all(GET).expect("room");
     drop(client);
-    // The deadline is as long as a test waits.
+    // The timeout is as long as the test may take.
     eventually("the client's end was noticed", || {
         let journal = peer.journal();
         let record = journal.connections().first();
@@ -115,7 +115,7 @@ fn reading_stops_after_exactly_n_bytes() {
         for (ending, expected) in [
             (Ending::Close, None),
             (Ending::Reset, Some(ErrorKind::ConnectionReset)),
-            // The kernel resets a client whose bytes are left unread.
+            // The kernel resets a connection that is closed with unread bytes.
             (Ending::CloseAtOnce, (bytes < GET.len()).then_some(ErrorKind::ConnectionReset)),
         ] {
             let case = format!("{bytes} bytes, then {ending:?}");
@@ -146,7 +146,7 @@ fn an_early_answer_comes_while_the_client_uploads() {
     let body = numbered(5_000_000);
     let head = format!("PUT / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
     client.write_all(head.as_bytes()).expect("room");
-    // Not a byte of the body has been sent.
+    // No byte of the body has been sent.
     let answer = read_all(&mut client);
     assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", answer.escape_ascii());
     client.write_all(&body).expect("the peer goes on reading");
@@ -212,7 +212,7 @@ fn a_connection_keeps_the_fault_that_it_was_accepted_for() {
         PerConnection::new([faults::stop_reading_after(3, Ending::Reset)])
             .and(|request: &Request| Response::from(request.bytes())),
     );
-    // The first one is silent while the second one is served.
+    // The first client is silent while the second one is served.
     let mut first = connect(peer.addr());
     eventually("the first is accepted", || peer.journal().connections().len() == 1);
     assert_eq!(ask(peer.addr(), b"echo"), b"echo");
@@ -366,7 +366,7 @@ fn every_split_and_byte_by_byte_deliver_the_same_bytes() {
 #[test]
 fn a_split_is_seen_as_two_parts() {
     let peer = Peer::answer(Response::from("123456").split_at(2, Duration::from_millis(100)));
-    // A client that sleeps for longer than the pause sees one part; not each time.
+    // A client that is delayed for longer than the pause reads both parts at once; not in every run.
     let parts = (0..20).map(|_| {
         let mut client = connect(peer.addr());
         client.write_all(GET).expect("room");

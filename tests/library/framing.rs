@@ -1,5 +1,5 @@
-//! Where a request ends, over a real socket: at the same byte wherever the stream was cut into packets, with what
-//! follows as trailing bytes.
+//! Where a request ends, over a real socket: at the same byte however the stream is split into packets, and with the
+//! bytes after it as trailing bytes.
 
 use std::io::{Read, Write};
 
@@ -8,7 +8,7 @@ use fake_peer_test_support::{
     bound, connect, connect_and_send, next_piece, patient, read_all, reporting, serve_with,
 };
 
-/// Sends `request` and `rest` cut in two at every position: the second piece leaves when the first is in the sink.
+/// Sends `request` and `rest`, split in two at every position: the second piece is sent when the first is in the sink.
 /// The request must always be `request`, and `rest` be trailing bytes.
 #[track_caller]
 fn ends_there(framing: &Framing, request: &[u8], rest: &[u8], problem: Option<&Problem>) {
@@ -30,7 +30,7 @@ fn ends_there(framing: &Framing, request: &[u8], rest: &[u8], problem: Option<&P
                 assert_eq!(shown(&piece.bytes), shown(&request[..in_request]), "{case}");
             }
             client.write_all(second).expect(&case);
-            // So that the server need not linger. A rule that is not satisfied yet would show it as `ClientClosed`.
+            // So that the server does not have to linger. A rule that is not yet satisfied would show as `ClientClosed`.
             client.shutdown(std::net::Shutdown::Write).expect(&case);
             read_all(&mut client)
         });
@@ -45,13 +45,13 @@ fn ends_there(framing: &Framing, request: &[u8], rest: &[u8], problem: Option<&P
         assert_eq!(answer, b"answer", "{case}");
         let recorded = memory.requests().pop().expect(&case);
         assert_eq!(shown(&recorded), shown(request), "{case}: the record");
-        // What came in the second piece was reported, too.
+        // The bytes of the second piece were reported, too.
         while pieces.try_recv().is_ok() {}
     }
     assert_eq!(memory.requests().len(), stream.len(), "{framing:?}: one record per exchange");
 }
 
-/// For `auto` and `http` alike.
+/// For both `auto` and `http`.
 #[track_caller]
 fn http_ends_there(request: &[u8], rest: &[u8], problem: Option<&Problem>) {
     for framing in [Framing::auto(), Framing::http()] {
@@ -157,7 +157,7 @@ fn a_broken_chunk_ends_the_request_before_it_and_is_said() {
     let problem = exchange.request().problem().expect("a broken chunk");
     assert!(matches!(problem, Problem::BadChunk { offset: 8, .. }), "{problem:?}");
 
-    // The variant cannot be made here, but it must be the same at each cut.
+    // This helper cannot construct the variant, but it must be the same at each split.
     http_ends_there(request, b"Zzz", Some(problem));
 }
 
@@ -186,7 +186,7 @@ fn problems_are_sentences_that_name_the_rule() {
         ),
     ] {
         let server = bound(patient());
-        // Breaks the coding only where it is all there is to complain about.
+        // A body that breaks the chunked coding, unless the fields are the problem.
         let body = if head.starts_with("Content-Length") { "0\r\n\r\n" } else { "~" };
         let stream = format!("POST / HTTP/1.1\r\n{head}\r\n\r\n{body}");
         let _client = connect_and_send(server.local_addr(), stream.as_bytes());
@@ -257,7 +257,7 @@ fn eof_ends_where_the_client_does() {
     ends_there(&Framing::eof(), b"GET / HTTP/1.1\r\n\r\n\0 and all the rest", b"", None);
 }
 
-/// A rule of one's own holds the bytes back until it knows, so that it is the rule that says what it has seen.
+/// With a rule from a closure the server keeps the bytes until the rule has decided, since only the rule knows where they end.
 #[track_caller]
 fn ends_where_the_rule_says(rule: fn(&[u8]) -> Option<usize>, request: &[u8], rest: &[u8]) {
     let stream = [request, rest].concat();

@@ -1,4 +1,4 @@
-//! The garbage arrives as it is documented, byte by byte, and clients of other people come to an end with it.
+//! Garbage arrives as documented, byte by byte, and real clients come to an end with it.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use fake_peer_test_support::{PATIENCE, ask, connect, finished, read_all, same_by
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n";
 
-/// What is not large, written out: the name of each and what a client has to receive.
+/// The small ones, written out: the name of each, and what a client must receive.
 const SMALL: &[(&str, &[u8])] = &[
     ("nothing()", b""),
     ("random(1, 0)", b"\xaf"),
@@ -220,7 +220,7 @@ const SMALL: &[(&str, &[u8])] = &[
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
           5\r\nhello\r\n0\r\nX-Checksum: 5d4",
     ),
-    // More than there should be.
+    // Surplus bytes.
     (
         "second_response(\"hello\")",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello\
@@ -250,7 +250,7 @@ const SMALL: &[(&str, &[u8])] = &[
     ),
 ];
 
-/// What is large: what stands before the filler, the filler and how often it comes, what stands behind.
+/// The large ones: the bytes before the filler, the filler and its number, the bytes after it.
 const LARGE: &[(&str, &str, &str, usize, &str)] = &[
     (
         "endless_head(65536)",
@@ -296,7 +296,7 @@ const LARGE: &[(&str, &str, &str, usize, &str)] = &[
     ),
 ];
 
-/// Random bytes: the first and the last eight of them, from another program with the same algorithm.
+/// Random bytes: the first and the last eight, computed by another program with the same algorithm.
 const RANDOM: &[(&str, usize, [u8; 8], [u8; 8])] = &[
     (
         "random(1000, 1)",
@@ -312,7 +312,7 @@ const RANDOM: &[(&str, usize, [u8; 8], [u8; 8])] = &[
     ),
 ];
 
-/// The same by all three tables.
+/// The same for all three tables.
 #[track_caller]
 fn assert_is_as_written(name: &str, answer: &[u8]) {
     let name = name.strip_prefix("garbage::").expect("a path");
@@ -340,7 +340,7 @@ fn each_arrives_as_it_is_written_down_here() {
         let peer = Peer::answer(case.clone());
         let mut client = connect(peer.addr());
         client.write_all(REQUEST).expect("room for a small request");
-        // Before it closes, the client takes all there is.
+        // Before it closes, the client reads everything.
         let answer = read_all(&mut client);
         client.shutdown(Shutdown::Write).expect("an open socket");
         assert_is_as_written(name, &answer);
@@ -378,7 +378,7 @@ fn the_documentation_shows_the_bytes_that_arrive() {
     ]
     .concat();
     let mut documented = 0;
-    // Each constructor's own lines: those from the end of the one before.
+    // The lines of each constructor: those since the end of the previous one.
     for item in sources.split("\n}\n") {
         let Some((docs, rest)) = item.split_once("\npub fn ") else { continue };
         let shown = docs
@@ -483,7 +483,7 @@ fn a_second_response_waits_for_the_next_request_on_a_connection_that_is_kept() {
     finished(peer);
 }
 
-/// What a client says: the body, or why there is none.
+/// What a client reports: the body, or why there is none.
 type Outcome = Result<Vec<u8>, String>;
 
 fn by_ureq(peer: &Peer) -> Outcome {
@@ -499,7 +499,7 @@ fn by_ureq(peer: &Peer) -> Outcome {
 
 #[test]
 fn a_client_of_other_people_comes_to_an_end_with_each_and_the_peer_fails_with_none() {
-    // Where a client has no choice. That it refuses the rest, or does not, is up to it.
+    // Where the RFC leaves a client no choice. In the other cases it may refuse the response or not.
     let right = [
         "reason_phrase_empty",
         "non_ascii_field_value",
@@ -543,9 +543,9 @@ fn a_client_of_other_people_comes_to_an_end_with_each_and_the_peer_fails_with_no
             assert!(outcome.is_err(), "{name}: {outcome:?}");
             judged += 1;
         }
-        // Nor is it a failure that a client hangs up before it has all of a larger one.
+        // It is no failure either if a client hangs up before it has all of a large one.
         finished(peer);
     }
-    // Two of them are there twice.
+    // Two of them occur twice.
     assert_eq!(judged, right.len() + broken.len() + 2);
 }

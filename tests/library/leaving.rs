@@ -1,5 +1,5 @@
-//! Clients that have had their answer and are still there, beside others who come, as a peer sees them: its close is
-//! drained whoever else it serves, and nobody waits for anybody.
+//! Clients that have their answer and stay connected while others connect, as a peer sees them: their connections are drained
+//! whatever else the peer serves, and no client waits for another.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -11,13 +11,13 @@ use fake_peer_test_support::{
     PATIENCE, ask, connect, eventually, expect_bytes, finished, patient, read_all, reset, spawned,
 };
 
-/// What takes no waiting takes less, however busy the machine.
+/// What needs no waiting takes less than this, also on a busy machine.
 const QUICK: Duration = Duration::from_secs(5);
 
-/// A linger time that is over soon.
+/// A short linger time.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// A client whose connection is not the peer's first, which has its answer.
+/// A client that has its answer, on a connection that is not the peer's first.
 fn answered(peer: &Peer) -> TcpStream {
     assert_eq!(ask(peer.addr(), b"first\n"), b"answer");
     stays(peer)
@@ -30,7 +30,7 @@ fn stays(peer: &Peer) -> TcpStream {
     client
 }
 
-/// How the connection ended, if it has.
+/// How the connection ended, if it has ended.
 fn end_of(peer: &Peer, connection: usize) -> Option<ClientEnd> {
     let journal = peer.journal();
     let record = &journal.connections()[connection - 1];
@@ -136,7 +136,7 @@ fn a_client_that_is_never_silent_does_not_keep_others_waiting() {
         while !answered.is_finished() {
             assert!(start.elapsed() < QUICK, "kept waiting");
             chatty.write_all(b"and ").expect("somebody who reads");
-            // Its pace, not an order.
+            // A pause that sets the pace; the order does not depend on it.
             std::thread::sleep(Duration::from_millis(1));
         }
     });
@@ -177,7 +177,7 @@ fn finish_does_not_wait_for_a_client_that_trickles_and_never_reads() {
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
     let (finished, is_finished) = std::sync::mpsc::channel::<()>();
     let trickling = thread::spawn(move || {
-        // Bytes that would count while the peer is not being finished.
+        // Bytes that would count if the peer were not finishing.
         while is_finished.try_recv().is_err() && client.write_all(b"x").is_ok() {
             thread::sleep(Duration::from_millis(50));
         }

@@ -1,5 +1,5 @@
-//! The naive ways to break off, as one writes them by hand, lose bytes that the named faults deliver. They are shown to
-//! do so here; that the crate does not is in `faults`, `steps` and `wire`.
+//! The usual hand-written ways to break off lose bytes that the named faults deliver. These tests show that they
+//! lose them; `faults`, `steps` and `wire` show that this crate does not.
 #![cfg(target_os = "linux")] // what is lost depends on the kernel
 
 use std::io::{ErrorKind, Read, Write};
@@ -12,8 +12,8 @@ use socket2::SockRef;
 
 const ANSWER: usize = 3_000_000;
 
-/// A server that writes what the kernel takes at once, then does something to the socket and drops it; how much was
-/// taken. The client has not read anything by then.
+/// A server that writes what the kernel takes at once, then does something to the socket and drops it. Returns how much
+/// was taken. The client has not read anything by then.
 fn break_off(
     connect: impl FnOnce(std::net::SocketAddr) -> TcpStream,
     request: &[u8],
@@ -79,7 +79,7 @@ fn a_close_with_unread_input_loses_the_answer_and_the_default_one_does_not() {
 
 #[test]
 fn one_read_is_not_a_request_and_a_framing_is() {
-    // A server that takes one read for a request answers before this client has sent it all.
+    // A server that takes one read for a request answers before this client has sent all of it.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut client = connect(listener.local_addr().expect("bound"));
     let (mut server, _) = listener.accept().expect("a client");

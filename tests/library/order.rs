@@ -1,5 +1,5 @@
-//! When an exchange can be taken and is in the journal, and which one is taken first, whoever serves them: what a client has
-//! seen the end of has happened.
+//! When an exchange can be taken and is in the journal, and which one is taken first: what a client has seen the end of has
+//! already happened for the test.
 
 use std::hint;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use fake_peer_test_support::{
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-/// Runs a test while others want the processors, too: then a thread is put aside wherever it is.
+/// Runs a test while other threads use the processors: then a thread can be suspended anywhere.
 fn while_busy(test: impl FnOnce()) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -34,7 +34,7 @@ fn while_busy(test: impl FnOnce()) {
     });
 }
 
-/// Also if the test fails.
+/// Ends the other threads, also if the test fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -43,7 +43,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Asks on a new connection, and keeps that for a while: it is not what tells of the end.
+/// Asks on a new connection, and keeps it open for a while: so its close is not what reports the end.
 fn ask_by_length(addr: SocketAddr, number: usize, open: &mut Vec<std::net::TcpStream>) {
     let mut client = connect(addr);
     client.write_all(format!("GET /{number} HTTP/1.1\r\n\r\n").as_bytes()).expect("room");
@@ -160,7 +160,7 @@ fn a_take_waits_for_nobody_who_does_not_read() {
     for _ in 0..5 {
         assert!(peer.take(Duration::ZERO).is_err(), "nothing is over");
     }
-    // It was until the deadline.
+    // A take that waited for them would take until the timeout.
     assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
     for client in &mut stuck {
         fake_peer_test_support::read_all(client);
@@ -175,7 +175,7 @@ fn an_observer_that_looks_at_the_journal_waits_for_nobody() {
     let peer =
         spawned(patient().source(Response::from(ANSWER).keep_open()).on_event(move |event| {
             if let Event::Sent { .. } | Event::Served { .. } = event {
-                // In the end it is taken away.
+                // In the end it is removed.
                 let peer = look.lock().expect("no panic").clone();
                 peer.map(|peer| peer.journal());
             }
@@ -197,7 +197,7 @@ fn an_observer_that_looks_at_the_journal_waits_for_nobody() {
     // Each of them would have waited for a tenth of a second.
     assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
     let peer = looked_at.lock().expect("no panic").take().expect("nobody else takes it");
-    // The last observer may still be looking.
+    // The last observer may still be running.
     eventually("nobody looks any more", || Arc::strong_count(&peer) == 1);
     finished(Arc::into_inner(peer).expect("nobody else has it"));
 }

@@ -1,5 +1,5 @@
-//! A peer in the background, as a test has it: clients that come, leave and stay away, what is taken, what `finish` and
-//! the drop say, and how both end while clients are connected. What conversations look like is `conversations.rs`'s.
+//! A peer in the background, as a test uses it: clients that come, leave and stay away, what `take` returns, what `finish`
+//! and the drop report, and how both end while clients are connected. Conversations are in `conversations`.
 
 use std::any::Any;
 use std::io::{self, Read, Write};
@@ -22,10 +22,10 @@ use fake_peer_test_support::{
     taken,
 };
 
-/// What takes no waiting takes less, however busy the machine.
+/// What needs no waiting takes less than this, also on a busy machine.
 const QUICK: Duration = Duration::from_secs(5);
 
-/// For a `take` that is to find nothing.
+/// For a `take` that should find nothing.
 const BRIEFLY: Duration = Duration::from_millis(20);
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\n\r\n";
@@ -47,7 +47,7 @@ fn error_of_finish(peer: Peer) -> Error {
     }
 }
 
-/// What a panic says, whichever way it was thrown.
+/// The text of a panic, whichever type it was thrown as.
 #[track_caller]
 fn text_of(payload: Box<dyn Any + Send>) -> String {
     match payload.downcast::<String>() {
@@ -72,7 +72,7 @@ fn asserting(request: &Request) -> &'static str {
     "answer"
 }
 
-/// What was asked, in the order of the journal.
+/// The requests, in the order of the journal.
 fn requests(journal: &Journal) -> Vec<String> {
     journal
         .exchanges()
@@ -356,7 +356,7 @@ fn an_observer_that_panics_does_not_take_the_exchange_out_of_the_journal() {
     assert_eq!(requests(&peer.journal()), ["request"], "{}", peer.journal());
 }
 
-/// A sink that cannot be used.
+/// A sink that always fails.
 struct Panicking;
 
 impl RequestSink for Panicking {
@@ -375,7 +375,7 @@ fn what_arrived_is_in_the_journal_whatever_panicked() {
     for (case, builder) in cases {
         let peer = spawned(builder);
         let mut client = connect_and_send(peer.addr(), b"request");
-        // End-of-file or a reset: the bytes may be unread.
+        // End-of-file or a reset: bytes may be unread.
         let _ = client.read_to_end(&mut Vec::new());
         assert_eq!(panic_of(|| peer.take(PATIENCE)), "as planned", "{case}");
         let journal = finished(peer);
@@ -447,7 +447,7 @@ fn each_connection_has_its_own_answers_however_their_requests_mix() {
         expect_bytes(client, expected, "second turn");
         end_of_file(client, "after the last answer");
     }
-    // It asked nothing, so that it has no answers to fetch.
+    // It sent no request, so it has no answer to fetch.
     idle.shutdown(Shutdown::Write).expect("an open socket");
     end_of_file(&mut idle, "the silent one");
     finished(peer);
@@ -657,7 +657,7 @@ fn a_client_that_takes_nothing_does_not_block_another() {
     }));
     let mut slow = connect_with_little_room(peer.addr());
     slow.write_all(b"GET /long HTTP/1.1\r\n\r\n").expect("room for a small request");
-    // Its answer is on its way: the rest of it has no room anywhere.
+    // Its answer is in progress: the buffers cannot hold the rest of it.
     expect_bytes(&mut slow, &long[..1000], "the beginning");
     within(QUICK, "behind a slow one", || assert_eq!(ask(peer.addr(), GET), b"short"));
     same_bytes(&read_all(&mut slow), &long[1000..], "the rest");
@@ -669,7 +669,7 @@ fn a_source_that_waits_for_another_connection_gets_it() {
     let (sink, pieces) = reporting(MemorySink::new());
     let peer = spawned(patient().sink(sink).source(move |request: &Request| {
         if request.bytes() == b"first" {
-            // The first piece is this request itself.
+            // The first piece is the client's own request.
             while next_piece(&pieces, "the second connection").connection == 1 {}
         }
         "answer"
@@ -698,7 +698,7 @@ fn fifty_connections_are_served_side_by_side() {
             scope.spawn(move || {
                 let mut client = connect(peer.addr());
                 write!(client, "client {number}, ").expect("room for half a request");
-                // All have begun before one is done.
+                // All have begun before the first is complete.
                 barrier.wait();
                 client.write_all(b"all of it\n").expect("room for the other half");
                 let expected = format!("CLIENT {number}, ALL OF IT\n");
@@ -728,7 +728,7 @@ fn finish_gives_a_silent_client_the_linger_time() {
     assert_eq!(record.client_end(), ClientEnd::ClosedByUs, "{journal}");
 }
 
-/// Answers in lines; who says `keep` stays connected.
+/// Answers lines; a client that sends `keep` stays connected.
 fn in_lines() -> Peer {
     spawned(patient().framing(Framing::until("\n")).source(
         |request: &Request| match request.bytes() {
@@ -738,7 +738,7 @@ fn in_lines() -> Peer {
     ))
 }
 
-/// A client that has had an answer and may have more.
+/// A client that has an answer and may get more.
 #[track_caller]
 fn kept_alive(peer: &Peer) -> TcpStream {
     let mut client = connect(peer.addr());
@@ -747,7 +747,7 @@ fn kept_alive(peer: &Peer) -> TcpStream {
     client
 }
 
-/// Finishes while `client` does its part, which begins when the peer has begun to finish: a kept connection ends then.
+/// Finishes the peer while `client` runs, which starts when the peer has begun to finish: a kept connection ends then.
 #[track_caller]
 fn finish_meanwhile(peer: Peer, case: &str, client: impl FnOnce() + Send) -> Journal {
     let mut bell = kept_alive(&peer);
@@ -790,7 +790,7 @@ fn finish_serves_a_client_that_is_in_the_middle_of_its_request() {
 
 #[test]
 fn finish_serves_a_kept_client_that_is_in_the_middle_of_its_next_request() {
-    // What counts is when its first half arrives: a moment before `finish`, known to the peer's thread or not yet.
+    // What counts is when its first half arrives: a moment before `finish`, already noticed by the peer's thread or not.
     for round in 0..30 {
         let peer = in_lines();
         let mut client = kept_alive(&peer);
@@ -860,7 +860,7 @@ fn finish_waits_until_a_long_answer_has_been_taken() {
 
 #[test]
 fn an_answer_on_its_way_to_a_kept_client_survives_finish() {
-    // Small enough for the kernel to take it whole, too long for the client's buffer.
+    // Small enough for the kernel to take all of it, too long for the client's buffer.
     let long = numbered(1 << 20);
     let answer = long.clone();
     let peer = spawned(patient().framing(Framing::until("\n")).source(move |request: &Request| {
@@ -872,7 +872,7 @@ fn an_answer_on_its_way_to_a_kept_client_survives_finish() {
     expect_bytes(&mut client, &long[..1000], "the beginning");
     eventually("the whole answer has left", || peer.journal().exchanges().count() == 1);
     let journal = finish_meanwhile(peer, "an answer on its way", move || {
-        // It asks for more before it has read what there is.
+        // It sends the next request before it has read the answer.
         client.write_all(b"keep\n").expect("room for a small request");
         let mut rest = vec![0; long.len() - 1000];
         client.read_exact(&mut rest).expect("the rest of the answer");
@@ -930,7 +930,7 @@ fn a_drop_serves_who_is_connected() {
 
 #[test]
 fn answers_to_nothing_without_end_are_refused() {
-    // A slip: `then` was meant, which says what is to be read next.
+    // A mistake: `then` was meant, which says what is read next.
     for (case, response) in [
         ("keep_open", Response::from("220 hi\r\n").keep_open()),
         ("then nothing", Response::from("220 hi\r\n").then(Framing::nothing())),
@@ -949,7 +949,7 @@ fn answers_to_nothing_without_end_are_refused() {
     }
 }
 
-/// A journal's text, its times as `…`.
+/// The text of a journal, with its times as `…`.
 fn without_times(journal: &Journal) -> String {
     let mut text = String::new();
     for line in journal.to_string().lines() {
@@ -1053,7 +1053,7 @@ fn the_journal_prints_who_is_still_connected_and_who_has_reset() {
     finished(peer);
 }
 
-// Without a runtime.
+// Async without a runtime.
 
 struct Unpark(Thread);
 
@@ -1107,7 +1107,7 @@ fn a_future_that_is_polled_in_several_threads_wakes_the_last_one() {
     finished(peer);
 }
 
-/// Looks at a peer, and lets go of the last handle to it.
+/// Looks at a peer, and drops the last handle to it.
 struct LetGo(Mutex<Option<(Peer, mpsc::Sender<Journal>)>>);
 
 impl Wake for LetGo {

@@ -1,4 +1,4 @@
-//! A proxy between a client and an upstream: what the upstream says is what the client reads and what the record holds.
+//! A proxy between a client and an upstream: the client reads, and the record holds, exactly what the upstream sends.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -20,7 +20,7 @@ use socket2::SockRef;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\nConnection: keep-alive\r\n\r\n";
 
-/// An upstream that serves one connection by hand.
+/// An upstream that serves one connection by hand-written code.
 struct Upstream<T> {
     addr: SocketAddr,
     serving: JoinHandle<T>,
@@ -30,7 +30,7 @@ impl<T: Send + 'static> Upstream<T> {
     #[track_caller]
     fn serve(by_hand: impl FnOnce(TcpStream) -> T + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        // On Linux this holds for `accept`, too.
+        // On Linux this timeout applies to `accept`, too.
         SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).expect("an open socket");
         let addr = listener.local_addr().expect("bound");
         let serving = thread::spawn(move || {
@@ -49,7 +49,7 @@ impl<T: Send + 'static> Upstream<T> {
     }
 }
 
-/// A folder for a record, and its path there.
+/// A folder for a record, and the path of the record.
 struct Folder {
     folder: tempfile::TempDir,
 }
@@ -76,7 +76,7 @@ fn receive(stream: &mut TcpStream, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// The error of a peer whose one exchange failed in its answer.
+/// The error of a peer whose only exchange failed while it was answered.
 #[track_caller]
 fn failure(peer: Peer) -> (ErrorKind, String) {
     match peer.finish() {
@@ -121,7 +121,7 @@ fn each_kind_of_response_comes_through_to_its_end_and_no_byte_is_changed() {
         let upstream = Upstream::serve(move |mut stream| {
             let forwarded = receive(&mut stream, request.len());
             stream.write_all(response).expect("room");
-            // What stays open ends when the proxy has what it wanted.
+            // An upstream that keeps its connection open: the proxy closes it when it has the response.
             if keeps_open {
                 assert_eq!(read_all(&mut stream), b"", "behind the request");
             }
@@ -207,7 +207,7 @@ fn bytes_are_relayed_and_recorded_as_they_arrive() {
 
 #[test]
 fn the_end_of_a_request_is_forwarded_if_the_client_ended_it() {
-    // Ended as the framing asks for, and before its Content-Length.
+    // Ended where the framing says, and before its Content-Length.
     let short = &b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"[..];
     for (framing, request) in [(Framing::eof(), &b"anything"[..]), (Framing::http(), short)] {
         let upstream = spawned(patient().framing(Framing::eof()).source("+OK\r\n"));
@@ -242,7 +242,7 @@ fn many_bytes_both_ways_at_once_do_not_lock_up() {
     let head = format!("POST / HTTP/1.1\r\nContent-Length: {LONG}\r\n\r\n");
     let answer_head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LONG}\r\n\r\n");
     let (request_head, response_head) = (head.clone(), answer_head.clone());
-    // Takes no byte that it has not given back.
+    // Reads no byte before it has sent the previous one back.
     let upstream = Upstream::serve(move |mut stream| {
         receive(&mut stream, request_head.len());
         stream.write_all(response_head.as_bytes()).expect("room");
@@ -466,7 +466,7 @@ fn a_client_that_leaves_does_not_keep_the_record_from_becoming_whole() {
 #[test]
 fn a_record_that_cannot_become_whole_is_told_in_the_end() {
     let upstream = Upstream::serve(|mut stream| {
-        // Without end, and never silent.
+        // Endless, and never silent.
         while stream.write_all(b"tick\n").is_ok() {}
     });
     let folder = Folder::new();
@@ -513,7 +513,7 @@ fn two_clients_are_served_at_once_when_one_waits_for_a_slow_upstream() {
     let mut waiting = connect(peer.addr());
     waiting.write_all(b"GET /slow HTTP/1.1\r\n\r\n").expect("room");
     assert!(gate.wait_until_reached(PATIENCE), "the slow request came through");
-    // The upstream may have reached its gate before the record is there.
+    // The upstream may reach its gate before the record exists.
     eventually("the slow record begins", || {
         fs::read(folder.page()).is_ok_and(|record| record == b"HTTP/1.1 200 OK\r\n")
     });
@@ -524,7 +524,7 @@ fn two_clients_are_served_at_once_when_one_waits_for_a_slow_upstream() {
     assert_eq!(read_all(&mut waiting), b"HTTP/1.1 200 OK\r\n\r\nslow");
     drop(waiting);
     finished(peer);
-    // The response that began last; the slow one has not been mixed in.
+    // The response that began last; the slow one is not mixed into it.
     same_bytes(&folder.recorded(), &fast, "recorded");
 }
 

@@ -1,4 +1,4 @@
-//! A server that serves more than one exchange: so many, or until it is told to stop.
+//! A server that serves more than one exchange: a given number, or until it is stopped.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use fake_peer_test_support::{
     read_all, reset, same_bytes,
 };
 
-/// Serves in a thread of its own, for the clients in this one.
+/// Serves in a thread of its own, for the clients in this thread.
 #[track_caller]
 fn serve_with<T>(
     server: &TcpServer,
@@ -67,7 +67,7 @@ fn several_exchanges_may_come_over_one_connection() {
             kept.write_all(line.as_bytes()).expect("room");
             expect_bytes(&mut kept, line.as_bytes(), "kept");
         }
-        // It closes before the third: the next connection has it.
+        // It closes before the third exchange: the next connection gets that.
         drop(kept);
         let mut next = connect(server.local_addr());
         next.write_all(b"3\n").expect("room");
@@ -88,7 +88,7 @@ fn a_kept_connection_is_closed_in_order_when_the_server_is_dropped() {
             drop(server);
         });
         let mut client = connect(addr);
-        // What is behind the request is never read as one; closing on it would reset the answer.
+        // What follows the request is never read as a request; to close with it unread would reset the answer.
         client.write_all(b"hello, and more of it").expect("room");
         client.write_all(&[b'x'; 2000]).expect("room");
         same_bytes(&read_all(&mut client), &answer, "the whole answer");
@@ -323,7 +323,7 @@ fn a_connection_persists_as_http_says() {
     let server = bound(patient().source(Response::from(KEPT).ending(Ending::KeepAlive)));
     let (outcome, ()) = serve_with(&server, &Stop::after(4), || {
         let mut kept = connect(server.local_addr());
-        // Two at once, and one that asks for the end.
+        // Two requests at once, and one that asks for the close.
         kept.write_all(b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n").expect("room");
         expect_bytes(&mut kept, KEPT, "the first");
         expect_bytes(&mut kept, KEPT, "the second");
@@ -343,7 +343,7 @@ fn requests_that_come_while_a_large_answer_leaves_are_served() {
         let mut client = connect_with_little_room(server.local_addr());
         client.write_all(b"1\n2\n").expect("room");
         client.read_exact(&mut [0]).expect("the answer has begun");
-        // The server is stuck, and looks for bytes of the client.
+        // The server is blocked, and looks for bytes from the client.
         thread::sleep(Duration::from_millis(100));
         client.write_all(b"3\n").expect("room");
         expect_bytes(&mut client, &large[1..], "the first");

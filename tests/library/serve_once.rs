@@ -1,5 +1,5 @@
-//! One exchange at a time: which client gets it, what silent ones may not do, how panics come out, what observers are
-//! told, and how a server goes.
+//! One exchange at a time: which client gets it, what silent clients must not do, how panics are raised again, what
+//! observers are called with, and how a server ends.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use fake_peer_test_support::{
     reporting, reset, serve_with,
 };
 
-/// Says each event in a few words.
+/// Describes each event in a few words.
 fn with_events(builder: TcpServerBuilder) -> (TcpServerBuilder, Receiver<String>) {
     let (told, events) = mpsc::channel();
     let builder = builder.on_event(move |event| {
@@ -52,9 +52,9 @@ fn panic_of_serve_once(server: &TcpServer) -> String {
     *payload.downcast::<String>().expect("the payload as it was thrown")
 }
 
-/// Answers all requests but `panic`.
+/// Answers all requests except `panic`.
 fn panicking(request: &Request) -> &'static str {
-    // A `String`: what `panic!` with arguments throws.
+    // A `String`: the payload of a `panic!` with arguments.
     assert!(request.bytes() != b"panic", "no answer to {}", request.bytes().escape_ascii());
     "answer"
 }
@@ -138,7 +138,7 @@ fn an_idle_client_that_speaks_first_after_all_is_served() {
     let (outcome, answer) = serve_with(&server, || {
         let mut idle = connect(addr);
         let _another = connect(addr);
-        // Only a server that has set the first one aside accepts a second.
+        // A server accepts a second one only after it has set the first one aside.
         while next_event(&events) != "accepted 2" {}
         idle.write_all(b"after all\n").expect("an open socket");
         read_all(&mut idle)
@@ -157,7 +157,7 @@ fn several_idle_clients_are_each_served_when_they_speak() {
     assert_eq!(exchange.client().connection(), 6);
     assert_eq!(read_all(&mut busy), b"answer");
 
-    // The last one first: their order is theirs.
+    // The last one first: the order in which they leave does not matter.
     while let Some(mut client) = idle.pop() {
         let number = idle.len() as u64 + 1;
         let case = format!("client {number}");
@@ -178,7 +178,7 @@ fn one_call_serves_one_exchange_though_several_clients_speak() {
         asked.send(request.bytes().to_vec()).expect("a test that listens");
         "answer"
     }));
-    // Behind an idle client, other threads than the calling one accept and could serve more.
+    // Behind an idle client, threads other than the calling one accept, and could serve more.
     let _idle = connect(server.local_addr());
     let mut clients: Vec<_> = (0..4)
         .map(|number| connect_and_send(server.local_addr(), format!("{number}").as_bytes()))
@@ -330,7 +330,7 @@ fn a_call_that_ended_in_a_panic_leaves_no_exchange_to_be_served_uncalled() {
     goes_on_serving(&server, "after a panic");
     next_piece(&pieces, "the client after a panic");
     let _uncalled = connect_and_send(server.local_addr(), b"nobody serves");
-    // The one way to see that nothing happens: a while.
+    // The only way to see that nothing happens: to wait for a while.
     let piece = pieces.recv_timeout(Duration::from_millis(300));
     assert!(piece.is_err(), "served though nobody called: {piece:?}");
 }
@@ -402,7 +402,7 @@ fn a_server_that_goes_takes_its_idle_clients_along_at_once() {
     let mut idle: Vec<_> = (0..3).map(|_| connect(addr)).collect();
     goes_on_serving(&server, "three idle clients");
     idle.extend((0..3).map(|_| connect(addr)));
-    // Some of them are accepted, some may not be.
+    // Some of them are accepted, others may not be.
     while next_event(&events) != "accepted 5" {}
 
     let start = Instant::now();
@@ -455,7 +455,7 @@ fn a_listener_made_elsewhere_is_served() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(nonblocking).expect("an open socket");
         let addr = listener.local_addr().expect("a bound listener");
-        // It came before there was a server.
+        // It connected before serving began.
         let mut early = connect_and_send(addr, b"early");
         let server = bound(patient().listener(listener).source("answer"));
         assert_eq!(server.local_addr(), addr, "{case}");
@@ -463,7 +463,7 @@ fn a_listener_made_elsewhere_is_served() {
         assert_eq!(server.serve_once().expect(&case).request().bytes(), b"early", "{case}");
         assert_eq!(read_all(&mut early), b"answer", "{case}");
 
-        // Nobody is there yet when serving begins.
+        // Nobody has connected when serving begins.
         let (outcome, answer) =
             serve_with(&server, || read_all(&mut connect_and_send(addr, b"late")));
         assert_eq!(outcome.expect(&case).request().bytes(), b"late", "{case}");
@@ -504,7 +504,7 @@ fn an_accept_timeout_leaves_no_client_behind() {
     }
     idle.write_all(b"at last").expect("an open socket");
     idle.shutdown(std::net::Shutdown::Write).expect("an open socket");
-    // The worker that has it may be slow to notice on a busy machine.
+    // The worker that has it may notice it late on a busy machine.
     let exchange = (0..100).find_map(|_| server.serve_once().ok()).expect("an exchange");
     assert_eq!(exchange.request().bytes(), b"at last");
     assert_eq!(read_all(&mut idle), b"answer");
@@ -560,7 +560,7 @@ fn an_idle_client_is_closed_at_its_deadline_and_told() {
     assert_eq!(exchange.client().exchange(), 1);
 }
 
-/// Linux hands a listener's receive timeout down to the sockets that it accepts.
+/// Linux passes a listener's receive timeout on to the sockets that it accepts.
 #[test]
 fn without_an_idle_timeout_clients_may_be_idle_for_longer_than_the_accept_timeout() {
     let (builder, events) = with_events(patient().idle_timeout(None).source("answer"));
@@ -568,7 +568,7 @@ fn without_an_idle_timeout_clients_may_be_idle_for_longer_than_the_accept_timeou
     let addr = server.local_addr();
     let (outcome, mut idle) = serve_with(&server, || {
         let first = connect(addr);
-        // The accept timeout is at work when the others come.
+        // The accept timeout is set when the others connect.
         while next_event(&events) != "accepted 1" {}
         [first, connect(addr), connect(addr)]
     });
@@ -581,7 +581,7 @@ fn without_an_idle_timeout_clients_may_be_idle_for_longer_than_the_accept_timeou
     for (number, client) in idle.iter_mut().enumerate() {
         client.write_all(b"at last").expect("an open socket");
         client.shutdown(std::net::Shutdown::Write).expect("an open socket");
-        // The worker that has it may be slow to notice on a busy machine.
+        // The worker that has it may notice it late on a busy machine.
         let exchange = (0..100).find_map(|_| server.serve_once().ok()).expect("an exchange");
         assert_eq!(exchange.client().connection(), number as u64 + 1);
         assert_eq!(read_all(client), b"answer");

@@ -1,4 +1,4 @@
-//! Steps and endings of a response, as the client's socket sees them.
+//! The steps and endings of a response, as the client's socket sees them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -39,7 +39,7 @@ fn a_response_is_cut_at_every_byte_with_every_ending() {
     }
 }
 
-// Elsewhere the kernel does not tell what has arrived.
+// On other systems the kernel does not report what has arrived.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_reset_comes_after_everything_before_it_was_delivered_to_a_slow_reader() {
@@ -55,7 +55,7 @@ fn a_reset_comes_after_everything_before_it_was_delivered_to_a_slow_reader() {
                 Ok(read) => seen += read as u64,
                 Err(error) => break error.kind(),
             }
-            // A reader that is slower than the peer; nothing is ordered by this.
+            // A reader that is slower than the peer; no order depends on this.
             std::thread::sleep(Duration::from_micros(50));
         };
         assert_eq!((seen, error), (length, ErrorKind::ConnectionReset));
@@ -119,7 +119,7 @@ fn a_gate_orders_the_peer_against_the_test() {
     let mut before = [0; 6];
     client.read_exact(&mut before).expect("what comes before the gate");
     assert!(gate.wait_until_reached(PATIENCE));
-    // The peer stands at the gate, and serves others meanwhile.
+    // The peer waits at the gate, and serves others meanwhile.
     let mut other = connect_and_send(peer.addr(), b"hello");
     other.read_exact(&mut before).expect("another connection");
     gate.open();

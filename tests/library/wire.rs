@@ -1,5 +1,5 @@
-//! Bytes over a real socket: what the client sent is what was recorded, what was given is what the client gets,
-//! however long, however slow, and whoever leaves first.
+//! Bytes over a real socket: what the client sends is what is recorded, and what the source gives is what the client
+//! receives, however long, however slow, and whichever side leaves first.
 
 use std::fs;
 use std::io::{self, Cursor, Read, Write};
@@ -20,12 +20,12 @@ use fake_peer_test_support::{
 };
 use tempfile::TempDir;
 
-/// Larger than any buffer on the way.
+/// Larger than all buffers between the two.
 const LONG: usize = 3 << 20;
 
 const LINE_ENDS: &[u8] = b"CRLF\r\nLF\nCR\rLFCR\n\rCRCRLF\r\r\n";
 
-/// How a client gets its request out.
+/// How a client sends its request.
 #[derive(Clone, Copy, PartialEq)]
 enum Sending {
     AtOnce,
@@ -148,7 +148,7 @@ fn exchange(
     assert_eq!(exchange.client_end(), ClientEnd::Closed, "{name}");
 }
 
-/// The kinds of response, each with the bytes that the client is to get.
+/// The kinds of response, each with the bytes that the client must receive.
 fn responses(folder: &Path) -> Vec<(&'static str, Response, Vec<u8>)> {
     let file = folder.join("response.bin");
     let in_file = numbered(300_000);
@@ -210,7 +210,7 @@ fn a_long_answer_arrives_whole_though_request_bytes_were_left_unread() {
     }
 }
 
-/// Answers as hand-written servers do: one read, one write, and a close that leaves input unread.
+/// Answers as hand-written servers do: one read, one write, and a close with unread input.
 fn naive_server(answer: Vec<u8>) -> (SocketAddr, mpsc::Receiver<()>, thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("a bound listener");
@@ -264,7 +264,7 @@ fn a_naive_close_destroys_an_answer_that_ours_delivers() {
     let addr = server.local_addr();
     for attempt in 0..5 {
         let case = format!("attempt {attempt}");
-        // Nobody tells the client that we have closed: we wait for it.
+        // Nothing tells the client that the server has closed: the test waits for it.
         let (_open, never) = mpsc::channel();
         let (outcome, received) = serve_with(&server, || slow_client(addr, &never));
         same_bytes(&received.expect(&case), &answer, &case);
@@ -281,7 +281,7 @@ fn an_upload_and_an_answer_of_several_megabytes_do_not_block_each_other() {
 
     let (outcome, received) = serve_with(&server, || {
         let mut client = connect_with_little_room(addr);
-        // Only then the first byte is read.
+        // Only then is the first byte read.
         client.write_all(&upload).expect("a server that goes on reading");
         read_all(&mut client)
     });
@@ -370,7 +370,7 @@ fn a_second_request_replaces_the_first_in_the_file_and_follows_it_in_memory() {
     let sink = Tee(vec![Box::new(memory.clone()), Box::new(FileSink::new(&path))]);
     let server = bound(patient().framing(Framing::eof()).sink(sink));
     let requests = [&b"a long first request"[..], b"short", b"", b"the last"];
-    // A connection that ends without a byte is no request.
+    // A connection that ends without a byte is not a request.
     let recorded = [requests[0], requests[1], requests[3]];
 
     assert_eq!(read_file(&path).len(), 10_000, "nothing is opened before a request arrives");
@@ -533,7 +533,7 @@ fn read_file(path: &Path) -> Vec<u8> {
     fs::read(path).expect("a record")
 }
 
-/// A segment less, and the client is woken once for both.
+/// One segment fewer, and the client is woken once for both.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_end_arrives_with_the_last_byte() {

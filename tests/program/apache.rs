@@ -1,5 +1,5 @@
-//! What a real web server sent, replayed: curl cannot tell the program `tcpserver`, or a proxy that recorded it, from the
-//! Apache whose bytes they serve.
+//! The response of a real web server, replayed: curl cannot tell the program `tcpserver`, or a proxy that recorded it, from
+//! the Apache whose bytes they serve.
 
 use std::fs::{self, File, Permissions};
 use std::io::Read;
@@ -17,7 +17,7 @@ use fake_peer_test_support::programs::{
 const APACHE: &str = "/usr/sbin/apache2";
 const MODULES: &str = "/usr/lib/apache2/modules";
 
-/// The page of a fresh Apache, as in the tutorial.
+/// The page of a newly installed Apache, as in the tutorial.
 const PAGE: &[u8] = b"<html><body><h1>It works!</h1></body></html>\n";
 
 #[test]
@@ -36,10 +36,10 @@ fn curl_gets_the_same_from_apache_and_from_its_recorded_bytes() {
         let ended = program.end();
         assert_eq!((ended.stderr.as_str(), ended.code), ("", Some(0)), "{arguments:?}");
 
-        // What curl sent is, but for the port, what it sends to Apache; so is what it got.
+        // Except for the port, curl sends what it sends to Apache, and gets the same bytes.
         let original = curl(apache.addr, arguments);
         if arguments == ["--http1.0", "--include"] {
-            // Apache says `Connection: close` to it; the body is what can be compared.
+            // Apache sends it `Connection: close`; only the body can be compared.
             assert!(original.ends_with(PAGE), "{arguments:?}: {}", text(&original));
             assert!(replayed.ends_with(PAGE), "{arguments:?}: {}", text(&replayed));
         } else {
@@ -56,7 +56,7 @@ fn a_proxy_records_what_apache_says_and_the_record_is_replayed() {
     let folder = Folder::new();
     for arguments in [&["--include"][..], &["--head"]] {
         let proxy = Peer::answer(Proxy::to(apache.addr).record(folder.file("page")));
-        // Apache keeps its connection open: the proxy has to see where the response ends.
+        // Apache keeps its connection open: the proxy must find the end of the response.
         let relayed = curl(proxy.addr(), arguments);
         proxy.finish().expect("a whole response");
         let direct = curl(apache.addr, arguments);
@@ -69,7 +69,7 @@ fn a_proxy_records_what_apache_says_and_the_record_is_replayed() {
     }
 }
 
-/// A header field tells the second in which Apache was asked; everything else must be equal.
+/// A header field holds the second in which Apache answered; everything else must be equal.
 fn without_date(bytes: &[u8]) -> Vec<u8> {
     let date = |line: &&[u8]| line.starts_with(b"Date: ");
     bytes
@@ -92,7 +92,7 @@ fn curl(addr: SocketAddr, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// An Apache of our own on a loopback port; killed when dropped.
+/// An Apache on a loopback port, which is killed when this is dropped.
 struct Apache {
     addr: SocketAddr,
     _running: Running,
@@ -100,16 +100,16 @@ struct Apache {
 }
 
 impl Apache {
-    /// Apache takes no port 0. Someone else may get the port before it does: another one is tried then.
+    /// Apache does not support port 0. If another process takes the port first, the next one is tried.
     #[track_caller]
     fn start() -> Self {
         let folder = Folder::new();
         let readable = Permissions::from_mode(0o755);
-        // Its workers are not who we are, when we are root.
+        // As root, Apache would run its workers as another user.
         fs::set_permissions(folder.path(), readable).expect("our folder's mode can be set");
         fs::create_dir(folder.file("pages")).expect("a folder can be made in ours");
         folder.write("pages/index.html", PAGE);
-        // As long as a page is younger than a second, its ETag is a weak one.
+        // While a page is less than a second old, its ETag is a weak one.
         File::options()
             .write(true)
             .open(folder.file("pages/index.html"))
@@ -120,14 +120,14 @@ impl Apache {
             folder.write("httpd.conf", configuration(folder.path(), addr).as_bytes());
             let mut running = Running::start(
                 Command::new(APACHE)
-                    // In the foreground, in one process: nobody is left when that is killed.
+                    // In the foreground, in one process: nothing is left when that is killed.
                     .args(["-X", "-d"])
                     .arg(folder.path())
                     .arg("-f")
                     .arg(folder.file("httpd.conf")),
             );
             let pid = folder.file("httpd.pid");
-            // It writes this when it has bound its port.
+            // Apache writes this when it has bound its port.
             wait_until(
                 || running.has_ended() || fs::read(&pid).is_ok_and(|id| !id.is_empty()),
                 || "Apache neither started nor ended".into(),
@@ -163,7 +163,7 @@ fn free_addr() -> SocketAddr {
         .expect("the system has a free port")
 }
 
-/// As little as Apache starts with. The folders in Debian's defaults are not ours.
+/// The smallest configuration that Apache starts with. The folders of Debian's configuration are not used.
 fn configuration(folder: &Path, addr: SocketAddr) -> String {
     let folder = folder.display();
     let process_model = ["event", "worker", "prefork"]

@@ -1,5 +1,5 @@
-//! The program `tcpserver` and the clients that people have: each does what it is for, and gets what the file says. Those that
-//! are not installed are skipped, and named.
+//! The program `tcpserver` with the HTTP clients that people have: each gets what the file says. Tests with a client that may
+//! not be installed are ignored by default.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,10 +10,10 @@ use fake_peer_test_support::programs::{
     Folder, RESPONSE, Tcpserver, assert_bytes, receive_all, send, text,
 };
 
-/// What comes behind the head of the tutorial's response.
+/// What follows the head of the tutorial's response.
 const BODY: &str = "<html><body><h1>It works!</h1></body></html>\n";
 
-/// No client runs longer.
+/// A limit for every client.
 const LIMIT: &str = "30";
 
 /// Runs a client to its end.
@@ -29,7 +29,7 @@ fn run(program: &str, arguments: &[&str], stdin: Stdio) -> Output {
         .unwrap_or_else(|error| panic!("failed to start {program}: {error}"))
 }
 
-/// What a client that is content says.
+/// The output of a client that has succeeded.
 #[track_caller]
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = run(program, arguments, Stdio::null());
@@ -47,7 +47,7 @@ fn assert_served(program: Tcpserver, case: &str) {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{case}: {}", ended.stdout);
 }
 
-/// How many connections the program told of.
+/// How many connections the program reported.
 #[track_caller]
 fn connections(program: Tcpserver, case: &str) -> usize {
     let ended = program.end();
@@ -81,7 +81,7 @@ fn curl_posts_100_megabytes_and_every_byte_is_captured() {
     }
     let program = Tcpserver::start(&folder, ["-q"]);
     let file = format!("@{}", folder.file("upload").display());
-    // It waits a second for a `100 Continue`, which nobody sends, and goes on.
+    // curl waits a second for a `100 Continue`, which is never sent, and goes on.
     let arguments = ["-sS", "-H", "Expect: 100-continue", "--data-binary", &file];
     let answer = said("curl", &[&arguments[..], &[&url(&program, "/")]].concat());
     assert_eq!(answer, BODY);
@@ -124,7 +124,7 @@ fn head_requests_keep_their_connection_when_the_file_has_no_body() {
 #[ignore = "needs curl"]
 fn curl_with_http_1_0_gets_its_close() {
     let folder = Folder::new();
-    // The tutorial's response says that it keeps its connection: curl would believe that, and try.
+    // The tutorial's response says that its connection is kept: curl would believe that, and try to use it.
     folder.write("old", b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     let arguments = ["--send", "old", "--count", "2", "--keep-alive", "--lang", "en"];
     let program = Tcpserver::start(&folder, arguments);
@@ -221,7 +221,7 @@ Promise.all([1, 2, 3, 4].map(number => fetch(process.argv[1] + number).then(resp
 #[test]
 #[ignore = "needs ab"]
 fn ab_is_served_with_kept_connections_and_without() {
-    // Not with `--count`: it may ask for more than it reports.
+    // Not with `--count`: ab may send more requests than it reports.
     for (kept, arguments) in [(0, &["-c", "8"][..]), (400, &["-k", "-c", "8"])] {
         let folder = Folder::new();
         let program = Tcpserver::start(&folder, ["--forever", "--keep-alive", "-q"]);

@@ -1,4 +1,4 @@
-//! The examples come to their end, and say what their documentation says.
+//! The examples succeed, and print what their documentation says.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ fn the_tutorial_in_std_alone_answers_from_a_file_and_writes_the_request_to_anoth
     let folder = tempfile::tempdir().expect("a temporary folder");
     let response = include_bytes!("../../study/server_send.txt");
     std::fs::write(folder.path().join("server_send.txt"), response).expect("a file");
-    // The system chooses the port, and nothing else can take it before the example listens: it is tried again if so.
+    // The system chooses the port. If another process takes it before the example listens, another port is tried.
     let (mut client, mut server) = (0..10)
         .find_map(|_| {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,4 +1,4 @@
-//! The program `tcpserver` where it answers badly on purpose, or slowly, and where it tells what happens: `--cut` and the
+//! The program `tcpserver` where it breaks or delays responses, and where it shows what happens: `--cut` and the
 //! other faults, `--transcript`, the progress on a terminal.
 
 use std::io::{ErrorKind, Read};
@@ -18,11 +18,11 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 enum End {
     Closed,
     Reset,
-    /// Not for a while.
+    /// It stayed open for a while.
     Held,
 }
 
-/// What arrives, and how that ends.
+/// What arrives, and how the connection ends.
 fn received(mut client: &TcpStream) -> (Vec<u8>, End) {
     client.set_read_timeout(Some(Duration::from_millis(500))).expect("an open socket");
     let mut bytes = Vec::new();
@@ -197,7 +197,7 @@ fn the_transcript_of_many_says_which_connection() {
     }
 }
 
-/// Runs the program with all it prints on a terminal, which `script` makes, and one request. What was on the terminal.
+/// Runs the program on a terminal, which `script` provides, for one request. Returns what was on the terminal.
 fn on_a_terminal(arguments: &str, variables: &[(&str, &str)]) -> String {
     let folder = Folder::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());

@@ -102,7 +102,7 @@ fn zsh_is_given_nothing_to_run_for_a_value_but_what_offers_files_or_words() {
     }
 }
 
-/// Runs a program over a shipped file, about which it has nothing to say.
+/// Runs a program that checks a shipped file, and must have nothing to report.
 #[track_caller]
 fn assert_understands(program: &str, arguments: &[&str]) {
     let output = Command::new(program)
@@ -174,7 +174,7 @@ fn bash_completes_options_values_and_files_with_spaces() {
         ("--lang e", "en\n"),
         ("--framing re", "read-once\n"),
         ("--send a", "a page.http\n"),
-        // What takes no file offers none.
+        // Options that take no file offer none.
         ("--count 1", "1\n"),
         ("--listen a", "a\n"),
     ] {

@@ -1,4 +1,4 @@
-//! The program `tcpserver` with several exchanges, and where their bytes come from and go: `--count`, `--forever`,
+//! The program `tcpserver` with several exchanges, and where their bytes come from and go to: `--count`, `--forever`,
 //! `--keep-alive`, several files, stdin and stdout, `--record`.
 
 use std::io::{Read, Write};
@@ -131,7 +131,7 @@ fn stdin_leaves_as_it_comes_where_it_is_needed_once() {
 
 #[test]
 fn a_connection_is_kept_open_whatever_the_response_says() {
-    // Neither response says where it ends, so that with --keep-alive the first one would be the last.
+    // Neither response says where it ends, so with --keep-alive the connection would end after the first one.
     let folder = folder_with(&[("line", b"250 ok\r\n")]);
     let program = Tcpserver::start(
         &folder,
@@ -158,14 +158,14 @@ fn a_kept_connection_has_one_exchange_after_another() {
         send(&client, GET);
         expect(&client, KEPT, "kept");
     }
-    // It closes before all is served: the next connection goes on.
+    // It closes before everything is served: the next connection goes on.
     drop(client);
     let client = program.connect();
     send(&client, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
     assert_bytes(&receive_all(&client), KEPT, "closed when asked to");
     let last = program.connect();
     send(&last, GET);
-    // The last exchange ends its connection, whoever would like to keep it.
+    // The last exchange ends its connection, also with --keep-alive.
     assert_bytes(&receive_all(&last), KEPT, "the last one");
     let ended = program.end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -271,7 +271,7 @@ fn ctrl_c_while_nothing_happens_ends_at_once() {
 
 #[test]
 fn a_real_servers_response_is_recorded_as_it_is_and_replayed() {
-    // A real one would be Apache: `tests/apache.rs`.
+    // `apache` has the same test with a real server.
     let folder = folder_with(&[("page", b"HTTP/1.0 200 Fine\nServer: odd\n\n\x00\xff")]);
     let upstream = Tcpserver::start(&folder, ["--send", "page", "--recv", "forwarded", "-q"]);
     let record = format!("--record={}", upstream.addr);

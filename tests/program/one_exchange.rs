@@ -1,5 +1,5 @@
-//! The program `tcpserver` from end to end: what it prints, what it captures, what it answers, how it ends.
-//! Its default port is `tutorial.rs`'s, its memory `memory.rs`'s.
+//! The program `tcpserver` with one exchange: what it prints, what it captures, what it answers, how it ends.
+//! Its default port is tested in `tutorial`, its memory in `tests/memory.rs`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -27,13 +27,13 @@ fn connected(addr: SocketAddr) -> String {
     )
 }
 
-/// All that stdout should hold after these clients connected.
+/// Everything that stdout must hold after these clients have connected.
 fn lines(clients: &[SocketAddr]) -> String {
     let connected: String = clients.iter().copied().map(connected).collect();
     format!("{STARTING}{WAITING}{connected}{STOPPING}")
 }
 
-/// A served exchange with nothing to remark.
+/// An exchange without notes.
 fn served(client: SocketAddr) -> Ended {
     Ended { stdout: lines(&[client]), stderr: String::new(), code: Some(0) }
 }
@@ -48,7 +48,7 @@ fn failed(client: SocketAddr, stderr: &str) -> Ended {
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
-/// 5 MB in which no piece looks like another.
+/// 5 MB in which no piece equals another.
 fn five_megabytes() -> Vec<u8> {
     let mut state = 1_u32;
     std::iter::repeat_with(|| {
@@ -246,7 +246,7 @@ fn version_is_the_crates() {
 
 // Wrong usage
 
-/// Nothing but one line on stderr, and exit code 2.
+/// Only one line on stderr, and exit code 2.
 #[track_caller]
 fn assert_wrong_usage(arguments: &[&str], reason: &str) {
     cargo_bin_cmd!("tcpserver")
@@ -469,7 +469,7 @@ fn a_port_in_use_is_told_and_the_last_line_printed() {
 
 #[test]
 fn an_address_of_another_machine_is_a_failure_and_no_wrong_usage() {
-    // TEST-NET-1 of RFC 5737 belongs to nobody.
+    // TEST-NET-1 (RFC 5737) is assigned to nobody.
     let cause = TcpListener::bind("192.0.2.1:0").expect_err("an address of nobody");
     cargo_bin_cmd!("tcpserver")
         .timeout(PATIENCE)
@@ -790,7 +790,7 @@ fn every_byte_value_goes_both_ways_unchanged() {
     assert_bytes(&folder.request(), &all, "the captured request");
 }
 
-// Not where the file system wants names to be UTF-8.
+// Not where the file system requires names in UTF-8.
 #[cfg(target_os = "linux")]
 #[test]
 fn file_names_need_not_be_text() {
@@ -981,7 +981,7 @@ fn a_large_answer_arrives_whole_while_the_client_still_sends() {
     let program = Tcpserver::start(&folder, ["--framing", "exactly:4"]);
     let client = program.connect();
     let addr = own_addr(&client);
-    // It does not read before all is sent: whoever answers has to take this in meanwhile.
+    // It reads nothing before it has sent everything: the server must receive while it answers.
     let mut request = b"send".to_vec();
     request.resize(20_000_000, b'x');
     send(&client, &request);
@@ -1064,7 +1064,7 @@ fn lines_that_cannot_be_printed_are_told_and_the_answer_is_served() {
 
 // Framing
 
-/// Sends `pieces`, each one when those before it have been captured, and keeps the sending side open.
+/// Sends `pieces`, each when the previous ones have been captured, and keeps the sending side open.
 #[track_caller]
 fn assert_framed(rule: &str, pieces: &[&[u8]], request: &[u8]) {
     let folder = Folder::new();
@@ -1178,7 +1178,7 @@ fn a_wrong_length_is_remarked() {
 
 // curl
 
-/// Runs curl to its end, without the settings of whoever runs the tests.
+/// Runs curl to its end, without the settings of the user who runs the tests.
 #[track_caller]
 fn curl(program: &Tcpserver, folder: &Folder, arguments: &[&str]) -> std::process::Output {
     Command::new("curl")

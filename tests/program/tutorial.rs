@@ -1,5 +1,5 @@
-//! The program without options is the tutorial's: port 8080, its file names, its lines; side by side with that program
-//! itself where Python is installed. One test, because there is one port 8080; runs side by side take turns.
+//! The program without options is the tutorial's: port 8080, its file names, its lines; compared with that program
+//! itself. One test, because there is one port 8080; concurrent runs take turns.
 // A test that checks nothing should say so.
 #![allow(clippy::print_stderr)]
 
@@ -20,7 +20,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
     Accept-Language: ja\r\n\
     \r\n";
 
-/// What the tutorial's program does, in order. Its port is an argument here, and told on stderr.
+/// What the tutorial's program does, in order. Here its port is an argument, and is printed on stderr.
 const TUTORIAL: &str = r#"
 import socket
 import sys
@@ -45,13 +45,13 @@ finally:
     print("=== サーバーを停止します。 ===", flush=True)
 "#;
 
-/// What is left of one exchange.
+/// What one exchange leaves.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     /// With the client's port as `PORT`.
     stdout: String,
     code: Option<i32>,
-    /// As text, which shows its line ends.
+    /// As text, so that its line ends can be seen.
     captured: String,
     answer: String,
 }
@@ -89,7 +89,7 @@ fn without_options_it_does_what_the_tutorials_program_does() {
     assert_eq!(first, serve_with_python(&Folder::new()));
 }
 
-/// Waits until no other run of these tests on this machine has the port. The turn ends when this is dropped.
+/// Waits until no other run of these tests on this machine uses the port. Others may use it when this is dropped.
 #[cfg(target_os = "linux")]
 #[track_caller]
 fn turn_with_the_port() -> std::os::unix::net::UnixListener {
@@ -115,7 +115,7 @@ fn turn_with_the_port() -> std::os::unix::net::UnixListener {
 #[cfg(not(target_os = "linux"))]
 fn turn_with_the_port() {}
 
-/// One run of the program, straight after the one before; `None` if something else has the port.
+/// One run of the program, directly after the previous one; `None` if another process has the port.
 #[track_caller]
 fn serve_on_default_port(folder: &Folder) -> Option<Outcome> {
     let mut program = Running::start(&mut tcpserver(folder));
@@ -137,7 +137,7 @@ fn serve_on_default_port(folder: &Folder) -> Option<Outcome> {
     Some(outcome)
 }
 
-/// Only where the server's side of the last connection still holds the port does a second run show anything.
+/// A second run shows something only if the server's side of the last connection still holds the port.
 #[track_caller]
 fn assert_port_is_not_free_yet() {
     if cfg!(target_os = "linux") {
@@ -159,7 +159,7 @@ fn serve_with_python(folder: &Folder) -> Outcome {
     exchange(program, folder, port).0
 }
 
-/// One request to a program that listens on `port` or is about to end; also what is on stderr.
+/// Sends one request to a program that listens on `port` or is about to end. Returns also what is on stderr.
 #[track_caller]
 fn exchange(program: Running, folder: &Folder, port: u16) -> (Outcome, String) {
     let client = connect((Ipv4Addr::LOCALHOST, port).into());

@@ -1,4 +1,4 @@
-//! What HTTP clients make of faults: a table of real clients, each against each fault, as Markdown. The one in the
+//! How HTTP clients react to faults: a table of real clients, each with each fault, as Markdown. The one in the
 //! documentation of `fake_peer::faults` was made with it.
 //!
 //! ```sh
@@ -29,7 +29,7 @@ use hyper_util::rt::TokioExecutor;
 /// How long a client waits for anything.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// For a client that waits longer than it was asked to.
+/// For a client that waits longer than its timeout.
 const NO_PATIENCE: Duration = Duration::from_secs(8);
 
 const UPLOAD: usize = 4 << 20;
@@ -59,7 +59,7 @@ fn table(scenes: impl Iterator<Item = Scene>) -> String {
     let _ = writeln!(table, "\n| fault | {} |", names.join(" | "));
     let _ = writeln!(table, "|---|{}", "---|".repeat(names.len()));
     for scene in scenes {
-        // Clients are slow where they wait: all at once, each with a peer of its own.
+        // Clients spend their time waiting: all run at once, each with a peer of its own.
         let cells: Vec<String> = thread::scope(|scope| {
             let outcomes: Vec<_> =
                 clients.iter().map(|(client, _)| scope.spawn(|| scene.play(client))).collect();
@@ -119,7 +119,7 @@ impl Scene {
         Scene { name, method: Method::Get, place: Place::Unserved(unserved) }
     }
 
-    /// What the client says, in a few words.
+    /// The result of a client, in a few words.
     fn play(&self, client: &Client) -> String {
         match &self.place {
             Place::Unserved(unserved) => match unserved() {
@@ -135,7 +135,7 @@ impl Scene {
                     .expect("a free port");
                 let outcome = (client.ask)(&peer.url("/"), self.method);
                 let connections = connections(&peer.journal());
-                // Faults make exchanges fail, that is no news.
+                // Faults make exchanges fail: that is expected.
                 let _ = peer.finish();
                 if connections > 1 {
                     format!("{outcome}, {connections} connections")
@@ -210,14 +210,14 @@ fn scenes() -> Vec<Scene> {
             .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     ));
     for case in garbage::all() {
-        // The large ones, and those that are about other methods, say little here.
+        // The large ones, and those about other methods, show little here.
         if case.name().ends_with("(\"hello\")") && !case.name().contains("body_on") {
             let name = case.name().trim_start_matches("garbage::").to_owned();
             scenes.push(Scene::get(&format!("garbage::{name}"), case));
         }
     }
     for scene in &mut scenes {
-        // A remark behind the code has no closing mark of its own.
+        // A remark after the code has no closing mark of its own.
         if scene.name.matches('`').count() % 2 == 1 {
             scene.name.pop();
         }
@@ -225,7 +225,7 @@ fn scenes() -> Vec<Scene> {
     scenes
 }
 
-/// What a client made of it.
+/// How a client reacted.
 enum Outcome {
     Answer { status: u16, body: Vec<u8> },
     Failure(String),
@@ -248,13 +248,13 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What kind of failure a client's words tell of.
+/// The kind of failure that a client's message describes.
 fn in_a_word(text: &str) -> &'static str {
     let text = text.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["without a word"]) {
         "nothing"
-    // curl says that it could not connect for no other reason here.
+    // Here curl says that it could not connect for no other reason.
     } else if says(&["refused", "couldn't connect"]) {
         "refused"
     } else if says(&[
@@ -436,7 +436,7 @@ fn wget(url: &str, method: Method) -> Outcome {
         fs::write(upload.path(), vec![b'x'; UPLOAD]).expect("room");
         command.arg("--method=PUT").arg(format!("--body-file={}", upload.path().display()));
     }
-    // It takes nothing but success for a success.
+    // This client reports everything but success as an error.
     match run(command.arg(url), Method::Get) {
         Ok(body) => Outcome::Answer { status: 200, body },
         Err(text) => Outcome::Failure(text),
@@ -492,14 +492,14 @@ fn with_status(output: Result<Vec<u8>, String>) -> Outcome {
     }
 }
 
-/// Runs a client: what it wrote to stdout, or to stderr if it failed. With `PUT` it reads the body from stdin.
+/// Runs a client. Returns what it wrote to stdout, or to stderr if it failed. With `PUT` it reads the body from stdin.
 fn run(command: &mut Command, method: Method) -> Result<Vec<u8>, String> {
     let stdin = if method == Method::Put { Stdio::piped() } else { Stdio::null() };
     let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.expect("it said its version");
     if let Some(mut stdin) = child.stdin.take() {
         thread::spawn(move || {
-            // A client that has failed takes no more.
+            // A client that has failed reads no more.
             let _ = std::io::Write::write_all(&mut stdin, &vec![b'x'; UPLOAD]);
         });
     }
@@ -537,7 +537,7 @@ fn locked(name: &str) -> Option<String> {
     Some(package.split_once('"')?.0.to_owned())
 }
 
-/// A word of what a program says about itself.
+/// One word of the version that a program prints.
 fn version(program: &str, arguments: &[&str], word: usize) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,5 +1,5 @@
-//! A peer beside asynchronous clients, in runtimes of one thread and of several. How its futures do without a runtime is
-//! `peer.rs`'s.
+//! A peer with asynchronous clients, in runtimes of one thread and of several. How its futures work without a runtime is in
+//! `tests/library/peer.rs`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// What is awaited by a failing test ends, too.
+/// A failing test ends, too.
 async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: not in {PATIENCE:?}"))
 }
@@ -45,7 +45,7 @@ async fn taken(peer: &Peer) -> Exchange {
     in_time("take", peer.take_async(PATIENCE)).await.expect("an exchange")
 }
 
-/// Answers in lines; who says `keep` stays connected.
+/// Answers lines; a client that sends `keep` stays connected.
 fn in_lines() -> Peer {
     spawned(patient().framing(Framing::until("\n")).source(
         |request: &Request| match request.bytes() {
@@ -76,7 +76,7 @@ async fn an_exchange_is_awaited_while_its_client_runs_in_several_threads() {
     an_exchange_is_awaited_while_its_client_runs().await;
 }
 
-/// `finish_async` has to leave the only thread to the client that it waits for.
+/// `finish_async` must leave the only thread to the client that it waits for.
 async fn finish_is_awaited_while_a_client_goes_on() {
     let peer = in_lines();
     let (mut bell, mut client) = (connect(&peer).await, connect(&peer).await);
@@ -127,7 +127,7 @@ async fn a_client_that_is_done_is_no_reason_to_wait_in_several_threads() {
     a_client_that_is_done_is_no_reason_to_wait().await;
 }
 
-/// Blocks the only thread, so that no client in it can do anything about it.
+/// Blocks the only thread, so that no client on it can do anything.
 async fn a_client_that_keeps_its_connection_does_not_hold_up_a_blocking_finish() {
     let peer = in_lines();
     let (mut kept, mut answered) = (connect(&peer).await, connect(&peer).await);
@@ -212,7 +212,7 @@ async fn a_failed_assertion_of_a_source_comes_out_where_it_is_awaited() {
     in_time("finish", peer.finish_async()).await.expect("it was taken");
 }
 
-/// As where a test gives up waiting, and goes on.
+/// As if a test stopped waiting, and went on.
 #[tokio::test]
 async fn an_exchange_that_was_awaited_too_long_is_there_for_the_next_take() {
     for round in 0..10 {
@@ -238,7 +238,7 @@ async fn fifty_tasks_are_served_side_by_side() {
             tokio::spawn(async move {
                 let mut client = connect(&peer).await;
                 send(&mut client, format!("client {number}").as_bytes()).await;
-                // All have begun before one is done.
+                // All have begun before the first is complete.
                 in_time("all others", barrier.wait()).await;
                 send(&mut client, b"\n").await;
                 assert_eq!(read_all(&mut client).await, b"answer", "client {number}");

@@ -1,5 +1,5 @@
-//! HTTP clients of other people: what they send is seen as they meant it, and they get what they are given. Clients
-//! written by hand are `peer.rs`'s.
+//! Real HTTP clients: what they send is recorded as they meant it, and they receive what the source gives. Hand-written clients
+//! are in `tests/library/peer.rs`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// The answer to a HEAD request: a length, and nothing of that length.
+/// The answer to a HEAD request: a length, and no body.
 const HEAD_ONLY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
 
 /// What a client is asked to do.
@@ -37,12 +37,12 @@ enum Body<'a> {
 /// Status and body.
 type Answer = (u16, Vec<u8>);
 
-/// A program or library that makes calls, one after another, with connections kept where it does that; what the answers'
-/// status and bodies are.
+/// A program or library that sends requests, one after another, over kept connections if it does that. Returns the status and
+/// the body of each answer.
 struct HttpClient {
     name: &'static str,
     call: fn(&[Call<'_>]) -> Vec<Answer>,
-    /// The name that it gives itself.
+    /// The name that it sends as its own.
     user_agent: Option<&'static str>,
 }
 
@@ -54,7 +54,7 @@ fn libraries() -> Vec<HttpClient> {
     ]
 }
 
-/// Clients that are programs of their own.
+/// Clients that are programs.
 fn programs() -> Vec<HttpClient> {
     vec![
         HttpClient { name: "curl", call: by_curl, user_agent: Some("curl/") },
@@ -223,7 +223,7 @@ fn by_curl(calls: &[Call<'_>]) -> Vec<Answer> {
     let statuses = output_of(command);
     let answered = calls.iter().zip(statuses.lines()).enumerate().map(|(index, (call, status))| {
         let body = match call.method {
-            // What curl writes then is the head.
+            // For HEAD, curl writes the head.
             "HEAD" => Vec::new(),
             _ => fs::read(folder.path().join(index.to_string())).unwrap_or_default(),
         };
@@ -272,7 +272,7 @@ fn by_python(calls: &[Call<'_>]) -> Vec<Answer> {
     answered.collect()
 }
 
-/// What a program that ends well has printed.
+/// The output of a program, which must succeed.
 #[track_caller]
 fn output_of(mut command: Command) -> String {
     let output = command.stdin(Stdio::null()).output().expect("it is installed");
@@ -418,7 +418,7 @@ fn a_large_answer_arrives_whole_while_part_of_the_request_is_unread(clients: &[H
         &answer,
     ]
     .concat();
-    // The body is never asked for. The larger one does not fit into the buffers between the two.
+    // The body is never read. The larger one does not fit into the buffers between the two.
     for length in [2_000, 500_000] {
         let body = numbered(length);
         for client in clients {

@@ -1,4 +1,4 @@
-//! The table of what clients make of each fault is made by an example.
+//! The table of how clients react to each fault is made by an example.
 
 use fake_peer_test_support::programs::printed_by_example;
 

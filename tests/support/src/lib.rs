@@ -1,6 +1,6 @@
-//! What several test files share: clients with timeouts, a patient server, sinks that report. No test lives here.
+//! What several test files share: clients with timeouts, a server with long timeouts, sinks that report. No test is here.
 
-// Helpers of tests, which are read where they are used, and panic where a test fails.
+// Helpers of tests: they are read where they are used, and panic where a test fails.
 #![allow(missing_docs, missing_debug_implementations)]
 #![allow(
     clippy::missing_panics_doc,
@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 use fake_peer::{Client, Error, Exchange, Journal, Peer, RequestSink, TcpServer, TcpServerBuilder};
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// A failed test ends by this, a passing one never waits for it.
+/// A failed test ends after this; a passing one never waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// For servers whose timeouts are not what is tested: longer than a client's timeouts, however busy the machine.
+/// For servers whose timeouts are not tested: longer than a client's timeouts, also on a busy machine.
 const FOREVER: Duration = Duration::from_secs(60);
 
-/// A builder whose timeouts keep a broken test from hanging, and never end a good one.
+/// A builder whose timeouts end a broken test, and never a good one.
 pub fn patient() -> TcpServerBuilder {
     TcpServer::builder().idle_timeout(FOREVER).timeout(FOREVER).linger(FOREVER).retain(16 << 20)
 }
@@ -42,7 +42,7 @@ pub fn spawned(builder: TcpServerBuilder) -> Peer {
     builder.spawn().expect("a free port of the loopback, and a thread")
 }
 
-/// Finishes a peer that nothing is wrong with.
+/// Finishes a peer that must have no failure.
 #[track_caller]
 pub fn finished(peer: Peer) -> Journal {
     match peer.finish() {
@@ -51,7 +51,7 @@ pub fn finished(peer: Peer) -> Journal {
     }
 }
 
-/// The next exchange, which did not fail.
+/// The next exchange, which must not have failed.
 #[track_caller]
 pub fn taken(peer: &Peer) -> Exchange {
     match peer.take(PATIENCE) {
@@ -60,7 +60,7 @@ pub fn taken(peer: &Peer) -> Exchange {
     }
 }
 
-/// Says something, and hears everything that is said until end-of-file.
+/// Sends bytes, and reads everything until end-of-file.
 #[track_caller]
 pub fn ask(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut client = connect(addr);
@@ -78,7 +78,7 @@ pub fn expect_bytes(client: &mut TcpStream, expected: &[u8], case: &str) {
     same_bytes(&answer, expected, case);
 }
 
-/// Looks again and again until something that nothing tells of has happened.
+/// Repeats a check until something has happened that is not reported.
 #[track_caller]
 pub fn eventually(case: &str, mut happened: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -97,11 +97,11 @@ pub fn connect(addr: SocketAddr) -> TcpStream {
     client
 }
 
-/// A client with little room for what it has not read: most of a long answer stays with the server.
+/// A client with a small receive buffer: most of a long answer stays with the server.
 #[track_caller]
 pub fn connect_with_little_room(addr: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
-    // Before it connects, so that the window never opens wide.
+    // Before it connects, so that the window is small from the beginning.
     socket.set_recv_buffer_size(64 << 10).expect("an open socket");
     socket.connect(&addr.into()).expect("a listening server");
     let client = TcpStream::from(socket);
@@ -110,7 +110,7 @@ pub fn connect_with_little_room(addr: SocketAddr) -> TcpStream {
     client
 }
 
-/// A client that has sent all it ever will; whoever serves it then waits for nothing.
+/// A client that has sent everything and shut down its sending side; its server waits for nothing.
 #[track_caller]
 pub fn connect_and_send(addr: SocketAddr, request: &[u8]) -> TcpStream {
     let mut client = connect(addr);
@@ -129,21 +129,21 @@ pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// What a client reads, and how the reading ended.
+/// What a client reads, and how the reading ends.
 pub fn read_to_its_end(client: &mut TcpStream) -> (Vec<u8>, Option<io::ErrorKind>) {
     let mut bytes = Vec::new();
     let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
     (bytes, error)
 }
 
-/// Makes the client's end go with a reset.
+/// Makes the drop of a client send a reset.
 #[track_caller]
 pub fn reset(client: TcpStream) {
     SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("an open socket");
     drop(client);
 }
 
-/// Serves one exchange in a thread of its own, for the client in this one; what both had to say.
+/// Serves one exchange in a thread of its own, for the client in this thread. Returns the results of both.
 #[track_caller]
 pub fn serve_with<T>(
     server: &TcpServer,
@@ -159,7 +159,7 @@ pub fn serve_with<T>(
     })
 }
 
-/// Whether the server is still good for an exchange.
+/// Whether the server can still serve an exchange.
 #[track_caller]
 pub fn goes_on_serving(server: &TcpServer, case: &str) {
     let _client = connect_and_send(server.local_addr(), b"once more");
@@ -190,13 +190,13 @@ pub fn all_bytes() -> Vec<u8> {
     (0..=255).collect()
 }
 
-/// Bytes whose order shows: a lost, repeated or swapped block is a difference.
+/// Bytes in which a lost, repeated or swapped block is a difference.
 pub fn numbered(length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length + 8);
     let mut number = 0u64;
     while bytes.len() < length {
         bytes.extend_from_slice(&number.to_be_bytes());
-        // Steps that change all eight bytes: text of zeros would hide what is lost.
+        // Each step changes all eight bytes: a run of zeros would hide a loss.
         number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     }
     bytes.truncate(length);
@@ -226,7 +226,7 @@ impl Write for TeeRecord {
     }
 }
 
-/// Records in another sink and tells when that has a piece: a client goes on in this order without sleeping.
+/// Records in another sink, and reports when that has a piece: so a client goes on in this order without sleeping.
 pub struct Reporting<S> {
     inner: S,
     arrived: Sender<Piece>,

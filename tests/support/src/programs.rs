@@ -1,5 +1,5 @@
-//! Running programs: starts them in a folder of their own, reads what they print line by line, gives every wait an
-//! end, and kills what still runs. What the lines should be is the tests'.
+//! Runs programs: starts them in a folder of their own, reads what they print line by line, limits every wait, and kills
+//! what still runs. What the lines must be is up to the tests.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// No wait takes longer: far more than anything here needs, also on a busy machine.
+/// A limit for every wait: far more than anything here needs, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The response of the tutorial, as its web server sent it.
@@ -110,7 +110,7 @@ impl Running {
         self.child.id()
     }
 
-    /// The end of the pipe on stdout, where nobody reads it yet.
+    /// The reading end of the pipe on stdout, if nothing reads from it yet.
     pub fn take_stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().expect("stdout is piped, and not read yet")
     }
@@ -133,7 +133,7 @@ impl Running {
 
     #[track_caller]
     pub fn signal(&self, name: &str) {
-        // The shell's own `kill` is there on every Unix.
+        // Every Unix has the shell's own `kill`.
         let status = Command::new("sh")
             .args(["-c", "kill -s \"$0\" \"$1\"", name, &self.id().to_string()])
             .status()
@@ -160,7 +160,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended: nothing is left to do then.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -253,14 +253,14 @@ pub fn receive_all(mut client: &TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Bytes as something that an assertion can show.
+/// Bytes in a form that an assertion can print.
 pub fn text(bytes: &[u8]) -> String {
     const SHOWN: usize = 2000;
     let shown = &bytes[..bytes.len().min(SHOWN)];
     format!("{} bytes: {}", bytes.len(), shown.escape_ascii())
 }
 
-/// Compares bytes, and says where they differ.
+/// Compares bytes, and shows where they differ.
 #[track_caller]
 pub fn assert_bytes(actual: &[u8], expected: &[u8], case: &str) {
     if actual == expected {
@@ -277,7 +277,7 @@ pub fn assert_bytes(actual: &[u8], expected: &[u8], case: &str) {
     );
 }
 
-/// Looks again and again until `condition` holds; `seen` says what was there instead.
+/// Repeats until `condition` holds; on failure `seen` says what there was instead.
 #[track_caller]
 pub fn wait_until(mut condition: impl FnMut() -> bool, seen: impl Fn() -> String) {
     let end = Instant::now() + PATIENCE;
@@ -287,7 +287,7 @@ pub fn wait_until(mut condition: impl FnMut() -> bool, seen: impl Fn() -> String
     }
 }
 
-/// The lines of a pipe, read in a thread of their own so that each wait can end.
+/// The lines of a pipe, read in a thread of their own so that each wait can have a limit.
 struct Lines {
     coming: Receiver<String>,
     seen: String,
@@ -302,7 +302,7 @@ impl Lines {
                 let mut line = Vec::new();
                 match pipe.read_until(b'\n', &mut line) {
                     Ok(0) | Err(_) => return,
-                    // Whoever has stopped listening needs no more.
+                    // The test has stopped listening.
                     Ok(_) => drop(sender.send(String::from_utf8_lossy(&line).into_owned())),
                 }
             }
@@ -345,7 +345,7 @@ pub fn example_path(name: &str) -> PathBuf {
     path
 }
 
-/// What an example prints, which ends well.
+/// The output of an example, which must succeed.
 #[track_caller]
 pub fn printed_by_example(name: &str, arguments: &[&str]) -> String {
     let output = Command::new(example_path(name)).args(arguments).output().expect("a program");
