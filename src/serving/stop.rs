@@ -103,3 +103,16 @@ impl fmt::Debug for Stop {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_has_returned_is_not_woken() {
+        let stop = Stop::new();
+        let waiting = || lock(&stop.shared.wakers).len();
+        assert_eq!(stop.while_waking(Waker::noop().clone(), waiting), 1);
+        assert_eq!(waiting(), 0);
+    }
+}

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use fake_peer::{
-    ClientEnd, Ending, Error, Event, Framing, Gate, Request, Response, Sequence, Stop, TcpServer,
-    TcpServerBuilder,
+    ClientEnd, Ending, Error, Event, Framing, Gate, NumberedFileSink, Request, Response, Sequence,
+    Stop, TcpServer, TcpServerBuilder,
 };
 use fake_peer_test_support::{
     PATIENCE, ask, bound, connect, connect_with_little_room, expect_bytes, numbered, patient,
@@ -59,8 +59,10 @@ fn serves_so_many_exchanges_and_returns() {
 
 #[test]
 fn several_exchanges_may_come_over_one_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
     let source = |request: &Request| Response::from(request.bytes()).keep_open();
-    let server = bound(echo().source(source));
+    let sink = NumberedFileSink::new(folder.path().join("{n}"));
+    let server = bound(echo().source(source).sink(sink));
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
         let mut kept = connect(server.local_addr());
         for line in ["1\n", "2\n"] {
@@ -74,6 +76,10 @@ fn several_exchanges_may_come_over_one_connection() {
         expect_bytes(&mut next, b"3\n", "next");
     });
     outcome.expect("served");
+    for number in 1..=3 {
+        let record = std::fs::read(folder.path().join(number.to_string())).expect("a record");
+        assert_eq!(record, format!("{number}\n").as_bytes());
+    }
 }
 
 #[test]
@@ -320,7 +326,7 @@ fn the_observer_sees_every_byte_and_every_end() {
 #[test]
 fn a_connection_persists_as_http_says() {
     const KEPT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-    let server = bound(patient().source(Response::from(KEPT).ending(Ending::KeepAlive)));
+    let server = bound(patient().source(Response::from(KEPT).keep_alive()));
     let (outcome, ()) = serve_with(&server, &Stop::after(4), || {
         let mut kept = connect(server.local_addr());
         // Two requests at once, and one that asks for the close.
