@@ -747,6 +747,17 @@ fn kept_alive(peer: &Peer) -> TcpStream {
     client
 }
 
+#[test]
+fn an_exchange_shows_whether_its_kept_client_is_still_there() {
+    let peer = in_lines();
+    let client = kept_alive(&peer);
+    let exchange = taken(&peer);
+    assert_eq!(exchange.client_end(), ClientEnd::StillOpen);
+    drop(client);
+    eventually("the client's end is seen", || exchange.client_end() == ClientEnd::Closed);
+    finished(peer);
+}
+
 /// Finishes the peer while `client` runs, which starts when the peer has begun to finish: a kept connection ends then.
 #[track_caller]
 fn finish_meanwhile(peer: Peer, case: &str, client: impl FnOnce() + Send) -> Journal {

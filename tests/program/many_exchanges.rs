@@ -4,6 +4,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use fake_peer_test_support::programs::{
@@ -82,6 +84,27 @@ fn requests_on_stdout_have_it_for_themselves() {
     assert!(ended.stderr.ends_with("=== Stopping the server ===\n"), "{:?}", ended.stderr);
     assert_eq!(ended.code, Some(0));
     assert!(!folder.file("-").exists() && !folder.file("server_recv.txt").exists());
+}
+
+#[test]
+fn a_request_on_stdout_can_be_read_before_the_next_one_comes() {
+    let folder = Folder::new();
+    let arguments = "--listen 127.0.0.1:0 --count 2 --framing exactly:4 --recv - --quiet";
+    let mut running =
+        Running::start_with_stdout(tcpserver(&folder).args(arguments.split(' ')), Stdio::piped());
+    let mut stdout = running.take_stdout();
+    let (read, is_read) = mpsc::channel();
+    thread::spawn(move || {
+        let mut request = [0; 4];
+        while stdout.read_exact(&mut request).is_ok() && read.send(request).is_ok() {}
+    });
+    let program = Tcpserver::listening(running);
+    for request in [b"ping", b"pong"] {
+        assert_bytes(&ask(&program, request), RESPONSE, "the response");
+        // It has no line end.
+        assert_eq!(is_read.recv_timeout(PATIENCE).as_ref(), Ok(request));
+    }
+    assert_eq!(program.end().code, Some(0));
 }
 
 #[test]
