@@ -223,4 +223,6 @@ const _: () = {
     is_shared::<TcpServer>();
     is_shared::<Error>();
     is_shared::<Exchange>();
+    is_shared::<Journal>();
+    is_shared::<Request>();
 };
