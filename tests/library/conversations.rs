@@ -5,7 +5,9 @@ use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
 use fake_peer::{Framing, Journal, Peer, Request, RequestEnd, Response, Sequence};
-use fake_peer_test_support::{connect, expect_bytes, finished, patient, read_all, spawned};
+use fake_peer_test_support::{
+    connect, end_of_file, expect_bytes, finished, patient, read_all, spawned,
+};
 
 /// One turn of a conversation: the client sends text, and reads an answer of known length.
 #[track_caller]
@@ -26,12 +28,6 @@ fn turn_bytewise(client: &mut TcpStream, said: &[u8], heard: &[u8]) {
 type Turn = fn(&mut TcpStream, &[u8], &[u8]);
 
 const TURNS: [Turn; 2] = [turn, turn_bytewise];
-
-#[track_caller]
-fn end_of_file(client: &mut TcpStream) {
-    let rest = read_all(client);
-    assert!(rest.is_empty(), "nothing after the last answer, not {}", rest.escape_ascii());
-}
 
 #[track_caller]
 fn assert_requests(journal: &Journal, expected: &[&[u8]]) {
@@ -88,7 +84,7 @@ fn send_mail(peer: &Peer, turn: Turn) {
     turn(&mut client, b"DATA\r\n", b"354 go ahead\r\n");
     turn(&mut client, MESSAGE, b"250 queued\r\n");
     turn(&mut client, b"QUIT\r\n", b"221 bye\r\n");
-    end_of_file(&mut client);
+    end_of_file(&mut client, "after the last answer");
 }
 
 const MAIL: [&[u8]; 7] = [
@@ -202,7 +198,7 @@ fn a_file_is_fetched_over_a_second_connection() {
     drop(file);
     assert_requests(&finished(data), &[b""]);
     turn(&mut client, b"QUIT\r\n", b"221 bye\r\n");
-    end_of_file(&mut client);
+    end_of_file(&mut client, "after the last answer");
     assert_eq!(finished(control).exchanges().count(), 6);
 }
 
@@ -337,7 +333,7 @@ fn a_proxy_has_a_framing_for_each_turn() {
             b"\x05\x00\x00\x01\x7f\x00\x00\x01\x1f\x90",
         );
         turn(&mut client, b"ping", b"pong");
-        end_of_file(&mut client);
+        end_of_file(&mut client, "after the last answer");
         drop(client);
         assert_requests(
             &finished(peer),
@@ -450,7 +446,7 @@ fn a_web_socket_is_opened_and_echoes_until_it_is_closed() {
         turn(&mut client, hello, b"\x81\x05Hello");
         turn(&mut client, &hello.repeat(3), &b"\x81\x05Hello".repeat(3));
         turn(&mut client, close, b"\x88\x00");
-        end_of_file(&mut client);
+        end_of_file(&mut client, "after the last answer");
         drop(client);
         assert_requests(&finished(peer), &[handshake, hello, hello, hello, hello, close]);
     }

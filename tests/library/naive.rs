@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use fake_peer::{Ending, Framing, Peer, Response, TcpServer};
-use fake_peer_test_support::{connect, connect_with_little_room, finished};
+use fake_peer_test_support::{connect, connect_with_little_room, finished, read_to_its_end};
 use socket2::SockRef;
 
 const ANSWER: usize = 3_000_000;
@@ -37,9 +37,9 @@ fn break_off(
     (client, sent)
 }
 
-fn read_to_its_end(client: &mut TcpStream) -> (usize, Option<ErrorKind>) {
-    let mut bytes = Vec::new();
-    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
+/// How many bytes a client reads, and how the reading ends.
+fn length_to_its_end(client: &mut TcpStream) -> (usize, Option<ErrorKind>) {
+    let (bytes, error) = read_to_its_end(client);
     (bytes.len(), error)
 }
 
@@ -48,14 +48,14 @@ fn a_reset_right_after_writing_loses_what_was_written_and_the_named_one_does_not
     let (mut client, sent) = break_off(connect_with_little_room, b"", |server| {
         SockRef::from(server).set_linger(Some(Duration::ZERO)).expect("an open socket");
     });
-    let (read, error) = read_to_its_end(&mut client);
+    let (read, error) = length_to_its_end(&mut client);
     assert_eq!(error, Some(ErrorKind::ConnectionReset));
     assert!(read < sent, "the kernel took {sent} bytes, and the client read {read}");
 
     let response = Response::new().repeat("x", ANSWER as u64).ending(Ending::Reset);
     let peer = Peer::answer(response.after(Framing::nothing()));
     let mut client = connect_with_little_room(peer.addr());
-    assert_eq!(read_to_its_end(&mut client), (ANSWER, Some(ErrorKind::ConnectionReset)));
+    assert_eq!(length_to_its_end(&mut client), (ANSWER, Some(ErrorKind::ConnectionReset)));
     finished(peer);
 }
 
@@ -63,7 +63,7 @@ fn a_reset_right_after_writing_loses_what_was_written_and_the_named_one_does_not
 fn a_close_with_unread_input_loses_the_answer_and_the_default_one_does_not() {
     let request = vec![b'r'; 2000];
     let (mut client, sent) = break_off(connect_with_little_room, &request, |_| ());
-    let (read, error) = read_to_its_end(&mut client);
+    let (read, error) = length_to_its_end(&mut client);
     assert_eq!(error, Some(ErrorKind::ConnectionReset));
     assert!(read < sent, "the kernel took {sent} bytes, and the client read {read}");
 
@@ -72,7 +72,7 @@ fn a_close_with_unread_input_loses_the_answer_and_the_default_one_does_not() {
     let peer = peer.expect("a peer");
     let mut client = connect(peer.addr());
     client.write_all(&request).expect("room");
-    assert_eq!(read_to_its_end(&mut client), (ANSWER, None));
+    assert_eq!(length_to_its_end(&mut client), (ANSWER, None));
     drop(client);
     assert_eq!(finished(peer).connections()[0].trailing_len(), 1999);
 }

@@ -17,9 +17,9 @@ use fake_peer::{
     RequestEnd, RequestSink, Response, Sequence,
 };
 use fake_peer_test_support::{
-    PATIENCE, ask, connect, connect_and_send, connect_with_little_room, eventually, expect_bytes,
-    finished, next_piece, numbered, patient, read_all, reporting, reset, same_bytes, spawned,
-    taken,
+    PATIENCE, ask, connect, connect_and_send, connect_with_little_room, end_of_file, eventually,
+    expect_bytes, finished, in_lines, next_piece, numbered, patient, read_all, reporting, reset,
+    same_bytes, spawned, taken,
 };
 
 /// What needs no waiting takes less than this, also on a busy machine.
@@ -78,12 +78,6 @@ fn requests(journal: &Journal) -> Vec<String> {
         .exchanges()
         .map(|exchange| exchange.request().bytes().escape_ascii().to_string())
         .collect()
-}
-
-#[track_caller]
-fn end_of_file(client: &mut TcpStream, case: &str) {
-    let rest = read_all(client);
-    assert!(rest.is_empty(), "{case}: only end-of-file, not {}", rest.escape_ascii());
 }
 
 // Clients that stay away, come twice, and leave.
@@ -726,16 +720,6 @@ fn finish_gives_a_silent_client_the_linger_time() {
     assert!(record.is_silent(), "{journal}");
     assert!(record.closed_at().is_some(), "{journal}");
     assert_eq!(record.client_end(), ClientEnd::ClosedByUs, "{journal}");
-}
-
-/// Answers lines; a client that sends `keep` stays connected.
-fn in_lines() -> Peer {
-    spawned(patient().framing(Framing::until("\n")).source(
-        |request: &Request| match request.bytes() {
-            b"keep\n" => Response::from("kept").keep_open(),
-            _ => Response::from("answer"),
-        },
-    ))
 }
 
 /// A client that has an answer and may get more.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use fake_peer::{Error, Exchange, Framing, Peer, Request, Response};
-use fake_peer_test_support::{PATIENCE, finished, patient, same_bytes, spawned};
+use fake_peer::{Error, Exchange, Peer, Request};
+use fake_peer_test_support::{PATIENCE, finished, in_lines, patient, same_bytes, spawned};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -43,16 +43,6 @@ async fn ask(peer: &Peer, request: &[u8]) -> Vec<u8> {
 
 async fn taken(peer: &Peer) -> Exchange {
     in_time("take", peer.take_async(PATIENCE)).await.expect("an exchange")
-}
-
-/// Answers lines; a client that sends `keep` stays connected.
-fn in_lines() -> Peer {
-    spawned(patient().framing(Framing::until("\n")).source(
-        |request: &Request| match request.bytes() {
-            b"keep\n" => Response::from("kept").keep_open(),
-            _ => Response::from("answer"),
-        },
-    ))
 }
 
 async fn an_exchange_is_awaited_while_its_client_runs() {

@@ -18,7 +18,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{Client, Error, Exchange, Journal, Peer, RequestSink, TcpServer, TcpServerBuilder};
+use fake_peer::{
+    Client, Error, Exchange, Framing, Journal, Peer, Request, RequestSink, Response, TcpServer,
+    TcpServerBuilder,
+};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// A failed test ends after this; a passing one never waits for it.
@@ -58,6 +61,17 @@ pub fn taken(peer: &Peer) -> Exchange {
         Ok(exchange) => exchange,
         Err(error) => panic!("an exchange, not: {}", error.report()),
     }
+}
+
+/// Answers lines; a client that sends `keep` stays connected.
+#[track_caller]
+pub fn in_lines() -> Peer {
+    spawned(patient().framing(Framing::until("\n")).source(
+        |request: &Request| match request.bytes() {
+            b"keep\n" => Response::from("kept").keep_open(),
+            _ => Response::from("answer"),
+        },
+    ))
 }
 
 /// Sends bytes, and reads everything until end-of-file.
@@ -127,6 +141,13 @@ pub fn read_all(client: &mut TcpStream) -> Vec<u8> {
         panic!("end-of-file, not `{error}` after {} bytes", bytes.len());
     }
     bytes
+}
+
+/// Nothing more comes: only end-of-file.
+#[track_caller]
+pub fn end_of_file(client: &mut TcpStream, case: &str) {
+    let rest = read_all(client);
+    assert!(rest.is_empty(), "{case}: only end-of-file, not {}", rest.escape_ascii());
 }
 
 /// What a client reads, and how the reading ends.
