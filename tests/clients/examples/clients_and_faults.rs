@@ -79,7 +79,7 @@ client read, or how it failed. The number of connections is given where a client
 
 The table is written by `tests/clients/examples/clients_and_faults.rs`. Other versions of the clients may differ. After
 `reset_on_accept()` a client sees the reset while it connects, sends or reads, and may report a refused connection, a reset or
-another error.
+another error. Node's failures also differ between runs where a connection is closed or reset early.
 ";
 
 /// One fault, and the request that a client makes.
