@@ -3,11 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-
-use super::stream;
 
 /// The address of a server or a client, where one is reported: by a [`Client`](crate::Client), an
 /// [`Event`](crate::Event) or an [`Error`](crate::Error).
@@ -49,15 +46,11 @@ impl fmt::Display for Address {
     }
 }
 
-/// Binds to the first address of `text` (`host:port`) that can be bound. Each `accept` waits for at most `patience`.
-pub(crate) fn listen(
-    text: &str,
-    backlog: u32,
-    patience: Option<Duration>,
-) -> io::Result<TcpListener> {
+/// Binds to the first address of `text` (`host:port`) that can be bound.
+pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
     let mut result = Err(no_address());
     for addr in resolve(text)? {
-        result = bind(addr, backlog, patience);
+        result = bind(addr, backlog);
         if result.is_ok() {
             break;
         }
@@ -110,16 +103,11 @@ fn not_an_address() -> io::Error {
     )
 }
 
-fn bind(addr: SocketAddr, backlog: u32, patience: Option<Duration>) -> io::Result<TcpListener> {
+fn bind(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     // On Windows this option would let two servers share the port.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    // Before it listens: accepted sockets inherit the options where `PASSES_ON_OPTIONS`.
-    stream::set_options(&socket)?;
-    if patience.is_some() {
-        socket.set_read_timeout(patience)?;
-    }
     socket.bind(&addr.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())

@@ -1,9 +1,28 @@
-//! What the kernel knows about a socket, and no well-kept crate asks for. The one file with unsafe code.
-#![allow(unsafe_code)] // two ioctls and two polls
+//! What the kernel knows about a socket, and no well-kept crate asks for. With the timer of what has no event.
+#![allow(unsafe_code)] // two ioctls and a poll
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
+
+use socket2::Socket;
+
+/// What has no readiness event anywhere is looked at this often: whether a client has acknowledged everything, and whether it has ended
+/// behind bytes that are left unread. It begins short, since most clients read at once, and doubles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PollTimer(Duration);
+
+impl PollTimer {
+    pub(crate) fn new() -> Self {
+        PollTimer(Duration::from_micros(20))
+    }
+
+    /// How long to wait before the next look.
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(Duration::from_millis(5));
+        pause
+    }
+}
 
 /// How the other end of a connection ended it.
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))] // not known there
@@ -21,8 +40,8 @@ pub(crate) enum RemoteEnd {
 ///
 /// `Unsupported` on platforms other than Linux.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
-    queue_length(stream, libc::TIOCOUTQ)
+pub(crate) fn unacknowledged(socket: &Socket) -> io::Result<u64> {
+    queue_length(socket, libc::TIOCOUTQ)
 }
 
 /// How many bytes the kernel was given and has not sent yet, because the client has no room for them: SIOCOUTQNSD.
@@ -31,92 +50,57 @@ pub(crate) fn unacknowledged(stream: &TcpStream) -> io::Result<u64> {
 ///
 /// `Unsupported` on platforms other than Linux.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn unsent(stream: &TcpStream) -> io::Result<u64> {
+pub(crate) fn unsent(socket: &Socket) -> io::Result<u64> {
     #[allow(clippy::unnecessary_cast)] // requests have another type with musl
-    queue_length(stream, libc::SIOCOUTQNSD as libc::Ioctl)
+    queue_length(socket, libc::SIOCOUTQNSD as libc::Ioctl)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn queue_length(stream: &TcpStream, request: libc::Ioctl) -> io::Result<u64> {
+fn queue_length(socket: &Socket, request: libc::Ioctl) -> io::Result<u64> {
     use std::os::fd::AsRawFd;
 
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and each of the two requests (TIOCOUTQ is the
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and each of the two requests (TIOCOUTQ is the
     // same number as SIOCOUTQ) writes one int to where the third argument points, which outlives the call.
-    let result = unsafe { libc::ioctl(stream.as_raw_fd(), request, &raw mut bytes) };
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut bytes) };
     if result == -1 {
         return Err(io::Error::last_os_error());
     }
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
-/// Waits until the listening socket has a connection to accept, or is shut down.
-#[cfg(target_os = "linux")]
-pub(crate) fn wait_for_connection(listener: &TcpListener) {
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unacknowledged(_: &Socket) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unsent(_: &Socket) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How the client has ended its side, if it has, even if bytes before that are unread: POLLRDHUP in poll(2). No portable readiness
+/// event says this.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn remote_end(socket: &Socket) -> io::Result<Option<RemoteEnd>> {
     use std::os::fd::AsRawFd;
 
-    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: there is one `pollfd`, as the second argument says, and it outlives the call.
-    // The result does not matter: the caller accepts next.
-    unsafe { libc::poll(&raw mut poll, 1, -1) };
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn wait_for_connection(_: &TcpListener) {}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn unsent(_: &TcpStream) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Waits until there is room for bytes to send, for at most `timeout`; true if there is. Returns early after a signal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn await_room(stream: &TcpStream, timeout: Duration) -> io::Result<bool> {
-    Ok(poll(stream, libc::POLLOUT, timeout)? != 0)
-}
-
-/// Here a write itself waits.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn await_room(_: &TcpStream, _: Duration) -> io::Result<bool> {
-    Ok(false)
-}
-
-/// Waits until the client has closed or reset its side, even if bytes before that are unread, for at most `timeout`.
-/// Returns early after a signal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn await_end(stream: &TcpStream, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
-    Ok(match poll(stream, libc::POLLRDHUP, timeout)? {
+    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and poll(2) writes to the one `pollfd` that the
+    // pointer points to, as the 1 says, which outlives the call. It does not wait.
+    if unsafe { libc::poll(&raw mut poll, 1, 0) } == -1 {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(None) } else { Err(error) };
+    }
+    Ok(match poll.revents {
         0 => None,
         events if events & libc::POLLERR != 0 => Some(RemoteEnd::Reset),
         _ => Some(RemoteEnd::Closed),
     })
 }
 
-/// Waits for one of these events, an error or a hang-up, for at most `timeout`; the events that have happened. None after a
-/// signal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn poll(stream: &TcpStream, events: libc::c_short, timeout: Duration) -> io::Result<libc::c_short> {
-    use std::os::fd::AsRawFd;
-
-    let timeout = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
-    let mut poll = libc::pollfd { fd: stream.as_raw_fd(), events, revents: 0 };
-    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and poll(2) writes to the one `pollfd` that the
-    // pointer points to, as the 1 says, which outlives the call.
-    if unsafe { libc::poll(&raw mut poll, 1, timeout) } == -1 {
-        let error = io::Error::last_os_error();
-        return if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) };
-    }
-    Ok(poll.revents)
-}
-
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<RemoteEnd>> {
-    std::thread::sleep(timeout);
+pub(crate) fn remote_end(_: &Socket) -> io::Result<Option<RemoteEnd>> {
     Ok(None)
 }
 
@@ -124,32 +108,43 @@ pub(crate) fn await_end(_: &TcpStream, timeout: Duration) -> io::Result<Option<R
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
     use std::time::{Duration, Instant};
+
+    fn connected() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let (server, _) = listener.accept().expect("a client");
+        (server.into(), client)
+    }
+
+    #[track_caller]
+    fn wait_until(mut is_so: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !is_so() {
+            assert!(Instant::now() < end, "not within 10 s");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn sees_an_end_after_bytes_that_are_not_read() {
         for (linger, expected) in
             [(None, RemoteEnd::Closed), (Some(Duration::ZERO), RemoteEnd::Reset)]
         {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-            let mut client =
-                TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
-            let (server, _) = listener.accept().expect("a client");
+            let (server, mut client) = connected();
             client.write_all(b"unread").expect("open");
-            assert_eq!(await_end(&server, Duration::from_millis(1)).expect("open"), None);
+            assert_eq!(remote_end(&server).expect("open"), None);
             socket2::SockRef::from(&client).set_linger(linger).expect("open");
             drop(client);
-            let end = await_end(&server, Duration::from_secs(10)).expect("open");
-            assert_eq!(end, Some(expected));
+            wait_until(|| remote_end(&server).expect("open").is_some());
+            assert_eq!(remote_end(&server).expect("open"), Some(expected));
         }
     }
 
     #[test]
     fn counts_what_a_slow_client_has_not_acknowledged() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-        let mut client =
-            TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
-        let (mut server, _) = listener.accept().expect("a client");
+        let (mut server, mut client) = connected();
         assert_eq!(unacknowledged(&server).expect("an open socket"), 0, "nothing sent");
 
         server.set_nonblocking(true).expect("set");
@@ -168,11 +163,7 @@ mod tests {
         server.shutdown(std::net::Shutdown::Write).expect("open");
         client.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
         client.read_to_end(&mut Vec::new()).expect("all of it");
-        let patience = Instant::now() + Duration::from_secs(10);
-        while unacknowledged(&server).expect("an open socket") > 0 && Instant::now() < patience {
-            std::thread::yield_now();
-        }
-        assert_eq!(unacknowledged(&server).expect("an open socket"), 0, "all read");
+        wait_until(|| unacknowledged(&server).expect("an open socket") == 0);
         assert_eq!(unsent(&server).expect("an open socket"), 0, "all read");
     }
 }

@@ -1,4 +1,4 @@
-//! What the system provides: addresses, listening sockets, streams, deadlines, locks. The one folder with `unsafe` code.
+//! What the system provides: addresses, sockets and which of them are ready, deadlines, locks. The one folder with `unsafe` code.
 
 pub(crate) mod address;
 pub(crate) mod deadline;
@@ -7,4 +7,5 @@ pub(crate) mod kernel;
 pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod path_error;
+pub(crate) mod set;
 pub(crate) mod stream;

@@ -3,165 +3,221 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::host::{Host, PATIENCE};
-use super::wire::Wire;
+use super::connection::{Connection, Rest, State, Step, stop};
+use super::event::Event;
+use super::failure::Fault;
+use super::service::Role;
+use super::task::Context;
+use crate::error::Error;
 use crate::journal::client::ClientEnd;
-use crate::os::deadline::Deadline;
-use crate::os::kernel::RemoteEnd;
+use crate::os::kernel::{PollTimer, RemoteEnd};
+use crate::os::set::Interest;
 use crate::response::ending::Ending;
 
-/// How long a client that has everything may stay silent when the server finishes.
-const SHORT_PATIENCE: Duration = Duration::from_millis(2);
+/// How long a client that has everything may stay silent when the server finishes. Most clients close within microseconds.
+const SHORT_PATIENCE: Duration = Duration::from_micros(500);
 
-/// Brings the connection to its end.
-pub(crate) fn close(wire: &mut Wire, host: &dyn Host, ending: &Ending) -> ClientEnd {
-    let settings = host.settings();
-    wire.take_trailing();
-    match ending {
-        Ending::Close | Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) => {
-            // Closing at once would be wrong while the client may still send: a socket that is closed with unread bytes, or
-            // gets more, answers with a reset (RFC 1122 section 4.2.2.13), which destroys what the client has not read
-            // yet (RFC 9112 section 9.6 prescribes this order for the same reason).
-            end_sending(wire).unwrap_or_else(|| await_client(wire, host, Some(settings.linger)))
+/// A connection on its way to its end.
+#[derive(Debug)]
+pub(super) struct Closing {
+    ending: Ending,
+    since: Option<Instant>,
+    /// Of a reset: how many bytes were not acknowledged when that last changed, and when it did.
+    missing: Option<(u64, Instant)>,
+    timer: PollTimer,
+}
+
+impl Closing {
+    pub(super) fn new(ending: Ending) -> Self {
+        Closing { ending, since: None, missing: None, timer: PollTimer::new() }
+    }
+
+    /// Whether it waits for the client for as long as a timeout, and not only for its close.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(
+            self.ending,
+            Ending::HalfClose | Ending::Hold | Ending::StopReading | Ending::Reset
+        )
+    }
+
+    /// The server ends before the connection does. A reset that has not been delivered is reported.
+    pub(super) fn abort(self, connection: &mut Connection, cause: io::Error, context: &Context<'_>) {
+        if let Ending::Reset = self.ending {
+            connection.fail_to_deliver(cause, context);
         }
-        Ending::HalfClose => {
-            end_sending(wire).unwrap_or_else(|| await_client(wire, host, settings.timeout))
-        }
-        Ending::StopReading => await_client_unread(wire, host),
-        Ending::Hold => await_client(wire, host, settings.timeout),
-        Ending::CloseAtOnce => ClientEnd::ClosedByUs,
-        Ending::Reset => {
-            let end = await_acknowledgement(wire, host);
-            // Where this fails the close that follows is an ordinary one: the client is gone.
-            let _ = wire.stream.reset_on_close();
-            end
-        }
     }
 }
 
-/// Begins the ordinary close: says that no more will come. The client's end, if it is gone already.
-pub(crate) fn begin(wire: &mut Wire) -> Option<ClientEnd> {
-    wire.take_trailing();
-    end_sending(wire)
-}
-
-/// How far the client is with an ordinary close that has begun.
-pub(crate) enum Leaving {
-    Gone(ClientEnd),
-    /// It may still read, and has sent nothing.
-    Silent,
-    /// It is still sending.
-    Sends,
-}
-
-/// Looks without waiting.
-pub(crate) fn look(wire: &Wire) -> Leaving {
-    match wire.stream.peek() {
-        Ok(Some(0)) => Leaving::Gone(ClientEnd::Closed),
-        Ok(Some(_)) => Leaving::Sends,
-        Ok(None) => Leaving::Silent,
-        Err(_) => Leaving::Gone(ClientEnd::Reset),
-    }
-}
-
-/// Waits for the end of an ordinary close that began at `since`.
-pub(crate) fn end(wire: &mut Wire, host: &dyn Host, since: Instant) -> ClientEnd {
-    // Several may be left when the server finishes. They have the same short time, not one after another.
-    let short_end = host.finishing_since().map(|finishing| finishing.max(since) + SHORT_PATIENCE);
-    if short_end.is_some_and(|end| Instant::now() >= end)
-        && let Some(end) = leave(wire)
-    {
-        return end;
-    }
-    await_client(wire, host, Some(host.settings().linger.saturating_sub(since.elapsed())))
-}
-
-/// When the server finishes: whether a client that is silent can be left, and how it ended. What was sent has left for it, and
-/// what it has done before that time counts.
-fn leave(wire: &Wire) -> Option<ClientEnd> {
-    if !wire.stream.has_left() {
-        return None;
-    }
-    match look(wire) {
-        Leaving::Gone(end) => Some(end),
-        Leaving::Silent => Some(ClientEnd::ClosedByUs),
-        Leaving::Sends => None,
-    }
-}
-
-/// The client's end, if it is gone already.
-fn end_sending(wire: &mut Wire) -> Option<ClientEnd> {
-    wire.stream.shutdown_sending().err().map(|_| ClientEnd::Reset)
-}
-
-/// Receives until the client closes.
-fn await_client(wire: &mut Wire, host: &dyn Host, timeout: Option<Duration>) -> ClientEnd {
-    let start = Instant::now();
-    loop {
-        // A client that never stops sending is still open, too.
-        let left = timeout.map_or(PATIENCE, |timeout| timeout.saturating_sub(start.elapsed()));
-        if left.is_zero() {
-            return ClientEnd::ClosedByUs;
-        }
-        let patience = if host.finishing_since().is_some() { SHORT_PATIENCE } else { PATIENCE };
-        match wire.receive(Some(left.min(patience))) {
-            Ok(0) => return ClientEnd::Closed,
-            Ok(_) => {
-                wire.take_trailing();
-                if start.elapsed() >= PATIENCE {
-                    host.about_to_wait();
-                }
+impl Connection {
+    pub(super) fn close(&mut self, mut closing: Closing, context: &mut Context<'_>) -> Step {
+        let since = match closing.since {
+            Some(since) => since,
+            None => {
+                let now = *closing.since.insert(Instant::now());
+                let ending = closing.ending.clone();
+                context.tell(&self.client, move |client| {
+                    // The ending lives as long as the event.
+                    Event::Ending { client, ending: Box::leak(Box::new(ending)) }
+                });
+                now
             }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                // One that is silent keeps its connection for later.
-                if host.finishing_since().is_some()
-                    && let Some(end) = leave(wire)
-                {
-                    return end;
-                }
-                host.about_to_wait();
+        };
+        let settings = &context.service.settings;
+        match closing.ending {
+            Ending::Close | Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) => {
+                // Closing at once would be wrong while the client may still send: a socket that is closed with unread bytes, or
+                // gets more, answers with a reset (RFC 1122 section 4.2.2.13), which destroys what the client has not read
+                // yet (RFC 9112 section 9.6 prescribes this order for the same reason).
+                self.end_sending_and_drain(closing, since, Some(settings.linger), context)
             }
-            Err(_) => return ClientEnd::Reset,
+            Ending::HalfClose => {
+                self.end_sending_and_drain(closing, since, settings.timeout, context)
+            }
+            Ending::Hold => self.drain(closing, since, settings.timeout, context),
+            Ending::StopReading => self.await_end_unread(closing, since, context),
+            Ending::CloseAtOnce => self.over(ClientEnd::ClosedByUs, context),
+            Ending::Reset => self.reset_after_delivery(closing, since, context),
+        }
+    }
+
+    fn end_sending_and_drain(
+        &mut self,
+        closing: Closing,
+        since: Instant,
+        timeout: Option<Duration>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        if self.stream.shutdown_sending().is_err() {
+            return self.over(ClientEnd::Reset, context);
+        }
+        self.drain(closing, since, timeout, context)
+    }
+
+    /// Receives until the client closes, for as long as `timeout`, though it may never stop sending.
+    fn drain(
+        &mut self,
+        closing: Closing,
+        since: Instant,
+        timeout: Option<Duration>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        self.take_trailing();
+        let until = timeout.and_then(|timeout| since.checked_add(timeout));
+        if is_over(until) {
+            return self.over(ClientEnd::ClosedByUs, context);
+        }
+        if self.stream.has_ended() {
+            return self.over(ClientEnd::Closed, context);
+        }
+        loop {
+            if context.is_budget_used() || !context.observer_has_room() {
+                return stop(State::Closing(closing), context.again());
+            }
+            match self.read(context) {
+                Ok(Some(0)) => return self.over(ClientEnd::Closed, context),
+                Ok(Some(_)) => self.take_trailing(),
+                Ok(None) => break,
+                Err(_) => return self.over(ClientEnd::Reset, context),
+            }
+        }
+        // When the server finishes, a client that is silent and has been sent everything need not close first.
+        let patience = context.service.finishing_since().map(|finishing| finishing.max(since));
+        let patience = patience.map(|start| start + SHORT_PATIENCE);
+        if is_over(patience) && self.stream.has_left() {
+            return self.over(ClientEnd::ClosedByUs, context);
+        }
+        let until = until.into_iter().chain(patience.map(|at| at.max(Instant::now() + SHORT_PATIENCE)));
+        stop(State::Closing(closing), Rest::read(until.min()))
+    }
+
+    /// Waits for the client's end without reading what comes before it.
+    fn await_end_unread(
+        &mut self,
+        mut closing: Closing,
+        since: Instant,
+        context: &mut Context<'_>,
+    ) -> Step {
+        self.take_trailing();
+        let timeout = context.service.settings.timeout;
+        let until = timeout.and_then(|timeout| since.checked_add(timeout));
+        let end = match self.stream.remote_end() {
+            Ok(Some(RemoteEnd::Closed)) => ClientEnd::Closed,
+            Ok(Some(RemoteEnd::Reset)) | Err(_) => ClientEnd::Reset,
+            Ok(None) if is_over(until) || context.service.finishing_since().is_some() => {
+                ClientEnd::ClosedByUs
+            }
+            Ok(None) => {
+                let next = Instant::now() + closing.timer.next();
+                let until = until.map_or(next, |until| until.min(next));
+                return stop(State::Closing(closing), Rest::time(Some(until)));
+            }
+        };
+        self.over(end, context)
+    }
+
+    /// Waits until the client has everything that was sent, as long as it acknowledges something within each timeout. A reset
+    /// makes the kernel throw away what has not left yet.
+    fn reset_after_delivery(
+        &mut self,
+        mut closing: Closing,
+        since: Instant,
+        context: &mut Context<'_>,
+    ) -> Step {
+        self.take_trailing();
+        let now = Instant::now();
+        let missing = self.stream.unacknowledged().filter(|&bytes| bytes > 0);
+        if let Some(bytes) = missing {
+            let (before, when) = closing.missing.unwrap_or((bytes, since));
+            let progress = if bytes < before { now } else { when };
+            closing.missing = Some((bytes, progress));
+            let timeout = context.service.settings.timeout;
+            let until = timeout.and_then(|timeout| progress.checked_add(timeout));
+            if !is_over(until) {
+                return self.await_acknowledgement(closing, until, context);
+            }
+            let waited = timeout.unwrap_or_default();
+            let text = format!("the client acknowledged nothing for {waited:?}");
+            let text = format!("{text}, and {bytes} bytes before the reset are lost");
+            self.fail_to_deliver(io::Error::new(io::ErrorKind::TimedOut, text), context);
+        }
+        // Where this fails the close that follows is an ordinary one: the client is gone.
+        let _ = self.stream.reset_on_close();
+        self.over(ClientEnd::ClosedByUs, context)
+    }
+
+    fn await_acknowledgement(
+        &mut self,
+        mut closing: Closing,
+        until: Option<Instant>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        // A client may be unable to read before it has been read from.
+        while !self.stream.has_ended() && !context.is_budget_used() && context.observer_has_room() {
+            match self.read(context) {
+                Ok(Some(_)) => self.take_trailing(),
+                Ok(None) => break,
+                Err(_) => return self.over(ClientEnd::Reset, context),
+            }
+        }
+        // Nothing reports the last acknowledgement.
+        let next = Instant::now() + closing.timer.next();
+        let until = Some(until.map_or(next, |until| until.min(next)));
+        let interest = Some(Interest::Read).filter(|_| !self.stream.has_ended());
+        stop(State::Closing(closing), Rest::Wait { interest, until })
+    }
+
+    /// The exchange is over and may have been taken, so this failure is one of the connection.
+    fn fail_to_deliver(&mut self, source: io::Error, context: &Context<'_>) {
+        let Some(exchange) = self.last_exchange.clone() else { return };
+        let error = Error::Send { exchange, source };
+        match (context.service.role, &mut self.outcome) {
+            (Role::Foreground, Some((_, fault))) => *fault = fault.take().or(Some(Fault::Error(error))),
+            _ if context.service.is_abandoned() => {}
+            _ => context.service.ledger.enter_failure(Fault::Error(error)),
         }
     }
 }
 
-/// Waits for the client's end without reading what comes before it.
-fn await_client_unread(wire: &Wire, host: &dyn Host) -> ClientEnd {
-    let deadline = Deadline::after(host.settings().timeout);
-    loop {
-        let is_finishing = host.finishing_since().is_some();
-        let left = deadline.left().unwrap_or(PATIENCE);
-        let patience = if is_finishing { Duration::ZERO } else { left.min(PATIENCE) };
-        host.about_to_wait();
-        match wire.stream.await_end(patience) {
-            Ok(None) if is_finishing || left.is_zero() => return ClientEnd::ClosedByUs,
-            Ok(None) => {}
-            Ok(Some(RemoteEnd::Closed)) => return ClientEnd::Closed,
-            Ok(Some(RemoteEnd::Reset)) | Err(_) => return ClientEnd::Reset,
-        }
-    }
-}
-
-/// Waits until the client has everything that was sent. A reset makes the kernel throw away what has not left yet.
-fn await_acknowledgement(wire: &mut Wire, host: &dyn Host) -> ClientEnd {
-    let deadline = host.settings().timeout;
-    let start = Instant::now();
-    let mut pause = Duration::from_micros(20);
-    while let Some(bytes) = wire.stream.unacknowledged() {
-        let is_over = deadline.is_some_and(|deadline| start.elapsed() >= deadline);
-        if bytes == 0 || is_over || host.is_abandoned() {
-            break;
-        }
-        // Nothing tells when it happens. Short at first: most clients read at once.
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(5));
-        if pause == Duration::from_millis(5) {
-            host.about_to_wait();
-        }
-        if wire.receive_what_is_there().is_err() {
-            return ClientEnd::Reset;
-        }
-    }
-    ClientEnd::ClosedByUs
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until <= Instant::now())
 }

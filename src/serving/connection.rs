@@ -1,62 +1,98 @@
-//! One connection, from its acceptance to its end: receive and record, ask the source, send, close. The order is here; each step is
-//! in the file of its name. Which connection is served when is decided in `service`.
+//! One connection: a state machine that can stop wherever it would have to wait, and go on later, in any thread. The order of its states
+//! is here; each step is in the file of its name.
 
-use std::io;
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::close::{self, Leaving};
+use super::close::Closing;
 use super::event::Event;
 use super::failure::{Failure, Fault};
-use super::host::Host;
-use super::send::{self, Performance};
-use super::user_code::UserCode;
-use super::wire::Wire;
+use super::ledger::Outcome;
+use super::receive::Receiving;
+use super::respond::Answering;
+use super::send::Sending;
+use super::service::{Cut, Role};
+use super::task::Context;
 use crate::framing::rule::Framing;
-use crate::http1::persistence::Persistence;
-use crate::http1::response::Asked;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::connection_state::{ConnectionEnd, ConnectionState};
-use crate::journal::exchange::{self, Exchange, Moments, Times};
+use crate::journal::exchange::Exchange;
 use crate::journal::prefix::Prefix;
-use crate::journal::request::{Request, RequestEnd};
-use crate::os::stream::{self, Buffer};
+use crate::os::set::Interest;
+use crate::os::stream::Stream;
 use crate::response::ending::Ending;
 
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) client: Client,
-    pub(crate) live: Arc<ConnectionState>,
-    pub(super) wire: Wire,
+    pub(super) client: Client,
+    pub(super) live: Arc<ConnectionState>,
+    pub(super) stream: Stream,
     pub(super) framing: Framing,
     /// How many response bytes the kernel took, of all exchanges.
-    sent: u64,
-    /// When its close began, if the client's part of that is left for later.
-    closing_since: Option<Instant>,
+    pub(super) sent: u64,
+    /// What the client sent past the end of its requests.
+    pub(super) trailing: Prefix,
+    /// The outcome of the last exchange, if it is published only when the connection has ended.
+    pub(super) outcome: Option<(Exchange, Option<Fault>)>,
+    state: State,
 }
 
-/// Whether a request has begun on a connection.
-pub(crate) enum Beginning {
-    Begun,
-    /// Not in the time that was allowed.
-    Silent,
-    /// The connection ended before its first byte.
-    Over(ClientEnd),
+/// What a connection does.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It was just accepted: the source may say where its first request ends.
+    New,
+    /// The first byte of a request is missing.
+    Idle {
+        since: Instant,
+    },
+    Receiving(Box<Receiving>),
+    /// The request is over; the source has not answered.
+    Answering(Box<Answering>),
+    Sending(Box<Sending>),
+    Closing(Closing),
+    Over,
 }
 
-/// One exchange, what is wrong with it, and how the connection goes on.
-pub(crate) struct Exchanged {
-    pub(crate) exchange: Exchange,
-    pub(crate) fault: Option<Fault>,
-    pub(crate) next: Next,
+/// What a connection stops for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Its socket, a time, or both. Without either it is woken.
+    Wait { interest: Option<Interest>, until: Option<Instant> },
+    /// A thread that may run user code.
+    UserThread,
+    /// Nothing: it has ended.
+    Over,
 }
 
-pub(crate) enum Next {
-    /// Another request may come.
+/// The next state, or the state in which the connection stops and what for.
+pub(super) type Step = ControlFlow<(State, Rest), State>;
+
+/// Stops in this state.
+pub(super) fn stop(state: State, rest: Rest) -> Step {
+    ControlFlow::Break((state, rest))
+}
+
+impl Rest {
+    /// Until it is woken.
+    pub(super) const WOKEN: Rest = Rest::Wait { interest: None, until: None };
+
+    pub(super) fn read(until: Option<Instant>) -> Self {
+        Rest::Wait { interest: Some(Interest::Read), until }
+    }
+
+    pub(super) fn time(until: Option<Instant>) -> Self {
+        Rest::Wait { interest: None, until }
+    }
+}
+
+/// How a connection goes on after an exchange.
+#[derive(Debug)]
+pub(super) enum After {
     Request,
     End(Ending),
     /// The client is gone.
@@ -64,269 +100,220 @@ pub(crate) enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(client: Client, wire: Wire, framing: Framing) -> Self {
-        Connection {
-            client,
-            live: Arc::new(ConnectionState::new(Instant::now())),
-            wire,
-            framing,
-            sent: 0,
-            closing_since: None,
+    pub(super) fn new(
+        client: Client,
+        live: Arc<ConnectionState>,
+        stream: Stream,
+        framing: Framing,
+        retain: usize,
+    ) -> Self {
+        let trailing = Prefix::new(retain);
+        let state = State::New;
+        Connection { client, live, stream, framing, sent: 0, trailing, outcome: None, state }
+    }
+
+    /// Goes on until it has to stop.
+    pub(super) fn carry_on(&mut self, context: &mut Context<'_>) -> Rest {
+        loop {
+            let state = mem::replace(&mut self.state, State::Over);
+            let step = match (context.service.cut(), state) {
+                (_, State::Over) => return Rest::Over,
+                (Some(cut), state) if self.is_cut_in(&state, cut) => self.cut(state, cut, context),
+                (_, State::New) => self.ask_framing(context),
+                (_, State::Idle { since }) => self.await_request(since, context),
+                (_, State::Receiving(receiving)) => self.receive(receiving, context),
+                (_, State::Answering(answering)) => self.answer(answering, context),
+                (_, State::Sending(sending)) => self.send(sending, context),
+                (_, State::Closing(closing)) => self.close(closing, context),
+            };
+            match step {
+                ControlFlow::Continue(state) => self.state = state,
+                ControlFlow::Break((state, rest)) => {
+                    self.state = state;
+                    return rest;
+                }
+            }
         }
     }
 
-    /// Asks where its first request ends, if not where the server says.
-    pub(crate) fn ask_framing(&mut self, user_code: &UserCode) {
-        if let Some(framing) = user_code.framing(&self.client) {
-            self.framing = framing;
+    /// Asks the source where the first request ends, if not where the server says.
+    fn ask_framing(&mut self, context: &Context<'_>) -> Step {
+        let user_code = &context.service.user_code;
+        if user_code.has_framings {
+            // A source that is prompt in this is one of this crate, and may have closures in it that hold it up.
+            let Some(mut source) = user_code.source.take(|| context.waker()) else {
+                return stop(State::New, Rest::WOKEN);
+            };
+            let first = source.hints().first_framing.and_then(|first| first.first_framing(&self.client));
+            drop(source);
+            if let Some(framing) = first {
+                self.framing = framing;
+            }
         }
+        Step::Continue(State::Idle { since: self.live.accepted })
     }
 
     /// Waits for the first byte of a request.
-    pub(crate) fn begin(&mut self, now: Instant, timeout: Option<Duration>) -> Beginning {
-        if self.framing.is_nothing() || !self.wire.stream.arrived.unread().is_empty() {
-            return Beginning::Begun;
+    fn await_request(&mut self, since: Instant, context: &mut Context<'_>) -> Step {
+        let idle = State::Idle { since };
+        if !context.observer_has_room() {
+            return stop(idle, Rest::WOKEN);
         }
-        self.wire.stream.arrived.make_room(self.framing.first_read());
-        self.wire.stream.arrived.read_at_most(self.framing.length());
-        match self.wire.receive_since(now, timeout) {
-            Ok(0) => Beginning::Over(ClientEnd::Closed),
-            Ok(_) => Beginning::Begun,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Beginning::Silent,
-            Err(_) => Beginning::Over(ClientEnd::Reset),
+        if !self.framing.is_nothing() && self.stream.arrived.unread().is_empty() {
+            if !context.service.has_permit(|| context.waker()) {
+                return stop(idle, Rest::WOKEN);
+            }
+            self.stream.arrived.make_room(self.framing.first_read());
+            self.stream.arrived.read_at_most(self.framing.length());
+            match self.read(context) {
+                Ok(None) => return self.stay_idle(since, context),
+                Ok(Some(0)) => return self.over(ClientEnd::Closed, context),
+                Err(_) => return self.over(ClientEnd::Reset, context),
+                Ok(Some(_)) => {}
+            }
         }
-    }
-
-    /// Serves one exchange, whose request has begun.
-    pub(crate) fn exchange(&mut self, host: &dyn Host) -> Exchanged {
-        self.client.exchange = host.next_exchange();
+        if !context.service.take_permit(|| context.waker()) {
+            return stop(idle, Rest::WOKEN);
+        }
+        self.client.exchange = context.service.next_exchange();
         self.client.turn += 1;
-        let first_byte = Instant::now();
-        let (request, received) = self.request(host, first_byte);
-        self.live.answering.store(request.len() + 1, Ordering::Relaxed);
-        self.live.received.store(0, Ordering::Relaxed);
-        let request_end = Instant::now();
-        let mut progress = Progress::default();
-        let answered = received.and_then(|()| {
-            let answer = || self.answer(host, &request, &mut progress);
-            panic::catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|payload| {
-                Err(Failure::Panic("a reader of the response, or the observer", payload))
-            })
+        Step::Continue(State::Receiving(Box::new(Receiving::new(self, context))))
+    }
+
+    /// Nothing has arrived.
+    fn stay_idle(&mut self, since: Instant, context: &Context<'_>) -> Step {
+        let service = context.service;
+        let settings = &service.settings;
+        let has_had_an_exchange = self.client.turn > 0;
+        // When the server finishes, a connection that has had an exchange ends. Another one may be about to say something: it
+        // gets as long as a client gets to close.
+        let finishing = service.finishing_since().map(|finishing| {
+            if has_had_an_exchange { finishing } else { finishing + settings.linger }
         });
-        let response_end = Instant::now();
-        self.sent += progress.sent;
-        let gone = progress.client_left || request.end() == RequestEnd::Reset;
-        let mut parts = exchange::ExchangeParts {
-            request,
-            offered: progress.offered,
-            sent: progress.sent,
-            sent_before: self.sent - progress.sent,
-            moments: Moments::of(Times {
-                accepted: self.live.accepted,
-                first_byte,
-                request_end,
-                response_end,
-            }),
-            rare: None,
-            live: Arc::clone(&self.live),
-        };
-        if !progress.seeds.is_empty() {
-            parts.rare.get_or_insert_default().seeds = progress.seeds;
+        let idle = settings.idle_timeout.and_then(|timeout| since.checked_add(timeout));
+        let until = idle.into_iter().chain(finishing).min();
+        if until.is_none_or(|until| until > Instant::now()) {
+            return stop(State::Idle { since }, Rest::read(until));
         }
-        let (ending, fault) = match answered {
-            Ok(ending) => (ending, None),
-            Err(failure) => (Ending::Close, Some(failure.fault(&mut parts))),
-        };
-        let next = match ending {
-            _ if gone => Next::Gone,
-            Ending::KeepOpen => Next::Request,
-            Ending::Then(framing) => {
-                self.framing = framing;
-                Next::Request
+        if has_had_an_exchange {
+            return Step::Continue(State::Closing(Closing::new(Ending::Close)));
+        }
+        self.over(ClientEnd::ClosedByUs, context)
+    }
+
+    /// One read, which the observer is told of.
+    pub(super) fn read(&mut self, context: &mut Context<'_>) -> std::io::Result<Option<usize>> {
+        let length = self.stream.read()?;
+        if let Some(length) = length.filter(|&length| length > 0) {
+            context.use_budget(length);
+            let unread = self.stream.arrived.unread();
+            context.tell_bytes(&self.client, &unread[unread.len() - length..], |client, bytes| {
+                Event::Received { client, bytes }
+            });
+        }
+        Ok(length)
+    }
+
+    /// Whatever is unread will be part of no request.
+    pub(super) fn take_trailing(&mut self) {
+        self.trailing.take(self.stream.arrived.unread());
+        self.stream.arrived.consume(self.stream.arrived.unread().len());
+    }
+
+    /// How the connection goes on after an exchange that ended in this way.
+    pub(super) fn go_on(&mut self, after: After, context: &Context<'_>) -> Step {
+        let since = Instant::now();
+        match after {
+            After::Request => {
+                self.publish_now(context);
+                Step::Continue(State::Idle { since })
             }
-            ending => Next::End(ending),
-        };
-        if let Next::Request = next {
-            self.live.is_kept.store(true, Ordering::Relaxed);
+            After::End(ending) => Step::Continue(State::Closing(Closing::new(ending))),
+            After::Gone => self.over(ClientEnd::Reset, context),
         }
-        Exchanged { exchange: Exchange::new(parts), fault, next }
     }
 
-    /// Says that it has had its last exchange.
-    pub(crate) fn mark_ending(&self) {
-        self.live.is_ending.store(true, Ordering::Relaxed);
+    /// Publishes an outcome that was kept back.
+    fn publish_now(&mut self, context: &Context<'_>) {
+        if let Some((exchange, fault)) = self.outcome.take() {
+            context.service.publish(&exchange, fault);
+        }
     }
 
-    /// Ends the connection, and says so to all who hold its exchanges.
-    pub(crate) fn close(mut self, host: &dyn Host, next: &Next) {
-        let client = match next {
-            Next::Gone => {
-                // What it sent before its reset. The reset itself has been met already.
-                let _ = self.wire.receive_what_is_there();
-                ClientEnd::Reset
+    /// The connection has ended.
+    pub(super) fn over(&mut self, client_end: ClientEnd, context: &Context<'_>) -> Step {
+        self.take_trailing();
+        self.set_end(client_end);
+        let is_silent = self.client.turn == 0;
+        context.tell(&self.client, move |client| {
+            if is_silent {
+                Event::Silent { client, end: client_end }
+            } else {
+                Event::Closed { client, end: client_end }
             }
-            Next::Request => close::close(&mut self.wire, host, &Ending::Close),
-            Next::End(ending) => {
-                if let Some(tap) = &self.wire.tap {
-                    tap.tell(|_| Event::Ending { client: &self.client, ending });
-                }
-                close::close(&mut self.wire, host, ending)
-            }
-        };
-        self.over(client);
+        });
+        self.publish_now(context);
+        stop(State::Over, Rest::Over)
     }
 
-    /// Whether to wait for the client's part of the close can be left for later: it has had all that it asked for. The first
-    /// client is often the only one; then nobody comes meanwhile, and whoever accepts would have to be told of the end.
-    pub(crate) fn may_be_left(&self, next: &Next) -> bool {
-        matches!(next, Next::End(Ending::Close))
-            && self.wire.stream.arrived.unread().is_empty()
-            && self.client.connection > 1
-    }
-
-    /// Reads into this buffer, which another connection has left.
-    pub(crate) fn take_buffer(&mut self, buffer: Buffer) {
-        self.wire.stream.arrived.take_buffer(buffer);
-    }
-
-    /// Begins the close. Gives the connection back if the client is still there, and its buffer.
-    pub(crate) fn begin_closing(mut self: Box<Self>, buffer: &mut Buffer) -> Option<Box<Self>> {
-        if let Some(end) = close::begin(&mut self.wire) {
-            self.over(end);
-            return None;
-        }
-        *buffer = self.wire.stream.arrived.leave_buffer();
-        self.closing_since = Some(Instant::now());
-        Some(self)
-    }
-
-    /// Nobody need wait for its client any more.
-    pub(crate) fn cut(&self) {
-        self.wire.stream.cut();
-    }
-
-    /// How far its client is with the close, without waiting.
-    pub(crate) fn look(&self, linger: Duration) -> Leaving {
-        match close::look(&self.wire) {
-            Leaving::Silent if self.closing_since().elapsed() >= linger => {
-                Leaving::Gone(ClientEnd::ClosedByUs)
-            }
-            leaving => leaving,
-        }
-    }
-
-    /// Ends the close that has begun.
-    pub(crate) fn end_closing(mut self, host: &dyn Host) {
-        let since = self.closing_since();
-        let client = close::end(&mut self.wire, host, since);
-        self.over(client);
-    }
-
-    fn closing_since(&self) -> Instant {
-        self.closing_since.expect("its close has begun")
-    }
-
-    /// The connection has ended by itself.
-    pub(crate) fn over(mut self, client: ClientEnd) {
-        self.wire.take_trailing();
-        if let Some(tap) = self.wire.tap.as_ref().filter(|_| self.client.turn > 0) {
-            tap.tell(|_| Event::Closed { client: &self.client, end: client });
-        }
-        self.set_end(client);
-    }
-
+    /// Says how it ended to all that hold its exchanges.
     fn set_end(&mut self, client: ClientEnd) {
+        self.live.received.store(0, Ordering::Relaxed);
         self.live.end.get_or_init(|| ConnectionEnd {
             client,
-            is_reset: self.wire.stream.resets(),
-            trailing: (self.wire.trailing.len > 0)
-                .then(|| Box::new(mem::replace(&mut self.wire.trailing, Prefix::new(0)))),
+            is_reset: self.stream.resets(),
+            trailing: (self.trailing.len > 0)
+                .then(|| Box::new(mem::replace(&mut self.trailing, Prefix::new(0)))),
             at: Instant::now(),
             acknowledged: self
-                .wire
                 .stream
                 .unacknowledged()
                 .filter(|&bytes| {
-                    bytes == 0 || client != ClientEnd::ClosedByUs || self.wire.stream.resets()
+                    bytes == 0 || client != ClientEnd::ClosedByUs || self.stream.resets()
                 })
                 .map(|bytes| self.sent.saturating_sub(bytes)),
         });
     }
 
-    fn answer(
-        &mut self,
-        host: &dyn Host,
-        request: &Request,
-        progress: &mut Progress,
-    ) -> Result<Ending, Failure> {
-        let responded =
-            host.respond(request).map_err(|payload| Failure::Panic("the source", payload))?;
-        let response = responded.map_err(Failure::Respond)?;
-        let ending = response.ending.clone();
-        let asks_for_nothing = match &ending {
-            Ending::KeepOpen => request.is_empty(),
-            Ending::Then(framing) => request.is_empty() && framing.is_nothing(),
-            _ => false,
-        };
-        if asks_for_nothing {
-            let text = "the response to an empty request keeps the connection open for another empty request, which would never end";
-            return Err(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)));
+    /// Whether a connection in this state is ended by a cut. An orderly close goes on when a server in the foreground stops.
+    fn is_cut_in(&self, state: &State, cut: Cut) -> bool {
+        match state {
+            State::Closing(closing) => cut != Cut::Stopped || closing.is_long(),
+            State::Idle { .. } => cut != Cut::Stopped || self.client.turn == 0,
+            _ => true,
         }
-        let mut performance = Performance::prepare(response).map_err(Failure::Respond)?;
-        progress.offered = performance.offered;
-        progress.seeds = mem::take(&mut performance.seeds);
-        if let Some(tap) = &self.wire.tap {
-            tap.tell(|_| Event::Responding { client: &self.client, offered: progress.offered });
+    }
+
+    /// Ends at once, and reports what was in progress.
+    fn cut(&mut self, state: State, cut: Cut, context: &Context<'_>) -> Step {
+        let cause = cut.error(&context.service.settings);
+        match state {
+            State::Receiving(receiving) => self.abort_receiving(*receiving, cause, context),
+            State::Answering(answering) => {
+                let failure = Failure::Respond(cause);
+                self.conclude_failed(answering.pending, 0, None, failure, context);
+            }
+            State::Sending(sending) => self.abort_sending(*sending, cause, context),
+            State::Closing(closing) => closing.abort(self, cause, context),
+            State::New | State::Idle { .. } | State::Over => {}
         }
-        let goes_on = matches!(ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive);
-        self.wire.keep_unread(goes_on.then_some(host.settings().buffer_limit));
-        let mut persistence = matches!(ending, Ending::KeepAlive)
-            .then(|| Persistence::after(request.plain_head(), Asked::by(request.method())));
-        let performed = performance.run(
-            &mut self.wire,
-            self.client.exchange,
-            &mut progress.sent,
-            host,
-            persistence.as_mut(),
-        );
-        self.wire.keep_unread(None);
-        match performed {
-            Ok(()) => {
-                // What a reader or a changing file held in the end.
-                progress.offered = Some(progress.sent);
-                Ok(match persistence {
-                    Some(persistence) if persistence.persists() => Ending::KeepOpen,
-                    Some(_) => Ending::Close,
-                    None => ending,
-                })
-            }
-            // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
-            Err(send::Failure::Send(error)) if stream::is_gone(&error) && progress.sent > 0 => {
-                progress.client_left = true;
-                Ok(ending)
-            }
-            Err(send::Failure::Send(error)) => {
-                progress.client_left = stream::is_gone(&error);
-                Err(Failure::Send(error))
-            }
-            Err(send::Failure::Source(error)) => Err(Failure::Respond(error)),
+        self.over(ClientEnd::ClosedByUs, context)
+    }
+}
+
+impl Connection {
+    /// Makes an exchange known: at once for a peer; for a server in the foreground when the connection has ended, or goes on.
+    pub(super) fn record(&mut self, exchange: Exchange, fault: Option<Fault>, context: &Context<'_>) {
+        self.live.answering.store(0, Ordering::Relaxed);
+        match context.service.role {
+            Role::Peer => context.service.publish(&exchange, fault),
+            Role::Foreground => self.outcome = Some((exchange, fault)),
         }
     }
 }
 
-/// A connection whose thread panics has ended, too.
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.wire.take_trailing();
-        self.set_end(ClientEnd::ClosedByUs);
-    }
-}
-
-/// How far a response came.
-#[derive(Default)]
-struct Progress {
-    offered: Option<u64>,
-    sent: u64,
-    seeds: Vec<u64>,
-    client_left: bool,
+/// The outcome of an exchange, which the observer is told of.
+pub(super) fn outcome(exchange: &Exchange, fault: Option<Fault>, context: &Context<'_>) -> Outcome {
+    context.service.tell_outcome(exchange, fault.as_ref());
+    Outcome::of(exchange, fault)
 }

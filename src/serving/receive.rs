@@ -1,169 +1,308 @@
 //! Receives and records one request of a connection.
 
+use std::fmt;
 use std::io::{self, Write};
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Rest, State, Step, stop};
 use super::failure::Failure;
-use super::host::{Host, PATIENCE};
+use super::respond::{Answering, Pending};
+use super::task::Context;
 use crate::framing::framer::Framer;
 use crate::http1::verdict::{TooMuch, Verdict};
-use crate::journal::client::Client;
 use crate::journal::prefix::Prefix;
 use crate::journal::request::{Request, RequestEnd, RequestParts};
 use crate::os::stream;
 
-impl Connection {
-    /// Receives and records one request. What arrived before a failure is in the request, also before a panic of the sink or
-    /// of the framing.
-    pub(super) fn request(
-        &mut self,
-        host: &dyn Host,
-        begun: Instant,
-    ) -> (Request, Result<(), Failure>) {
-        let settings = host.settings();
-        let mut framer = self.framing.start(settings.buffer_limit);
-        let mut capture = Capture { record: None, kept: Prefix::new(settings.retain) };
-        let received = panic::catch_unwind(AssertUnwindSafe(|| {
-            self.receive(host, begun, &mut framer, &mut capture)
-        }));
-        let (end, result) = received.unwrap_or_else(|payload| {
-            capture.kept.take(self.wire.stream.arrived.unread());
-            self.wire.stream.arrived.consume(self.wire.stream.arrived.unread().len());
-            (
-                RequestEnd::Failed,
-                Err(Failure::Panic("the sink, the framing or the observer", payload)),
-            )
-        });
-        let request = Request::new(RequestParts {
-            client: self.client.clone(),
-            bytes: capture.kept.bytes.into(),
-            len: capture.kept.len,
-            end,
-            half_closed: match end {
-                RequestEnd::ClientClosed => true,
-                RequestEnd::Complete => framer.ends_at_eof(),
-                _ => false,
-            },
-            problem: framer.problem().cloned().map(Box::new),
-        });
-        (request, result)
+/// A request that has begun.
+pub(super) struct Receiving {
+    first_byte: Instant,
+    /// When the last byte arrived.
+    progress: Instant,
+    framer: Framer,
+    /// How many unread bytes the framing has seen and not decided about.
+    held: usize,
+    is_over: bool,
+    record: Record,
+    kept: Prefix,
+    result: Result<(), Failure>,
+}
+
+/// Where the bytes go beside memory.
+enum Record {
+    /// The sink has not been asked.
+    Unopened,
+    None,
+    /// A record of this crate, which does not block.
+    Prompt(Box<dyn Write + Send>),
+    /// A user's, or one in a file that may block.
+    MayBlock(Box<dyn Write + Send>),
+}
+
+impl Receiving {
+    pub(super) fn new(connection: &Connection, context: &Context<'_>) -> Self {
+        let settings = &context.service.settings;
+        let now = Instant::now();
+        let is_over = connection.framing.is_nothing();
+        Receiving {
+            first_byte: now,
+            progress: now,
+            framer: connection.framing.start(settings.buffer_limit),
+            held: 0,
+            is_over,
+            record: Record::Unopened,
+            kept: Prefix::new(settings.retain),
+            result: Ok(()),
+        }
     }
 
-    fn receive(
-        &mut self,
-        host: &dyn Host,
-        begun: Instant,
-        framer: &mut Framer,
-        capture: &mut Capture,
-    ) -> (RequestEnd, Result<(), Failure>) {
-        let mut result = capture.open(host, &self.client);
-        let mut over = self.framing.is_nothing();
-        let mut held = 0;
-        let end = loop {
-            if result.is_err() && (capture.kept.len > 0 || held > 0 || over) {
-                break RequestEnd::Failed;
-            }
-            if over {
-                break RequestEnd::Complete;
-            }
-            if self.wire.stream.arrived.unread().len() == held {
-                self.wire.stream.arrived.read_at_most(framer.left());
-                // Neither may a client that is never silent keep others waiting.
-                if begun.elapsed() >= PATIENCE {
-                    host.about_to_wait();
-                }
-                match self.receive_more(host) {
-                    Ok(0) if framer.ends_at_eof() => break RequestEnd::Complete,
-                    Ok(0) => break RequestEnd::ClientClosed,
-                    Ok(_) => {}
-                    Err(error) => {
-                        let end = match error.kind() {
-                            io::ErrorKind::TimedOut => RequestEnd::TimedOut,
-                            _ if stream::is_gone(&error) => RequestEnd::Reset,
-                            _ => RequestEnd::Failed,
-                        };
-                        result = Err(Failure::Receive(self.missing(error)));
-                        break end;
+    /// Opens the record; what it waits for if it can't yet.
+    fn open(&mut self, connection: &Connection, context: &Context<'_>) -> Result<(), Rest> {
+        let Some(sink) = &context.service.user_code.sink else {
+            self.record = Record::None;
+            return Ok(());
+        };
+        let Some(mut sink) = sink.take(|| context.waker()) else { return Err(Rest::WOKEN) };
+        let opened = match sink.open_promptly(&connection.client) {
+            Some(opened) => opened.map(Record::Prompt),
+            None if !context.may_run_user_code() => return Err(Rest::UserThread),
+            None => {
+                context.about_to_block();
+                let open = || sink.open(&connection.client);
+                match panic::catch_unwind(AssertUnwindSafe(open)) {
+                    Ok(opened) => opened.map(Record::MayBlock),
+                    Err(payload) => {
+                        self.result = Err(Failure::Panic("the sink", payload));
+                        self.record = Record::None;
+                        return Ok(());
                     }
                 }
             }
-            let unread = self.wire.stream.arrived.unread();
-            let verdict = framer.feed(unread);
-            let length = match verdict {
-                Ok(Verdict::More) => unread.len(),
-                Ok(Verdict::Done(length)) => length,
-                Ok(Verdict::Hold) => 0,
-                Err(TooMuch { within, .. }) => within,
-            };
-            over = matches!(verdict, Ok(Verdict::Done(_)));
-            held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
-            let taken = capture.take(&unread[..length]);
-            self.wire.stream.arrived.consume(length);
-            self.live.received.store(capture.kept.len + held as u64, Ordering::Relaxed);
-            result = result.and(taken);
-            if let Err(TooMuch { limit, .. }) = verdict {
-                let text =
-                    format!("its end was not found within the {limit} bytes that may be buffered");
-                let too_large = io::Error::new(io::ErrorKind::InvalidData, text);
-                result = result.and(Err(Failure::Receive(too_large)));
-                break RequestEnd::TooLarge;
-            }
         };
-        // The end that the framing waited for did not come: what it held is of the request, too.
-        result = result.and(capture.take(&self.wire.stream.arrived.unread()[..held]));
-        self.wire.stream.arrived.consume(held);
-        (end, result.and(capture.close()))
-    }
-
-    /// The next bytes of a request that has begun.
-    fn receive_more(&mut self, host: &dyn Host) -> io::Result<usize> {
-        let deadline = host.settings().timeout;
-        match self.wire.receive(Some(PATIENCE)) {
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => host.about_to_wait(),
-            received => return received,
+        match opened {
+            Ok(record) => self.record = record,
+            Err(error) => {
+                self.record = Record::None;
+                self.result = Err(Failure::Record(error));
+            }
         }
-        self.wire.receive(deadline)
-    }
-
-    /// Says what a deadline was for.
-    fn missing(&self, error: io::Error) -> io::Error {
-        if error.kind() != io::ErrorKind::TimedOut {
-            return error;
-        }
-        io::Error::new(
-            error.kind(),
-            format!("{error}, and the request is not complete by framing `{}`", self.framing),
-        )
-    }
-}
-
-/// Where the bytes of one request go: to its record, and the first ones to memory.
-struct Capture {
-    record: Option<Box<dyn Write + Send>>,
-    kept: Prefix,
-}
-
-impl Capture {
-    fn open(&mut self, host: &dyn Host, client: &Client) -> Result<(), Failure> {
-        self.record = host.open_record(client).map_err(Failure::Record)?;
         Ok(())
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn take(&mut self, bytes: &[u8]) {
         self.kept.take(bytes);
-        match &mut self.record {
-            Some(record) => record.write_all(bytes).map_err(Failure::Record),
-            None => Ok(()),
+        let written = match &mut self.record {
+            Record::Prompt(record) | Record::MayBlock(record) if !bytes.is_empty() => {
+                panic::catch_unwind(AssertUnwindSafe(|| record.write_all(bytes)))
+            }
+            _ => return,
+        };
+        self.keep(written);
+    }
+
+    fn close(&mut self) {
+        if let Record::Prompt(mut record) | Record::MayBlock(mut record) =
+            mem::replace(&mut self.record, Record::None)
+        {
+            let flush = move || record.flush();
+            self.keep(panic::catch_unwind(AssertUnwindSafe(flush)));
         }
     }
 
-    fn close(&mut self) -> Result<(), Failure> {
-        match self.record.take() {
-            Some(mut record) => record.flush().map_err(Failure::Record),
-            None => Ok(()),
+    /// Keeps the first thing that went wrong.
+    fn keep(&mut self, written: std::thread::Result<io::Result<()>>) {
+        let failure = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => Failure::Record(error),
+            Err(payload) => Failure::Panic("the sink", payload),
+        };
+        if self.result.is_ok() {
+            self.result = Err(failure);
         }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if self.result.is_ok() {
+            self.result = Err(failure);
+        }
+    }
+
+    fn request(&mut self, connection: &Connection, end: RequestEnd) -> Request {
+        let kept = mem::replace(&mut self.kept, Prefix::new(0));
+        Request::new(RequestParts {
+            client: connection.client.clone(),
+            bytes: kept.bytes.into(),
+            len: kept.len,
+            end,
+            half_closed: match end {
+                RequestEnd::ClientClosed => true,
+                RequestEnd::Complete => self.framer.ends_at_eof(),
+                _ => false,
+            },
+            problem: self.framer.problem().cloned().map(Box::new),
+        })
+    }
+}
+
+impl Connection {
+    /// Receives until the request is over.
+    pub(super) fn receive(
+        &mut self,
+        mut receiving: Box<Receiving>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        if !context.may_run_user_code()
+            && (self.framing.is_custom() || matches!(receiving.record, Record::MayBlock(_)))
+        {
+            return stop(State::Receiving(receiving), Rest::UserThread);
+        }
+        if let Record::Unopened = receiving.record
+            && let Err(rest) = receiving.open(self, context)
+        {
+            self.note_received(&receiving);
+            return stop(State::Receiving(receiving), rest);
+        }
+        if self.framing.is_custom() || matches!(receiving.record, Record::MayBlock(_)) {
+            context.about_to_block();
+        }
+        let end = loop {
+            if receiving.result.is_err()
+                && (receiving.kept.len > 0 || receiving.held > 0 || receiving.is_over)
+            {
+                break RequestEnd::Failed;
+            }
+            if receiving.is_over {
+                break RequestEnd::Complete;
+            }
+            if self.stream.arrived.unread().len() == receiving.held {
+                if context.is_budget_used() || !context.observer_has_room() {
+                    return stop(State::Receiving(receiving), context.again());
+                }
+                self.stream.arrived.read_at_most(receiving.framer.left());
+                match self.read(context) {
+                    Ok(None) => match self.await_more(&mut receiving, context) {
+                        Some(rest) => return stop(State::Receiving(receiving), rest),
+                        None => break RequestEnd::TimedOut,
+                    },
+                    Ok(Some(0)) if receiving.framer.ends_at_eof() => break RequestEnd::Complete,
+                    Ok(Some(0)) => break RequestEnd::ClientClosed,
+                    Ok(Some(_)) => receiving.progress = Instant::now(),
+                    Err(error) => {
+                        let is_gone = stream::is_gone(&error);
+                        receiving.fail(Failure::Receive(error));
+                        break if is_gone { RequestEnd::Reset } else { RequestEnd::Failed };
+                    }
+                }
+            }
+            if let Some(end) = self.feed(&mut receiving) {
+                break end;
+            }
+            self.note_received(&receiving);
+        };
+        self.end_request(receiving, end, context)
+    }
+
+    /// What it waits for; `None` if it has waited for too long.
+    fn await_more(&mut self, receiving: &mut Receiving, context: &Context<'_>) -> Option<Rest> {
+        let timeout = context.service.settings.timeout;
+        let until = timeout.and_then(|timeout| receiving.progress.checked_add(timeout));
+        if until.is_none_or(|until| until > Instant::now()) {
+            return Some(Rest::read(until));
+        }
+        let waited = timeout.unwrap_or_default();
+        receiving.fail(Failure::Receive(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "nothing arrived for {waited:?}, and the request is not complete by framing `{}`",
+                self.framing
+            ),
+        )));
+        None
+    }
+
+    /// Shows the framing what has arrived; the request's end, if it fails here.
+    fn feed(&mut self, receiving: &mut Receiving) -> Option<RequestEnd> {
+        let unread = self.stream.arrived.unread();
+        let framer = &mut receiving.framer;
+        let verdict = match panic::catch_unwind(AssertUnwindSafe(|| framer.feed(unread))) {
+            Ok(verdict) => verdict,
+            Err(payload) => {
+                receiving.held = unread.len();
+                receiving.fail(Failure::Panic("the framing", payload));
+                return Some(RequestEnd::Failed);
+            }
+        };
+        let length = match verdict {
+            Ok(Verdict::More) => unread.len(),
+            Ok(Verdict::Done(length)) => length,
+            Ok(Verdict::Hold) => 0,
+            Err(TooMuch { within, .. }) => within,
+        };
+        receiving.is_over = matches!(verdict, Ok(Verdict::Done(_)));
+        receiving.held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
+        receiving.take(&unread[..length]);
+        self.stream.arrived.consume(length);
+        let Err(TooMuch { limit, .. }) = verdict else { return None };
+        let text = format!("its end was not found within the {limit} bytes that may be buffered");
+        receiving.fail(Failure::Receive(io::Error::new(io::ErrorKind::InvalidData, text)));
+        Some(RequestEnd::TooLarge)
+    }
+
+    fn note_received(&self, receiving: &Receiving) {
+        let unread = match receiving.record {
+            Record::Unopened => self.stream.arrived.unread().len(),
+            _ => receiving.held,
+        };
+        self.live.received.store(receiving.kept.len + unread as u64, Ordering::Relaxed);
+    }
+
+    fn end_request(
+        &mut self,
+        mut receiving: Box<Receiving>,
+        end: RequestEnd,
+        _: &Context<'_>,
+    ) -> Step {
+        // The end that the framing waited for did not come: what it held is of the request, too.
+        receiving.take(&self.stream.arrived.unread()[..receiving.held]);
+        self.stream.arrived.consume(receiving.held);
+        receiving.close();
+        let request = receiving.request(self, end);
+        self.live.answering.store(request.len() + 1, Ordering::Relaxed);
+        self.live.received.store(0, Ordering::Relaxed);
+        let pending =
+            Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
+        Step::Continue(State::Answering(Box::new(Answering::new(pending, receiving.result))))
+    }
+
+    /// The server ends before the request does.
+    pub(super) fn abort_receiving(
+        &mut self,
+        mut receiving: Receiving,
+        cause: io::Error,
+        context: &Context<'_>,
+    ) {
+        // A record that may block is not written in the thread that cuts.
+        if let Record::MayBlock(_) | Record::Unopened = receiving.record {
+            receiving.record = Record::None;
+        }
+        let unread = self.stream.arrived.unread();
+        receiving.take(unread);
+        let length = unread.len();
+        self.stream.arrived.consume(length);
+        receiving.close();
+        let request = receiving.request(self, RequestEnd::TimedOut);
+        let pending =
+            Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
+        let failure = receiving.result.err().unwrap_or(Failure::Receive(cause));
+        self.conclude_failed(pending, 0, None, failure, context);
+    }
+}
+
+impl fmt::Debug for Receiving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiving").field("received", &self.kept.len).finish_non_exhaustive()
     }
 }

@@ -1,31 +1,34 @@
-//! The sink, the source and the observer of a server, each behind a lock of its own: connections take turns with them.
+//! The sink, the source and the observer of a server. One connection at a time uses the sink and the source; a connection that finds one
+//! of them in use is woken when it is free. The observer is called with one event after another from a queue.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::Duration;
 
 use super::event::Event;
-use crate::framing::rule::Framing;
-use crate::journal::client::Client;
-use crate::journal::request::Request;
-use crate::os::lock::lock;
+use crate::os::deadline::Deadline;
+use crate::os::lock::{self, Condvar, Mutex, lock};
 use crate::response::steps::Response;
 use crate::sink::request_sink::RequestSink;
 use crate::source::hints::Answers;
 use crate::source::response_source::ResponseSource;
 
 pub(crate) struct UserCode {
-    pub(crate) sink: Option<Mutex<Box<dyn RequestSink>>>,
-    source: Mutex<Box<dyn ResponseSource>>,
+    pub(crate) sink: Option<Exclusive<Box<dyn RequestSink>>>,
+    pub(crate) source: Exclusive<Box<dyn ResponseSource>>,
     /// The answer of a source that has one for all requests.
-    fixed: Option<Response>,
-    /// Whether the source answers without waiting for anything.
-    pub(crate) is_prompt: bool,
-    has_framings: bool,
-    pub(crate) observer: Option<Arc<Mutex<Observer>>>,
+    pub(crate) fixed: Option<Response>,
+    /// Whether the source is one of this crate, which answers without waiting.
+    pub(crate) is_source_prompt: bool,
+    /// Whether the source says where the first requests end.
+    pub(crate) has_framings: bool,
+    pub(crate) observer: Option<ObserverQueue>,
 }
 
 pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
@@ -40,96 +43,197 @@ impl UserCode {
         observer: Option<Observer>,
     ) -> Self {
         let hints = source.hints();
-        let (is_prompt, has_framings) = (hints.is_prompt(), hints.first_framing.is_some());
+        let (is_source_prompt, has_framings) = (hints.is_prompt(), hints.first_framing.is_some());
         let fixed =
             if let Answers::Fixed(response) = hints.answers { Some(response) } else { None };
         UserCode {
-            sink: sink.map(Mutex::new),
+            sink: sink.map(Exclusive::new),
+            source: Exclusive::new(source),
             fixed,
-            is_prompt,
+            is_source_prompt,
             has_framings,
-            source: Mutex::new(source),
-            observer: observer.map(|observer| Arc::new(Mutex::new(observer))),
+            observer: observer.map(ObserverQueue::new),
         }
     }
 
-    pub(crate) fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
-        self.sink.as_ref().map(|sink| lock(sink).open(client)).transpose()
+    /// Whether something that a user wrote is called for every connection.
+    pub(crate) fn has_user_code(&self) -> bool {
+        !self.is_source_prompt || self.has_user_code_beside_the_source()
     }
 
-    /// Where the first request of a connection ends, if the source says.
-    pub(crate) fn framing(&self, client: &Client) -> Option<Framing> {
-        if !self.has_framings {
+    /// Whether there is anything of a user's that can run while the source is busy.
+    pub(crate) fn has_user_code_beside_the_source(&self) -> bool {
+        self.observer.is_some()
+            || self.sink.is_some()
+            || self.fixed.as_ref().is_some_and(Response::has_reader)
+    }
+
+    pub(crate) fn finish_source(&self, source: &mut dyn ResponseSource) -> io::Result<()> {
+        source.finish()
+    }
+}
+
+/// A value that one connection at a time uses. None blocks for it.
+pub(crate) struct Exclusive<T> {
+    state: Mutex<ExclusiveState<T>>,
+    is_free: Condvar,
+}
+
+struct ExclusiveState<T> {
+    value: Option<T>,
+    waiting: VecDeque<Waker>,
+}
+
+/// The value, until this is dropped.
+pub(crate) struct Using<'e, T> {
+    exclusive: &'e Exclusive<T>,
+    value: Option<T>,
+}
+
+impl<T> Exclusive<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let state = ExclusiveState { value: Some(value), waiting: VecDeque::new() };
+        Exclusive { state: Mutex::new(state), is_free: Condvar::new() }
+    }
+
+    /// The value. If it is in use, `waker` is woken when it is free.
+    pub(crate) fn take(&self, waker: impl FnOnce() -> Waker) -> Option<Using<'_, T>> {
+        let mut state = lock(&self.state);
+        let value = state.value.take();
+        if value.is_none() {
+            state.waiting.push_back(waker());
             return None;
         }
-        lock(&self.source).hints().first_framing?.first_framing(client)
+        Some(Using { exclusive: self, value })
     }
 
-    /// The source's answer, or its panic: the exchange is to be recorded and its connection closed all the same.
-    pub(crate) fn respond(&self, request: &Request) -> Result<io::Result<Response>, Payload> {
-        if let Some(fixed) = &self.fixed {
-            return Ok(Ok(fixed.clone()));
-        }
-        panic::catch_unwind(AssertUnwindSafe(|| lock(&self.source).respond(request)))
-    }
-
-    pub(crate) fn finish_source(&self) -> io::Result<()> {
-        lock(&self.source).finish()
-    }
-
-    pub(crate) fn tap(&self, client: &Client) -> Option<Tap> {
-        self.observer
-            .as_ref()
-            .map(|observer| Tap { observer: Arc::clone(observer), client: client.clone() })
-    }
-
-    pub(crate) fn tell(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            tell(observer, event);
+    /// Takes the value for good, when it is free; `None` if it is in use until the deadline.
+    pub(crate) fn take_away(&self, deadline: Deadline) -> Option<T> {
+        let mut state = lock(&self.state);
+        loop {
+            let left = deadline.left();
+            match state.value.take() {
+                None if left == Some(Duration::ZERO) => return None,
+                None => state = lock::wait(&self.is_free, state, left),
+                value => return value,
+            }
         }
     }
 }
 
-thread_local! {
-    static IS_TELLING: Cell<bool> = const { Cell::new(false) };
+impl<T> Deref for Using<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("it is there until the drop")
+    }
 }
 
-fn tell(observer: &Mutex<Observer>, event: &Event<'_>) {
-    /// Also if the observer panics.
-    struct Told;
+impl<T> DerefMut for Using<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("it is there until the drop")
+    }
+}
 
-    impl Drop for Told {
-        fn drop(&mut self) {
-            IS_TELLING.set(false);
+/// Frees the value, also after a panic.
+impl<T> Drop for Using<'_, T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.exclusive.state);
+        state.value = self.value.take();
+        let next = state.waiting.pop_front();
+        self.exclusive.is_free.notify_all();
+        drop(state);
+        if let Some(next) = next {
+            next.wake();
         }
     }
-
-    let mut observer = lock(observer);
-    IS_TELLING.set(true);
-    let _told = Told;
-    observer(event);
 }
 
-/// Whether this is called by an observer: others wait for it to return.
-pub(crate) fn is_telling() -> bool {
-    IS_TELLING.get()
+type Call = Box<dyn FnOnce(&mut Observer) + Send>;
+
+/// Events on their way to the observer.
+pub(crate) struct ObserverQueue {
+    state: Mutex<QueueState>,
+    is_quiet: Condvar,
 }
 
-/// Where the observer is told of the bytes of one connection.
-pub(crate) struct Tap {
-    observer: Arc<Mutex<Observer>>,
-    client: Client,
+struct QueueState {
+    /// `None` while it is being called, and after the end.
+    observer: Option<Observer>,
+    calls: VecDeque<Call>,
+    /// Whether a thread calls the observer, or is about to.
+    is_running: bool,
+    /// Connections that go on when there is room.
+    waiting: Vec<Waker>,
 }
 
-impl Tap {
-    pub(crate) fn tell<'a>(&'a self, event: impl FnOnce(&'a Client) -> Event<'a>) {
-        tell(&self.observer, &event(&self.client));
+/// More events than this are not queued for an observer that is slow: connections wait until it has caught up.
+const QUEUED_EVENTS: usize = 64;
+
+impl ObserverQueue {
+    fn new(observer: Observer) -> Self {
+        let state = QueueState {
+            observer: Some(observer),
+            calls: VecDeque::new(),
+            is_running: false,
+            waiting: Vec::new(),
+        };
+        ObserverQueue { state: Mutex::new(state), is_quiet: Condvar::new() }
     }
-}
 
-impl fmt::Debug for Tap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tap").field("client", &self.client).finish_non_exhaustive()
+    /// Adds an event; whether a thread is needed that calls [`run`](Self::run).
+    #[must_use]
+    pub(crate) fn push(&self, call: Call) -> bool {
+        let mut state = lock(&self.state);
+        state.calls.push_back(call);
+        !mem::replace(&mut state.is_running, true)
+    }
+
+    /// Whether there is room for more events; if not, `waker` is woken when there is.
+    pub(crate) fn has_room(&self, waker: impl FnOnce() -> Waker) -> bool {
+        let mut state = lock(&self.state);
+        let has_room = state.calls.len() < QUEUED_EVENTS;
+        if !has_room {
+            state.waiting.push(waker());
+        }
+        has_room
+    }
+
+    /// Calls the observer with all events. Its panics go to `report`.
+    pub(crate) fn run(&self, mut report: impl FnMut(Payload)) {
+        let mut state = lock(&self.state);
+        // Only the thread that was asked to run takes it, so it is there unless everything has ended.
+        let Some(mut observer) = state.observer.take() else { return };
+        while let Some(call) = state.calls.pop_front() {
+            let has_caught_up = state.calls.len() <= QUEUED_EVENTS / 2;
+            let waiting =
+                if has_caught_up { mem::take(&mut state.waiting) } else { Vec::new() };
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| call(&mut observer))) {
+                report(payload);
+            }
+            state = lock(&self.state);
+        }
+        state.observer = Some(observer);
+        state.is_running = false;
+        let waiting = mem::take(&mut state.waiting);
+        self.is_quiet.notify_all();
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes the observer away when it has had all events; `None` if it has not until the deadline.
+    pub(crate) fn take_away(&self, deadline: Deadline) -> Option<Observer> {
+        let mut state = lock(&self.state);
+        while state.is_running {
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
+                return None;
+            }
+            state = lock::wait(&self.is_quiet, state, left);
+        }
+        state.observer.take()
     }
 }
 

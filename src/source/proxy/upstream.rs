@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 use super::background::Background;
 use crate::journal::request::Request;
 use crate::os::address;
-use crate::os::stream::{self, LARGE_BUFFER, Stream};
+use crate::os::deadline::Deadline;
+use crate::os::stream::{self, Arrived, LARGE_BUFFER};
+
+/// How long one write to an upstream waits for room.
+const WRITE_TICK: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
     name: Arc<str>,
-    stream: Stream,
+    arrived: Arrived,
     upload: Arc<Upload>,
     received: u64,
 }
@@ -48,9 +52,12 @@ impl Upstream {
             sent: AtomicUsize::new(0),
             response_over: OnceLock::new(),
         };
-        let stream = Stream::new(stream, None);
-        let upstream =
-            Upstream { name: Arc::clone(name), stream, upload: Arc::new(upload), received: 0 };
+        let upstream = Upstream {
+            name: Arc::clone(name),
+            arrived: Arrived::default(),
+            upload: Arc::new(upload),
+            received: 0,
+        };
         upstream.send(background).map_err(|error| upstream.error(error))?;
         Ok(upstream)
     }
@@ -81,7 +88,7 @@ impl Upstream {
     pub(crate) fn receive(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
         loop {
             let sent = self.upload.sent();
-            match self.stream.receive(timeout) {
+            match self.read(timeout) {
                 // It takes its request, so it is not silent.
                 Err(error)
                     if error.kind() == io::ErrorKind::TimedOut && self.upload.sent() > sent => {}
@@ -94,13 +101,31 @@ impl Upstream {
         }
     }
 
+    /// One read, which waits for at most `timeout`.
+    fn read(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        let deadline = Deadline::after(timeout);
+        loop {
+            // Set anew after a signal, which does not restart the wait. Zero would mean "for ever".
+            let left = deadline.left().map(|left| left.max(Duration::from_millis(1)));
+            self.upload.stream.set_read_timeout(left)?;
+            match self.arrived.read_from(&mut &*self.upload.stream) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if stream::is_timeout(&error) => {
+                    let text = format!("nothing arrived for {:?}", timeout.unwrap_or_default());
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+                }
+                result => return result,
+            }
+        }
+    }
+
     /// What was received and not consumed.
     pub(crate) fn unread(&self) -> &[u8] {
-        self.stream.arrived.unread()
+        self.arrived.unread()
     }
 
     pub(crate) fn consume(&mut self, length: usize) {
-        self.stream.arrived.consume(length);
+        self.arrived.consume(length);
     }
 
     /// Names the step that failed.
@@ -192,6 +217,8 @@ fn connect(name: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
     }
     let stream = result?;
     stream::set_options(&stream)?;
+    // A write that is stuck looks at the time this often.
+    stream.set_write_timeout(Some(WRITE_TICK))?;
     Ok(stream)
 }
 

@@ -1,0 +1,259 @@
+//! The event loop: the one place that waits for sockets and for times. It runs tasks, and knows nothing of what they do.
+//!
+//! Peers share one loop per process, with a thread of its own that ends when it has had nothing to do for a while. A server in the
+//! foreground has a loop of its own, which its caller drives.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
+
+use crate::os::lock::{Mutex, lock};
+use crate::os::set::{Interest, Ready, Set};
+
+/// What the loop runs when its socket is ready, when its time has come, or when it is woken. It must not block. It may be run
+/// without a reason: it looks for itself what there is to do.
+pub(crate) trait Task: Send + Sync {
+    fn run(self: Arc<Self>);
+}
+
+/// Names a task, and its socket in the set.
+pub(crate) type Key = usize;
+
+/// How long the loop of the process waits at most: that often it looks whether there is anything left to wait for.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the thread of the process's loop stays when there is nothing to wait for.
+const IDLE_TIME: Duration = Duration::from_secs(1);
+
+pub(crate) struct EventLoop {
+    set: Set,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By key.
+    tasks: Vec<Option<Scheduled>>,
+    free: Vec<Key>,
+    timers: BTreeSet<(Instant, Key)>,
+    woken: Vec<Arc<dyn Task>>,
+    wait: Wait,
+    has_thread: bool,
+    idle_since: Option<Instant>,
+}
+
+struct Scheduled {
+    task: Arc<dyn Task>,
+    /// Its entry in `timers`.
+    due: Option<Instant>,
+}
+
+/// Whether a thread waits, and until when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Wait {
+    #[default]
+    None,
+    Until(Instant),
+    ForEver,
+}
+
+thread_local! {
+    static IS_LOOP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the thread of the process's loop, which must not wait for anything else.
+pub(crate) fn is_loop_thread() -> bool {
+    IS_LOOP.get()
+}
+
+static OF_PROCESS: Mutex<Option<Arc<EventLoop>>> = Mutex::new(None);
+
+impl EventLoop {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(EventLoop { set: Set::new()?, state: Mutex::default() })
+    }
+
+    /// The loop that all peers of the process share, with a thread that runs it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor for the set, or no thread can be started.
+    pub(crate) fn of_process() -> io::Result<Arc<Self>> {
+        let mut of_process = lock(&OF_PROCESS);
+        let event_loop = match &*of_process {
+            Some(event_loop) => Arc::clone(event_loop),
+            None => Arc::clone(of_process.insert(Arc::new(EventLoop::new()?))),
+        };
+        drop(of_process);
+        let mut state = lock(&event_loop.state);
+        if !state.has_thread {
+            let shared = Arc::clone(&event_loop);
+            thread::Builder::new().name("peers".into()).spawn(move || shared.run())?;
+            state.has_thread = true;
+        }
+        // Whoever asks is about to insert a task.
+        state.idle_since = None;
+        drop(state);
+        Ok(event_loop)
+    }
+
+    /// Adds a task. It is not run before its socket is ready, its time has come, or it is woken.
+    pub(crate) fn insert(&self, task: Arc<dyn Task>, due: Option<Instant>) -> Key {
+        let mut state = lock(&self.state);
+        let scheduled = Some(Scheduled { task, due });
+        let key = match state.free.pop() {
+            Some(key) => {
+                state.tasks[key] = scheduled;
+                key
+            }
+            None => {
+                state.tasks.push(scheduled);
+                state.tasks.len() - 1
+            }
+        };
+        if let Some(due) = due {
+            state.timers.insert((due, key));
+            self.wake_for(&state, due);
+        }
+        key
+    }
+
+    /// Forgets a task. A run that has begun, or is about to, is not stopped.
+    pub(crate) fn remove(&self, key: Key) {
+        let mut state = lock(&self.state);
+        if let Some(Scheduled { due, .. }) = state.tasks[key].take() {
+            if let Some(due) = due {
+                state.timers.remove(&(due, key));
+            }
+            state.free.push(key);
+        }
+    }
+
+    /// Runs the task at this time at the latest.
+    pub(crate) fn run_at(&self, key: Key, time: Instant) {
+        let mut state = lock(&self.state);
+        let Some(scheduled) = &mut state.tasks[key] else { return };
+        // A time that is too early makes the task look, and ask for the later one.
+        if scheduled.due.is_some_and(|due| due <= time) {
+            return;
+        }
+        if let Some(due) = scheduled.due.replace(time) {
+            state.timers.remove(&(due, key));
+        }
+        state.timers.insert((time, key));
+        self.wake_for(&state, time);
+    }
+
+    pub(crate) fn watch(&self, key: Key, socket: &Socket, interest: Interest) -> io::Result<()> {
+        self.set.add(socket, key, interest)
+    }
+
+    pub(crate) fn change(&self, key: Key, socket: &Socket, interest: Interest) -> io::Result<()> {
+        self.set.change(socket, key, interest)
+    }
+
+    pub(crate) fn unwatch(&self, socket: &Socket) {
+        self.set.remove(socket);
+    }
+
+    /// Runs a task soon, in the thread of the loop.
+    pub(crate) fn wake(&self, task: Arc<dyn Task>) {
+        let mut state = lock(&self.state);
+        state.woken.push(task);
+        if state.wait != Wait::None {
+            self.set.wake();
+        }
+    }
+
+    /// Ends a wait that is in progress, and the next one.
+    pub(crate) fn interrupt(&self) {
+        self.set.wake();
+    }
+
+    fn wake_for(&self, state: &State, time: Instant) {
+        let is_late = match state.wait {
+            Wait::None => false,
+            Wait::Until(until) => time < until,
+            Wait::ForEver => true,
+        };
+        if is_late {
+            self.set.wake();
+        }
+    }
+
+    /// Waits once, at most until `deadline`, and runs what there is to run.
+    pub(crate) fn turn(&self, ready: &mut Ready, deadline: Option<Instant>) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let next = state.timers.first().map(|(due, _)| *due).into_iter().chain(deadline).min();
+        let timeout = if state.woken.is_empty() {
+            next.map(|next| next.saturating_duration_since(Instant::now()))
+        } else {
+            Some(Duration::ZERO)
+        };
+        state.wait = next.map_or(Wait::ForEver, Wait::Until);
+        drop(state);
+        let waited = self.set.wait(ready, timeout);
+        let mut state = lock(&self.state);
+        state.wait = Wait::None;
+        let mut tasks = mem::take(&mut state.woken);
+        let task_of = |scheduled: &Option<Scheduled>| Some(Arc::clone(&scheduled.as_ref()?.task));
+        for key in ready.keys() {
+            tasks.extend(state.tasks.get(key).and_then(task_of));
+        }
+        if !state.timers.is_empty() {
+            let now = Instant::now();
+            while let Some(&(due, key)) = state.timers.first().filter(|(due, _)| *due <= now) {
+                state.timers.remove(&(due, key));
+                if let Some(scheduled) = &mut state.tasks[key] {
+                    scheduled.due = None;
+                    tasks.push(Arc::clone(&scheduled.task));
+                }
+            }
+        }
+        drop(state);
+        for task in tasks {
+            // A task catches what user code panics with. A waker may panic, too, which must not end the loop of all peers.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| task.run()));
+        }
+        waited
+    }
+
+    /// The thread of the process's loop.
+    fn run(&self) {
+        IS_LOOP.set(true);
+        let mut ready = Ready::new();
+        while !self.may_end() {
+            if self.turn(&mut ready, Some(Instant::now() + LONGEST_WAIT)).is_err() {
+                // A set that is broken is no reason to spin.
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Whether the thread has had nothing to do for a while; then it ends, and the next peer starts another one.
+    fn may_end(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.free.len() < state.tasks.len() || !state.woken.is_empty() {
+            state.idle_since = None;
+            return false;
+        }
+        let idle_since = *state.idle_since.get_or_insert_with(Instant::now);
+        let ends = idle_since.elapsed() >= IDLE_TIME;
+        state.has_thread = !ends;
+        ends
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,217 @@
+//! What a server has done, in order: its journal, and the outcomes that nobody has taken yet. The entry of an exchange is made under the
+//! lock around the write of its last byte, so that a client that has that byte finds the entry.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::panic;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::failure::Fault;
+use super::user_code::Payload;
+use crate::error::{Error, Result};
+use crate::journal::client::Client;
+use crate::journal::connection_state::ConnectionState;
+use crate::journal::exchange::Exchange;
+use crate::journal::record::{ConnectionRecord, Journal};
+use crate::os::address::Address;
+use crate::os::deadline::Deadline;
+use crate::os::lock::{self, Condvar, Mutex, MutexGuard, lock};
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A server in the foreground keeps none.
+    keeps_journal: bool,
+    accepted: u64,
+    connections: Log<(Client, Arc<ConnectionState>)>,
+    /// In the order in which their responses ended.
+    exchanges: Log<Exchange>,
+    outcomes: VecDeque<Outcome>,
+    /// What failed outside of any exchange, for `finish`.
+    failures: Vec<Fault>,
+    /// Threads that wait for `changed`.
+    waiting: usize,
+    /// Futures that wait for it.
+    wakers: Vec<Waker>,
+}
+
+/// Small: a peer keeps one for each exchange that is not taken.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Served(Exchange),
+    Failed(Box<Error>),
+    Panicked(Box<Payload>),
+}
+
+impl Outcome {
+    pub(crate) fn of(exchange: &Exchange, fault: Option<Fault>) -> Self {
+        match fault {
+            None => Outcome::Served(exchange.clone()),
+            Some(Fault::Error(error)) => Outcome::Failed(Box::new(error)),
+            Some(Fault::Panic(payload)) => Outcome::Panicked(Box::new(payload)),
+        }
+    }
+
+    pub(crate) fn result(self) -> Result<Exchange> {
+        match self {
+            Outcome::Served(exchange) => Ok(exchange),
+            Outcome::Failed(error) => Err(*error),
+            Outcome::Panicked(payload) => panic::resume_unwind(*payload),
+        }
+    }
+}
+
+/// The ledger, locked for an entry.
+pub(crate) struct Page<'l> {
+    ledger: &'l Ledger,
+    state: MutexGuard<'l, State>,
+}
+
+impl Ledger {
+    pub(crate) fn new(keeps_journal: bool) -> Self {
+        let state = State { keeps_journal, ..State::default() };
+        Ledger { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    pub(crate) fn lock(&self) -> Page<'_> {
+        Page { ledger: self, state: lock(&self.state) }
+    }
+
+    /// Enters a connection; the client, with the number of its connection.
+    pub(crate) fn enter_connection(&self, addr: Address, live: &Arc<ConnectionState>) -> Client {
+        let mut state = lock(&self.state);
+        state.accepted += 1;
+        let client = Client { addr, connection: state.accepted, exchange: 0, turn: 0 };
+        if state.keeps_journal {
+            state.connections.push((client.clone(), Arc::clone(live)));
+        }
+        client
+    }
+
+    /// Something failed outside of any exchange.
+    pub(crate) fn enter_failure(&self, fault: Fault) {
+        lock(&self.state).failures.push(fault);
+    }
+
+    /// The next outcome, or `None` after `timeout`.
+    pub(crate) fn take(&self, timeout: Duration) -> Option<Outcome> {
+        let deadline = Deadline::after(Some(timeout));
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(outcome) = state.outcomes.pop_front() {
+                return Some(outcome);
+            }
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
+                return None;
+            }
+            state.waiting += 1;
+            state = lock::wait(&self.changed, state, left);
+            state.waiting -= 1;
+        }
+    }
+
+    /// The next outcome, if there is one; otherwise `waker` is woken when there may be.
+    pub(crate) fn take_or_wake(&self, waker: &Waker) -> Option<Outcome> {
+        let mut state = lock(&self.state);
+        let outcome = state.outcomes.pop_front();
+        if outcome.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
+            state.wakers.push(waker.clone());
+        }
+        outcome
+    }
+
+    /// Wakes everything that waits, because there will be no more outcomes.
+    pub(crate) fn wake_all(&self) {
+        self.lock().leave();
+    }
+
+    /// What failed outside of any exchange, and all outcomes that were not taken.
+    pub(crate) fn take_rest(&self) -> (Vec<Fault>, VecDeque<Outcome>) {
+        let mut state = lock(&self.state);
+        (mem::take(&mut state.failures), mem::take(&mut state.outcomes))
+    }
+
+    /// Everything that has happened so far. The lock is held for a copy of pointers to parts, not of every entry.
+    pub(crate) fn journal(&self) -> Journal {
+        let state = lock(&self.state);
+        let (connections, exchanges) = (state.connections.share(), state.exchanges.share());
+        drop(state);
+        let mut records = Vec::new();
+        connections.for_each(|(client, live)| {
+            let (client, live) = (client.clone(), Arc::clone(live));
+            records.push(ConnectionRecord { client, exchanges: Vec::new(), live });
+        });
+        exchanges.for_each(|exchange| {
+            let number = exchange.client().connection();
+            let index = usize::try_from(number - 1).expect("the log has as many entries");
+            records[index].exchanges.push(exchange.clone());
+        });
+        Journal { connections: records }
+    }
+}
+
+impl Page<'_> {
+    /// Enters an exchange that is over.
+    pub(crate) fn enter(&mut self, exchange: &Exchange) {
+        if self.state.keeps_journal {
+            self.state.exchanges.push(exchange.clone());
+        }
+    }
+
+    /// Adds an outcome for the next call that takes one.
+    pub(crate) fn publish(&mut self, outcome: Outcome) {
+        self.state.outcomes.push_back(outcome);
+    }
+
+    /// Wakes what waits, not under the lock: a waker may do anything, also drop the last handle of this peer.
+    pub(crate) fn leave(mut self) {
+        let wakers = mem::take(&mut self.state.wakers);
+        // A system call, so only if a thread waits.
+        if self.state.waiting > 0 {
+            self.ledger.changed.notify_all();
+        }
+        drop(self.state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A list that only grows, in parts that copies share.
+#[derive(Debug, Clone)]
+struct Log<T> {
+    full: Vec<Arc<Vec<T>>>,
+    last: Vec<T>,
+}
+
+impl<T: Clone> Log<T> {
+    const PART: usize = 256;
+
+    fn push(&mut self, entry: T) {
+        self.last.push(entry);
+        if self.last.len() == Self::PART {
+            self.full.push(Arc::new(mem::take(&mut self.last)));
+        }
+    }
+
+    fn share(&self) -> Self {
+        self.clone()
+    }
+
+    fn for_each(&self, see: impl FnMut(&T)) {
+        self.full.iter().flat_map(|part| part.iter()).chain(&self.last).for_each(see);
+    }
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Log { full: Vec::new(), last: Vec::new() }
+    }
+}
+

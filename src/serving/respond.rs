@@ -1,0 +1,161 @@
+//! Gets the response to a request: from the source, with its files opened. And what an exchange becomes when it is over.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::connection::{After, Connection, Rest, State, Step, stop};
+use super::event::Event;
+use super::failure::Failure;
+use super::send::{Prepared, Sending};
+use super::task::Context;
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
+use crate::journal::request::{Request, RequestEnd};
+use crate::response::ending::Ending;
+use crate::response::steps::Response;
+
+/// A request that is over, and when.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) request: Request,
+    pub(super) first_byte: Instant,
+    pub(super) request_end: Instant,
+}
+
+/// A request that has not been answered.
+#[derive(Debug)]
+pub(super) struct Answering {
+    pub(super) pending: Pending,
+    received: Result<(), Failure>,
+    /// The source's answer, whose files are not open yet.
+    response: Option<Response>,
+}
+
+impl Answering {
+    pub(super) fn new(pending: Pending, received: Result<(), Failure>) -> Self {
+        Answering { pending, received, response: None }
+    }
+}
+
+impl Connection {
+    pub(super) fn answer(
+        &mut self,
+        mut answering: Box<Answering>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        if let Err(failure) = std::mem::replace(&mut answering.received, Ok(())) {
+            return self.fail(answering.pending, 0, None, failure, context);
+        }
+        let response = match answering.response.take() {
+            Some(response) => response,
+            None => match respond(&answering.pending.request, context) {
+                Ok(Ok(response)) => response,
+                Ok(Err(failure)) => return self.fail(answering.pending, 0, None, failure, context),
+                Err(rest) => return stop(State::Answering(answering), rest),
+            },
+        };
+        let request = &answering.pending.request;
+        let asks_for_nothing = match &response.ending {
+            Ending::KeepOpen => request.is_empty(),
+            Ending::Then(framing) => request.is_empty() && framing.is_nothing(),
+            _ => false,
+        };
+        if asks_for_nothing {
+            let text = "the response to an empty request keeps the connection open for another empty request, which would never end";
+            let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
+            return self.fail(answering.pending, 0, None, failure, context);
+        }
+        match Sending::prepare(response, context.may_run_user_code()) {
+            Prepared::Ready(parts) => {
+                let offered = parts.offered;
+                context.tell(&self.client, move |client| Event::Responding { client, offered });
+                Step::Continue(State::Sending(Box::new(Sending::new(
+                    parts,
+                    answering.pending,
+                    self.client.exchange,
+                ))))
+            }
+            Prepared::MayBlock(response) => {
+                answering.response = Some(response);
+                stop(State::Answering(answering), Rest::UserThread)
+            }
+            Prepared::Failed(error) => {
+                self.fail(answering.pending, 0, None, Failure::Respond(error), context)
+            }
+        }
+    }
+
+    /// The exchange has failed, and the connection ends.
+    pub(super) fn fail(
+        &mut self,
+        pending: Pending,
+        sent: u64,
+        offered: Option<u64>,
+        failure: Failure,
+        context: &Context<'_>,
+    ) -> Step {
+        let is_gone = pending.request.end() == RequestEnd::Reset || failure.is_client_gone();
+        self.conclude_failed(pending, sent, offered, failure, context);
+        let after = if is_gone { After::Gone } else { After::End(Ending::Close) };
+        self.go_on(after, context)
+    }
+
+    pub(super) fn conclude_failed(
+        &mut self,
+        pending: Pending,
+        sent: u64,
+        offered: Option<u64>,
+        failure: Failure,
+        context: &Context<'_>,
+    ) {
+        let mut parts = self.parts(pending, sent, offered);
+        let fault = failure.fault(&mut parts);
+        // It was this side that cut it because the test has failed already.
+        let fault = Some(fault).filter(|_| !context.service.is_abandoned());
+        self.record(Exchange::new(parts), fault, context);
+    }
+
+    /// What is known of an exchange that is over now. Counts what was sent.
+    pub(super) fn parts(&mut self, pending: Pending, sent: u64, offered: Option<u64>) -> ExchangeParts {
+        let Pending { request, first_byte, request_end } = pending;
+        let sent_before = self.sent;
+        self.sent += sent;
+        ExchangeParts {
+            request,
+            offered,
+            sent,
+            sent_before,
+            moments: Moments::of(Times {
+                accepted: self.live.accepted,
+                first_byte,
+                request_end,
+                response_end: Instant::now(),
+            }),
+            rare: None,
+            live: Arc::clone(&self.live),
+        }
+    }
+}
+
+/// The source's answer or its failure; what it waits for if it can't be asked yet.
+fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, Failure>, Rest> {
+    let user_code = &context.service.user_code;
+    if let Some(fixed) = &user_code.fixed {
+        return Ok(Ok(fixed.clone()));
+    }
+    if !user_code.is_source_prompt && !context.may_run_user_code() {
+        return Err(Rest::UserThread);
+    }
+    let Some(mut source) = user_code.source.take(|| context.waker()) else {
+        return Err(Rest::WOKEN);
+    };
+    if !user_code.is_source_prompt && user_code.has_user_code_beside_the_source() {
+        context.about_to_block();
+    }
+    let respond = || source.respond(request);
+    Ok(match panic::catch_unwind(AssertUnwindSafe(respond)) {
+        Ok(responded) => responded.map_err(Failure::Respond),
+        Err(payload) => Err(Failure::Panic("the source", payload)),
+    })
+}

@@ -1,0 +1,99 @@
+//! The threads of one server that run user code: the first one is started by the thread that starts the server, the others by one another.
+//!
+//! The order matters to libtest: it captures the output of a test by a handle that a thread inherits from the thread that started
+//! it. A panic in a closure is printed in the test whose peer it belongs to because no thread of another test starts these.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+
+use crate::os::lock::{self, Condvar, Mutex, lock};
+
+/// A piece of work that may block.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// Jobs, and the threads that do them.
+#[derive(Default)]
+pub(crate) struct UserThreads {
+    state: Mutex<State>,
+    changed: Condvar,
+    name: String,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// Threads that wait for a job, or have been started and are about to.
+    idle: usize,
+    threads: usize,
+    is_closed: bool,
+}
+
+/// More threads than this are for more connections that block in user code than any test has.
+const MOST_THREADS: usize = 256;
+
+impl UserThreads {
+    pub(crate) fn new(name: String) -> Arc<Self> {
+        Arc::new(UserThreads { name, ..UserThreads::default() })
+    }
+
+    /// Starts a thread if none is idle. Called by the server's thread, and by these threads themselves before they block.
+    pub(crate) fn start_if_none_is_idle(self: &Arc<Self>) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if state.idle > state.jobs.len() || state.is_closed || state.threads >= MOST_THREADS {
+            return Ok(());
+        }
+        let shared = Arc::clone(self);
+        thread::Builder::new().name(self.name.clone()).spawn(move || shared.run())?;
+        state.idle += 1;
+        state.threads += 1;
+        Ok(())
+    }
+
+    /// Whether there is any thread.
+    pub(crate) fn has_thread(&self) -> bool {
+        lock(&self.state).threads > 0
+    }
+
+    pub(crate) fn push(&self, job: Job) {
+        let mut state = lock(&self.state);
+        state.jobs.push_back(job);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Lets the threads end when they have nothing left to do.
+    pub(crate) fn close(&self) {
+        lock(&self.state).is_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn run(&self) {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                state.idle -= 1;
+                drop(state);
+                // A job catches what user code panics with; this is for what the drop of a payload panics with.
+                let _ = panic::catch_unwind(AssertUnwindSafe(job));
+                state = lock(&self.state);
+                state.idle += 1;
+            } else if state.is_closed {
+                break;
+            } else {
+                state = lock::wait(&self.changed, state, None);
+            }
+        }
+        state.idle -= 1;
+        state.threads -= 1;
+    }
+}
+
+impl fmt::Debug for UserThreads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserThreads").finish_non_exhaustive()
+    }
+}
