@@ -133,6 +133,17 @@ pub enum Error {
         /// How many there were.
         served: u64,
     },
+    /// User code had not returned when the time to [`finish`](crate::Peer::finish) was over.
+    #[error("the {what} has not returned within {timeout:?} after the server on {addr} was to finish")]
+    #[non_exhaustive]
+    NotReturned {
+        /// The server's address.
+        addr: Address,
+        /// Which of them: `source`, `sink` or `observer`.
+        what: &'static str,
+        /// How long there was time: the [`finish_timeout`](crate::TcpServerBuilder::finish_timeout).
+        timeout: Duration,
+    },
     /// At the end, the source is not finished: a [`Sequence`](crate::Sequence) or [`PerConnection`](crate::PerConnection) has
     /// answers that no client fetched, or a [`Proxy`](crate::Proxy) could not complete its record. The cause says which.
     #[error("failed to finish the source of the server on {addr}")]
@@ -172,7 +183,10 @@ impl Error {
             | Error::Record { source, .. }
             | Error::Respond { source, .. }
             | Error::Send { source, .. } => Some(source),
-            Error::NoRequest { .. } | Error::NoExchange { .. } | Error::Count { .. } => None,
+            Error::NoRequest { .. }
+            | Error::NoExchange { .. }
+            | Error::Count { .. }
+            | Error::NotReturned { .. } => None,
         }
     }
 
@@ -195,6 +209,58 @@ impl Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Report(self), f)
+    }
+}
+
+impl Error {
+    /// The same error for the observer, which is told later. Its cause has the text of all causes.
+    pub(crate) fn duplicate(&self) -> Self {
+        let copy = |source: &io::Error| {
+            let mut text = source.to_string();
+            let mut cause = std::error::Error::source(source);
+            while let Some(error) = cause {
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            io::Error::new(source.kind(), text)
+        };
+        match self {
+            Error::Listen { addr, source } => {
+                Error::Listen { addr: addr.clone(), source: copy(source) }
+            }
+            Error::Accept { addr, source } => {
+                Error::Accept { addr: addr.clone(), source: copy(source) }
+            }
+            Error::LeftOver { addr, source } => {
+                Error::LeftOver { addr: addr.clone(), source: copy(source) }
+            }
+            Error::Receive { exchange, source } => {
+                Error::Receive { exchange: exchange.clone(), source: copy(source) }
+            }
+            Error::Record { exchange, source } => {
+                Error::Record { exchange: exchange.clone(), source: copy(source) }
+            }
+            Error::Respond { exchange, source } => {
+                Error::Respond { exchange: exchange.clone(), source: copy(source) }
+            }
+            Error::Send { exchange, source } => {
+                Error::Send { exchange: exchange.clone(), source: copy(source) }
+            }
+            Error::NoRequest { addr, timeout } => {
+                Error::NoRequest { addr: addr.clone(), timeout: *timeout }
+            }
+            Error::NoExchange { addr, timeout, journal } => Error::NoExchange {
+                addr: addr.clone(),
+                timeout: *timeout,
+                journal: journal.clone(),
+            },
+            Error::Count { addr, expected, served } => {
+                Error::Count { addr: addr.clone(), expected: *expected, served: *served }
+            }
+            Error::NotReturned { addr, what, timeout } => {
+                Error::NotReturned { addr: addr.clone(), what, timeout: *timeout }
+            }
+        }
     }
 }
 

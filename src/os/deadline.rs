@@ -17,6 +17,14 @@ impl Deadline {
         }
     }
 
+    /// When it is; `None` for never.
+    pub(crate) fn at(self) -> Option<Instant> {
+        match self {
+            Deadline::At(instant) => Some(instant),
+            Deadline::Never => None,
+        }
+    }
+
     /// How long until then; `None` for never.
     pub(crate) fn left(self) -> Option<Duration> {
         match self {

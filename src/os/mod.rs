@@ -8,4 +8,5 @@ pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod path_error;
 pub(crate) mod set;
+pub(crate) mod spare;
 pub(crate) mod stream;

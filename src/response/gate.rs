@@ -1,6 +1,8 @@
 //! A gate at which a response waits until the test opens it: order without sleeping.
 
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::os::lock::lock;
@@ -36,6 +38,8 @@ pub struct Gate {
 struct GateState {
     is_open: bool,
     is_reached: bool,
+    /// The responses that wait.
+    waiting: Vec<Waker>,
 }
 
 impl Gate {
@@ -46,7 +50,11 @@ impl Gate {
 
     /// Opens the gate for all responses, those that wait and those that come later.
     pub fn open(&self) {
-        self.change(|state| state.is_open = true);
+        let waiting = self.change(|state| {
+            state.is_open = true;
+            mem::take(&mut state.waiting)
+        });
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until a response has reached the gate, for at most `timeout`; true if one has.
@@ -55,16 +63,22 @@ impl Gate {
         self.wait(timeout, |state| state.is_reached)
     }
 
-    /// Called by a response at the gate: waits until it is open, for at most `timeout`; true if it is.
-    pub(crate) fn pass(&self, timeout: Duration) -> bool {
-        self.change(|state| state.is_reached = true);
-        self.wait(timeout, |state| state.is_open)
+    /// Called by a response at the gate: whether it is open. If not, `waker` is woken when it is.
+    pub(crate) fn pass_or_wake(&self, waker: impl FnOnce() -> Waker) -> bool {
+        self.change(|state| {
+            state.is_reached = true;
+            if !state.is_open {
+                state.waiting.push(waker());
+            }
+            state.is_open
+        })
     }
 
-    fn change(&self, change: impl FnOnce(&mut GateState)) {
+    fn change<T>(&self, change: impl FnOnce(&mut GateState) -> T) -> T {
         let (state, changed) = &*self.shared;
-        change(&mut lock(state));
+        let result = change(&mut lock(state));
         changed.notify_all();
+        result
     }
 
     fn wait(&self, timeout: Duration, is_so: impl Fn(&GateState) -> bool) -> bool {

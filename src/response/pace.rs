@@ -39,6 +39,11 @@ impl Pace {
         })
     }
 
+    /// The size of the pieces after `sent` bytes, if there are pieces.
+    pub(crate) fn piece_size(&self, sent: u64) -> Option<u64> {
+        self.pieces.map(|_| self.largest_write(sent) as u64)
+    }
+
     /// How long the pieces pause after `sent` bytes.
     pub(crate) fn pause(&self, exchange: u64, sent: u64) -> Duration {
         match self.pieces {

@@ -37,9 +37,6 @@ pub struct Response {
     pub(crate) after: Option<Framing>,
 }
 
-/// Responses up to this size fit into a socket's buffer.
-const SHORT: usize = 16 * 1024;
-
 #[derive(Clone)]
 pub(crate) enum Step {
     Send(Arc<[u8]>),
@@ -257,14 +254,9 @@ impl Response {
         self
     }
 
-    /// Whether the kernel takes all of it in one write.
-    pub(crate) fn is_short(&self) -> bool {
-        let length = |step: &Step| match step {
-            Step::Send(bytes) => Some(bytes.len()),
-            _ => None,
-        };
-        let length: Option<usize> = self.steps.iter().map(length).sum();
-        length.is_some_and(|length| length <= SHORT)
+    /// Whether part of it comes from a user's reader.
+    pub(crate) fn has_reader(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::SendFrom(_)))
     }
 
     fn step(mut self, step: Step) -> Self {

@@ -8,10 +8,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::framing::rule::Framing;
 use crate::os::address;
-use crate::os::stream::PASSES_ON_OPTIONS;
 use crate::response::steps::Response;
 use crate::serving::event::Event;
-use crate::serving::host::PATIENCE;
 use crate::serving::service::{Role, Service};
 use crate::serving::settings::Settings;
 use crate::serving::user_code::{Observer, UserCode};
@@ -127,6 +125,16 @@ impl TcpServerBuilder {
         self
     }
 
+    /// How long [`Peer::finish`](crate::Peer::finish) and the drop wait in all, for everything that is open when they are called. The
+    /// pauses that are left in responses that are being sent then are added. What is open after that is cut and reported, with
+    /// the bytes seen.
+    ///
+    /// Defaults to 10 seconds.
+    pub fn finish_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.finish_timeout = timeout;
+        self
+    }
+
     /// How many bytes of each request, and of trailing bytes, are kept in memory. The sink gets all bytes of a request.
     ///
     /// Defaults to 1 MiB (1,048,576 bytes).
@@ -179,20 +187,12 @@ impl TcpServerBuilder {
     /// Binds, and makes what serves in this role.
     pub(super) fn service(self, role: Role) -> Result<Arc<Service>> {
         let user_code = UserCode::new(self.sink, self.source, self.observer);
-        let options_are_set = PASSES_ON_OPTIONS && self.listener.is_none();
-        let patience = (options_are_set && role == Role::Peer).then_some(PATIENCE);
-        let (addr, listener) = if let Some(listener) = self.listener {
-            let addr = listener.local_addr().map_or(self.addr, |addr| addr.to_string());
-            (addr, listener.set_nonblocking(false).map(|()| listener))
-        } else {
-            let listener = address::listen(&self.addr, self.backlog, patience);
-            (self.addr, listener)
+        let listener = match self.listener {
+            Some(listener) => listener,
+            None => address::listen(&self.addr, self.backlog)
+                .map_err(|source| Error::Listen { addr: self.addr, source })?,
         };
-        listener
-            .and_then(|listener| {
-                Service::new(listener, self.settings, user_code, role, options_are_set, patience)
-            })
-            .map_err(|source| Error::Listen { addr, source })
+        Service::start(listener, self.backlog, self.settings, user_code, role)
     }
 }
 

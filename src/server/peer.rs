@@ -13,8 +13,8 @@ use crate::journal::exchange::Exchange;
 use crate::journal::record::Journal;
 use crate::journal::request::Request;
 use crate::serving::failure::Fault;
+use crate::serving::ledger::Outcome;
 use crate::serving::service::{Role, Service};
-use crate::serving::worker;
 use crate::source::response_source::ResponseSource;
 
 /// How long [`Peer::take_request`] and its async twin wait.
@@ -93,7 +93,6 @@ impl Peer {
     }
 
     pub(crate) fn start(service: Arc<Service>) -> Result<Self> {
-        worker::start(&service, None)?;
         Ok(Peer { service, expected: None, finished: false })
     }
 
@@ -125,15 +124,15 @@ impl Peer {
     ///
     /// With the panic of a source, a sink or an observer.
     pub fn take(&self, timeout: Duration) -> Result<Exchange> {
-        self.service.take(timeout).unwrap_or_else(|| {
-            let journal = Box::new(self.service.journal_now());
+        self.service.ledger.take(timeout).map_or_else(|| {
+            let journal = Box::new(self.service.ledger.journal());
             Err(Error::NoExchange { addr: self.addr().into(), timeout, journal })
-        })
+        }, Outcome::result)
     }
 
     /// The next exchange that is already over.
     pub(crate) fn take_now(&self) -> Option<Result<Exchange>> {
-        self.service.take(Duration::ZERO)
+        self.service.ledger.take(Duration::ZERO).map(Outcome::result)
     }
 
     /// The request of the next exchange: [`take`](Self::take) with a timeout of 10 seconds, for assertions. Each call takes
@@ -175,7 +174,7 @@ impl Peer {
     /// after that byte the response still has a pause, a gate, or a reader ([`send_from`](crate::Response::send_from)) whose end
     /// was not read yet; or an [observer](crate::TcpServerBuilder::on_event) takes longer than a tenth of a second.
     pub fn journal(&self) -> Journal {
-        self.service.journal()
+        self.service.ledger.journal()
     }
 
     /// Ends the peer: it accepts no new connections, completes the exchanges of those that are connected, and closes everything.
@@ -242,7 +241,9 @@ impl Peer {
 
     fn end(&mut self) -> std::result::Result<(), Fault> {
         self.finished = true;
-        self.service.finish(self.expected)
+        self.service.begin_finish();
+        self.service.await_end();
+        self.service.end(self.expected)
     }
 }
 
@@ -274,12 +275,12 @@ impl Drop for Peer {
             return;
         }
         if thread::panicking() {
-            print_journal(&self.service.journal_now());
+            print_journal(&self.service.ledger.journal());
             self.service.abandon();
         }
         let ended = self.end();
         if thread::panicking() {
-            print_seeds(&self.service.journal_now());
+            print_seeds(&self.service.ledger.journal());
         }
         match ended {
             Ok(()) => {}

@@ -13,6 +13,7 @@ use crate::journal::exchange::Exchange;
 use crate::journal::record::Journal;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
+use crate::serving::ledger::Outcome;
 use crate::serving::service::Service;
 
 pub(crate) struct Taking {
@@ -58,13 +59,13 @@ impl Future for Taking {
         let Some(service) = self.service.upgrade() else {
             return self.nothing(Journal::default());
         };
-        if let Some(result) = service.take_or_wake(context.waker()) {
-            return Poll::Ready(result);
+        if let Some(result) = service.ledger.take_or_wake(context.waker()) {
+            return Poll::Ready(result.result());
         }
         let left = self.deadline.left();
-        if service.is_ending() || left.is_some_and(|left| left.is_zero()) {
-            let there = service.take_now();
-            return there.map_or_else(|| self.nothing(service.journal_now()), Poll::Ready);
+        if service.finishing_since().is_some() || left.is_some_and(|left| left.is_zero()) {
+            let there = service.ledger.take(Duration::ZERO).map(Outcome::result);
+            return there.map_or_else(|| self.nothing(service.ledger.journal()), Poll::Ready);
         }
         match (&self.alarm, left) {
             (Some(alarm), _) => lock(&alarm.waker).clone_from(context.waker()),

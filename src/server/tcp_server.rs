@@ -1,12 +1,14 @@
 //! A server in the foreground: it serves when its user calls it.
 
 use std::net::SocketAddr;
+use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::TcpServerBuilder;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
+use crate::serving::failure::Fault;
 use crate::serving::foreground;
 use crate::serving::service::{Role, Service};
 use crate::serving::stop::Stop;
@@ -163,9 +165,12 @@ impl TcpServer {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn finish(self) -> Result<()> {
-        self.service.stop();
-        let source = self.service.user_code.finish_source();
-        source.map_err(|source| Error::LeftOver { addr: self.service.addr().into(), source })
+        foreground::stop(&self.service);
+        match self.service.end(None) {
+            Err(Fault::Error(error @ Error::LeftOver { .. })) => Err(error),
+            Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
+            Err(Fault::Error(_)) | Ok(()) => Ok(()),
+        }
     }
 }
 
@@ -182,6 +187,6 @@ impl TcpServerBuilder {
 
 impl Drop for TcpServer {
     fn drop(&mut self) {
-        self.service.stop();
+        foreground::stop(&self.service);
     }
 }

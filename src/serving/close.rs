@@ -41,7 +41,7 @@ impl Closing {
     }
 
     /// The server ends before the connection does. A reset that has not been delivered is reported.
-    pub(super) fn abort(self, connection: &mut Connection, cause: io::Error, context: &Context<'_>) {
+    pub(super) fn abort(&self, connection: &mut Connection, cause: io::Error, context: &Context<'_>) {
         if let Ending::Reset = self.ending {
             connection.fail_to_deliver(cause, context);
         }
@@ -54,10 +54,11 @@ impl Connection {
             Some(since) => since,
             None => {
                 let now = *closing.since.insert(Instant::now());
-                let ending = closing.ending.clone();
-                context.tell(&self.client, move |client| {
-                    // The ending lives as long as the event.
-                    Event::Ending { client, ending: Box::leak(Box::new(ending)) }
+                context.tell(|| {
+                    let (client, ending) = (self.client.clone(), closing.ending.clone());
+                    Box::new(move |observe| {
+                        observe(&Event::Ending { client: &client, ending: &ending });
+                    })
                 });
                 now
             }

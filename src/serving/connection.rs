@@ -10,7 +10,6 @@ use std::time::Instant;
 use super::close::Closing;
 use super::event::Event;
 use super::failure::{Failure, Fault};
-use super::ledger::Outcome;
 use super::receive::Receiving;
 use super::respond::Answering;
 use super::send::Sending;
@@ -38,6 +37,8 @@ pub(crate) struct Connection {
     pub(super) trailing: Prefix,
     /// The outcome of the last exchange, if it is published only when the connection has ended.
     pub(super) outcome: Option<(Exchange, Option<Fault>)>,
+    /// The last exchange, if the connection is to be reset after it.
+    pub(super) last_exchange: Option<Exchange>,
     state: State,
 }
 
@@ -109,7 +110,7 @@ impl Connection {
     ) -> Self {
         let trailing = Prefix::new(retain);
         let state = State::New;
-        Connection { client, live, stream, framing, sent: 0, trailing, outcome: None, state }
+        Connection { client, live, stream, framing, sent: 0, trailing, outcome: None, last_exchange: None, state }
     }
 
     /// Goes on until it has to stop.
@@ -207,8 +208,12 @@ impl Connection {
         if let Some(length) = length.filter(|&length| length > 0) {
             context.use_budget(length);
             let unread = self.stream.arrived.unread();
-            context.tell_bytes(&self.client, &unread[unread.len() - length..], |client, bytes| {
-                Event::Received { client, bytes }
+            let bytes = &unread[unread.len() - length..];
+            context.tell(|| {
+                let (client, bytes) = (unnumbered(&self.client), bytes.to_vec());
+                Box::new(move |observe| {
+                    observe(&Event::Received { client: &client, bytes: &bytes });
+                })
             });
         }
         Ok(length)
@@ -245,12 +250,16 @@ impl Connection {
         self.take_trailing();
         self.set_end(client_end);
         let is_silent = self.client.turn == 0;
-        context.tell(&self.client, move |client| {
-            if is_silent {
-                Event::Silent { client, end: client_end }
-            } else {
-                Event::Closed { client, end: client_end }
-            }
+        context.tell(|| {
+            let client = self.client.clone();
+            Box::new(move |observe| {
+                let (client, end) = (&client, client_end);
+                observe(&if is_silent {
+                    Event::Silent { client, end }
+                } else {
+                    Event::Closed { client, end }
+                });
+            })
         });
         self.publish_now(context);
         stop(State::Over, Rest::Over)
@@ -312,8 +321,7 @@ impl Connection {
     }
 }
 
-/// The outcome of an exchange, which the observer is told of.
-pub(super) fn outcome(exchange: &Exchange, fault: Option<Fault>, context: &Context<'_>) -> Outcome {
-    context.service.tell_outcome(exchange, fault.as_ref());
-    Outcome::of(exchange, fault)
+/// As events of bytes have it: they may belong to no exchange.
+pub(super) fn unnumbered(client: &Client) -> Client {
+    Client { exchange: 0, turn: 0, ..client.clone() }
 }

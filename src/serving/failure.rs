@@ -5,8 +5,10 @@ use std::io;
 use super::user_code::Payload;
 use crate::error::Error;
 use crate::journal::exchange::{self, Exchange};
+use crate::os::stream;
 
 /// What a user is to be told of.
+#[derive(Debug)]
 pub(crate) enum Fault {
     Error(Error),
     /// What a closure panicked with.
@@ -14,6 +16,7 @@ pub(crate) enum Fault {
 }
 
 /// Which step of an exchange failed.
+#[derive(Debug)]
 pub(crate) enum Failure {
     Panic(&'static str, Payload),
     Receive(io::Error),
@@ -23,6 +26,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether it says that the client is gone.
+    pub(crate) fn is_client_gone(&self) -> bool {
+        matches!(self, Failure::Send(error) if stream::is_gone(error))
+    }
+
     /// What to tell. It is written down in the exchange, too.
     pub(crate) fn fault(self, parts: &mut exchange::ExchangeParts) -> Fault {
         let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {

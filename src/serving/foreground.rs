@@ -1,151 +1,179 @@
-//! Serves an exchange in the calling thread. A connection that stays silent is given to a worker thread, and the caller waits for the
-//! next exchange of any of them.
+//! A server in the foreground: the calling thread runs its event loop. An exchange may begin only when a call permits it.
 
-use std::io::{self, Write};
+use std::panic;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::connection::{Beginning, Connection, Exchanged, Next};
-use super::event::Event;
-use super::host::{Host, PATIENCE};
-use super::service::Service;
-use super::settings::Settings;
+use super::ledger::Outcome;
+use super::service::{Cut, Service};
 use super::stop::Stop;
-use super::user_code::Payload;
-use super::worker;
 use crate::error::{Error, Result};
-use crate::journal::client::Client;
 use crate::journal::exchange::Exchange;
-use crate::journal::request::Request;
 use crate::os::deadline::Deadline;
-use crate::response::steps::Response;
+use crate::os::lock::lock;
+use crate::os::set::Ready;
 
-/// How long a caller accepts before it looks whether another one has started workers: those accept, too, and keep what they
-/// accept for a call that waits with the others.
-const ALONE: Duration = Duration::from_millis(160);
+/// The right to run the loop, which one call has at a time.
+struct Driver<'s> {
+    service: &'s Arc<Service>,
+    ready: Option<Ready>,
+}
 
-/// Serves one exchange.
-pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> Result<Exchange> {
-    let _turn = service.turn_for_one();
-    let deadline = Deadline::after(timeout);
-    while !service.has_workers() {
-        let Some(mut connection) = accept(service, timeout, deadline)? else { continue };
-        let served = Served { service, number: connection.client.connection };
-        service.user_code.tell(&Event::Accepted { client: &connection.client });
-        connection.ask_framing(&service.user_code);
-        match connection.begin(Instant::now(), Some(PATIENCE)) {
-            Beginning::Begun => {
-                let caller = Caller { service };
-                let Exchanged { exchange, fault, next } = connection.exchange(&caller);
-                if let Next::Request = next {
-                    worker::start(service, Some(connection))?;
-                    served.goes_on();
-                } else {
-                    connection.close(&caller, &next);
-                    drop(served);
-                }
-                return service.outcome(&exchange, fault).result();
-            }
-            Beginning::Over(end) => {
-                drop(served);
-                service.silent(connection, end);
-            }
-            Beginning::Silent => {
-                worker::start(service, Some(connection))?;
-                served.goes_on();
-            }
+impl<'s> Driver<'s> {
+    fn take(service: &'s Arc<Service>, deadline: Deadline, in_caller: bool) -> Option<Self> {
+        let ready = service.driver.take_away(deadline)?;
+        service.serve_in_caller(in_caller);
+        Some(Driver { service, ready: Some(ready) })
+    }
+
+    fn turn(&mut self, deadline: Option<Instant>) -> Result<()> {
+        let ready = self.ready.as_mut().expect("it is there until the drop");
+        let addr = self.service.addr().into();
+        let turned = self.service.event_loop.turn(ready, deadline);
+        turned.map_err(|source| Error::Accept { addr, source })
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        lock(&self.service.permits).left = 0;
+        self.service.serve_in_caller(false);
+        if let Some(ready) = self.ready.take() {
+            self.service.driver.put(ready);
         }
     }
-    worker::start_if_none_is_idle(service)?;
-    service.wait_for_one(timeout, deadline)
 }
 
-/// A connection that is served here. The server forgets it in the end, also if something panics.
-struct Served<'s> {
-    service: &'s Service,
-    number: u64,
-}
-
-impl Served<'_> {
-    /// Somebody else serves it from now on.
-    fn goes_on(self) {
-        std::mem::forget(self);
+/// Serves one exchange. User code runs in the calling thread.
+pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> Result<Exchange> {
+    let deadline = Deadline::after(timeout);
+    let Some(mut driver) = Driver::take(service, deadline, true) else {
+        return Err(no_request(service, timeout));
+    };
+    service.permit(1);
+    loop {
+        service.run_observer();
+        if let Some(outcome) = service.ledger.take(Duration::ZERO) {
+            service.run_observer();
+            return outcome.result();
+        }
+        let is_begun = lock(&service.permits).left == 0;
+        if !is_begun && deadline.left() == Some(Duration::ZERO) {
+            return Err(no_request(service, timeout));
+        }
+        driver.turn(deadline.at().filter(|_| !is_begun))?;
     }
 }
 
-impl Drop for Served<'_> {
-    fn drop(&mut self) {
-        self.service.forget(self.number);
-    }
-}
-
-/// Serves exchanges until it is enough.
+/// Serves exchanges until it is enough. User code runs in threads of the server.
 pub(crate) fn serve_until(
     service: &Arc<Service>,
     stop: &Stop,
     timeout: Option<Duration>,
 ) -> Result<()> {
-    let _turn = service.turn_for_many();
-    stop.while_waking(Waker::from(Arc::clone(service)), || {
-        worker::start_if_none_is_idle(service)?;
-        service.wait_until(stop, timeout)
-    })
+    let Some(mut driver) = Driver::take(service, Deadline::Never, false) else {
+        return Ok(());
+    };
+    let waker = Waker::from(Arc::new(Stopping(Arc::clone(service))));
+    let result = stop.while_waking(waker, || run(service, &mut driver, stop, timeout));
+    drop(driver);
+    match result {
+        (Some(payload), _) => panic::resume_unwind(payload),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(()),
+    }
 }
 
-/// Accepts a connection, unless nobody comes for a while: somebody else may have begun to serve then.
-fn accept(
-    service: &Service,
+fn run(
+    service: &Arc<Service>,
+    driver: &mut Driver<'_>,
+    stop: &Stop,
     timeout: Option<Duration>,
-    deadline: Deadline,
-) -> Result<Option<Box<Connection>>> {
-    let left = deadline.left();
-    let while_alone = Deadline::after(Some(left.map_or(ALONE, |left| left.min(ALONE))));
-    let accepted = service.listening.accept(while_alone).and_then(|accepted| {
-        accepted.map(|(stream, addr)| service.admit(stream, addr)).transpose()
-    });
-    match accepted {
-        Ok(None) if deadline.left() == Some(Duration::ZERO) => Err(service.no_request(timeout)),
-        Ok(accepted) => Ok(accepted),
-        Err(source) => {
-            let error = Error::Accept { addr: service.addr().into(), source };
-            service.user_code.tell(&Event::Failed { error: &error });
-            Err(error)
+) -> (Option<super::user_code::Payload>, Option<Error>) {
+    let (mut panicked, mut first_error) = (None, None);
+    let mut ended = 0;
+    service.permit(stop.exchanges().unwrap_or(u64::MAX));
+    let mut deadline = Deadline::after(timeout);
+    loop {
+        while let Some(outcome) = service.ledger.take(Duration::ZERO) {
+            deadline = Deadline::after(timeout);
+            match outcome {
+                Outcome::Served(_) => ended += 1,
+                Outcome::Failed(error) => {
+                    ended += u64::from(error.exchange().is_some());
+                    first_error = first_error.or(Some(*error));
+                }
+                Outcome::Panicked(payload) => panicked = panicked.or(Some(*payload)),
+            }
+        }
+        let is_enough =
+            stop.is_requested() || stop.exchanges().is_some_and(|exchanges| ended >= exchanges);
+        let mut permits = lock(&service.permits);
+        if is_enough || panicked.is_some() {
+            permits.left = 0;
+        }
+        let is_idle = permits.in_flight == 0;
+        if permits.left == 0 && is_idle {
+            break;
+        }
+        drop(permits);
+        if is_idle && deadline.left() == Some(Duration::ZERO) {
+            first_error = first_error.or_else(|| Some(no_request(service, timeout)));
+            break;
+        }
+        if let Err(error) = driver.turn(deadline.at().filter(|_| is_idle)) {
+            first_error = first_error.or(Some(error));
+            break;
         }
     }
+    service.await_observer();
+    // What it panicked with meanwhile.
+    while let Some(outcome) = service.ledger.take(Duration::ZERO) {
+        match outcome {
+            Outcome::Panicked(payload) => panicked = panicked.or(Some(*payload)),
+            Outcome::Failed(error) => first_error = first_error.or(Some(*error)),
+            Outcome::Served(_) => {}
+        }
+    }
+    (panicked, first_error)
 }
 
-/// The calling thread: nobody else is served meanwhile, so that nobody waits.
-struct Caller<'s> {
-    service: &'s Service,
+/// Ends all connections: those that have been answered in order, the others at once.
+pub(crate) fn stop(service: &Arc<Service>) {
+    let Some(mut driver) = Driver::take(service, Deadline::Never, true) else { return };
+    service.begin_stop();
+    service.cut_all(Cut::Stopped);
+    while service.is_open() && service.finish_deadline().is_some_and(|at| at > Instant::now()) {
+        service.run_observer();
+        if driver.turn(service.finish_deadline()).is_err() {
+            break;
+        }
+    }
+    service.run_observer();
 }
 
-impl Host for Caller<'_> {
-    fn settings(&self) -> &Settings {
-        &self.service.settings
+fn no_request(service: &Service, timeout: Option<Duration>) -> Error {
+    Error::NoRequest { addr: service.addr().into(), timeout: timeout.unwrap_or_default() }
+}
+
+impl Service {
+    /// Lets this many exchanges begin.
+    fn permit(&self, exchanges: u64) {
+        let mut permits = lock(&self.permits);
+        permits.left = exchanges;
+        let waiting = std::mem::take(&mut permits.waiting);
+        drop(permits);
+        waiting.into_iter().for_each(Waker::wake);
     }
+}
 
-    fn next_exchange(&self) -> u64 {
-        self.service.next_exchange()
-    }
+/// A [`Stop`] was requested: no other exchange may begin, and the calling thread looks whether all are over.
+struct Stopping(Arc<Service>);
 
-    fn open_record(&self, client: &Client) -> io::Result<Option<Box<dyn Write + Send>>> {
-        self.service.user_code.open_record(client)
-    }
-
-    fn respond(&self, request: &Request) -> std::result::Result<io::Result<Response>, Payload> {
-        self.service.user_code.respond(request)
-    }
-
-    fn about_to_end(&self, _: u64) {}
-
-    fn about_to_wait(&self) {}
-
-    fn finishing_since(&self) -> Option<Instant> {
-        None
-    }
-
-    fn is_abandoned(&self) -> bool {
-        false
+impl Wake for Stopping {
+    fn wake(self: Arc<Self>) {
+        lock(&self.0.permits).left = 0;
+        self.0.event_loop.interrupt();
     }
 }

@@ -1,17 +1,49 @@
-//! The core: carries a connection from its acceptance to its end.
+//! The core: carries connections from their acceptance to their end.
+//!
+//! # States of a connection
+//!
+//! ```text
+//! New ─► Idle ─► Receiving ─► Answering ─► Sending ─► Closing ─► Over
+//!         ▲                                   │
+//!         └──────── another request ──────────┘
+//! ```
+//!
+//! A connection goes on until it would have to wait, and says what for: its socket, a time, a waker, or a thread that may run user
+//! code. Each step tries what it can and looks at the clock, so a connection may be carried on at any time without a reason.
+//!
+//! # Threads
+//!
+//! * The thread of the process's loop (`event_loop`) accepts, and carries on the connections of all peers. It never runs user code
+//!   and never blocks. A server in the foreground has a loop of its own, which its caller runs; in `serve_once` the caller runs user
+//!   code, too, and there is no other thread.
+//! * The threads of a server (`user_threads`) run closures, sinks, sources, readers, the observer, and files that are no regular
+//!   ones. `spawn` starts the first one, if there is such code, and they start one another. Such a thread carries its connection on
+//!   until that would block, then gives it back to the loop. Meanwhile the connection is out of the set.
+//! * A thread that finishes a peer carries its connections on once, like the loop, then waits.
+//!
+//! One thread at a time has a connection; another one that wants it leaves a note and does not wait (`turn`).
+//!
+//! # Order of the locks
+//!
+//! A thread that holds one of these takes only later ones: the listener; the turn of a connection; the ledger; the source, sink and
+//! observer queue; the user threads; the permits; the open connections; the event loop. None is held while user code or a waker runs.
 
 pub(crate) mod close;
-pub(crate) mod connection;
+mod connection;
 pub(crate) mod event;
+mod event_loop;
 pub(crate) mod failure;
+mod finish;
 pub(crate) mod foreground;
-pub(crate) mod host;
+pub(crate) mod ledger;
 mod receive;
+mod respond;
 pub(crate) mod send;
 pub(crate) mod service;
 pub(crate) mod settings;
 pub(crate) mod stop;
+mod task;
 pub(crate) mod transcript;
+mod turn;
 pub(crate) mod user_code;
-pub(crate) mod wire;
-pub(crate) mod worker;
+mod user_threads;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::connection::{After, Connection, Rest, State, Step, stop};
 use super::event::Event;
 use super::failure::Failure;
-use super::send::{Prepared, Sending};
+use super::send::{Parts, Prepared, Sending};
 use super::task::Context;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
 use crate::journal::request::{Request, RequestEnd};
@@ -66,10 +66,15 @@ impl Connection {
             let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
             return self.fail(answering.pending, 0, None, failure, context);
         }
-        match Sending::prepare(response, context.may_run_user_code()) {
+        match Parts::prepare(response, context.may_run_user_code()) {
             Prepared::Ready(parts) => {
                 let offered = parts.offered;
-                context.tell(&self.client, move |client| Event::Responding { client, offered });
+                context.tell(|| {
+                    let client = self.client.clone();
+                    Box::new(move |observe| {
+                        observe(&Event::Responding { client: &client, offered });
+                    })
+                });
                 Step::Continue(State::Sending(Box::new(Sending::new(
                     parts,
                     answering.pending,

@@ -10,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) linger: Duration,
+    pub(crate) finish_timeout: Duration,
     pub(crate) retain: usize,
     pub(crate) buffer_limit: usize,
 }
@@ -21,6 +22,7 @@ impl Default for Settings {
             idle_timeout: Some(Duration::from_secs(10)),
             timeout: Some(Duration::from_secs(10)),
             linger: Duration::from_secs(2),
+            finish_timeout: Duration::from_secs(10),
             retain: 1 << 20,
             buffer_limit: 16 << 20,
         }

@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
@@ -68,8 +67,13 @@ impl UserCode {
             || self.fixed.as_ref().is_some_and(Response::has_reader)
     }
 
-    pub(crate) fn finish_source(&self, source: &mut dyn ResponseSource) -> io::Result<()> {
-        source.finish()
+    /// Calls the observer before there are any threads.
+    pub(crate) fn tell_now(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            if let Some(observer) = &mut lock(&observer.state).observer {
+                observer(event);
+            }
+        }
     }
 }
 
@@ -105,6 +109,12 @@ impl<T> Exclusive<T> {
             return None;
         }
         Some(Using { exclusive: self, value })
+    }
+
+    /// Puts back a value that was taken away.
+    pub(crate) fn put(&self, value: T) {
+        lock(&self.state).value = Some(value);
+        self.is_free.notify_all();
     }
 
     /// Takes the value for good, when it is free; `None` if it is in use until the deadline.
@@ -149,7 +159,7 @@ impl<T> Drop for Using<'_, T> {
     }
 }
 
-type Call = Box<dyn FnOnce(&mut Observer) + Send>;
+pub(crate) type Call = Box<dyn FnOnce(&mut Observer) + Send>;
 
 /// Events on their way to the observer.
 pub(crate) struct ObserverQueue {
@@ -223,6 +233,14 @@ impl ObserverQueue {
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    /// Waits until the observer has had all events.
+    pub(crate) fn await_quiet(&self) {
+        let mut state = lock(&self.state);
+        while state.is_running {
+            state = lock::wait(&self.is_quiet, state, None);
+        }
+    }
+
     /// Takes the observer away when it has had all events; `None` if it has not until the deadline.
     pub(crate) fn take_away(&self, deadline: Deadline) -> Option<Observer> {
         let mut state = lock(&self.state);
@@ -234,6 +252,12 @@ impl ObserverQueue {
             state = lock::wait(&self.is_quiet, state, left);
         }
         state.observer.take()
+    }
+}
+
+impl<T> fmt::Debug for Exclusive<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exclusive").finish_non_exhaustive()
     }
 }
 

@@ -36,4 +36,8 @@ impl RequestSink for FileSink {
     fn open(&mut self, _: &Client) -> io::Result<Box<dyn Write + Send>> {
         self.file.open()
     }
+
+    fn open_promptly(&mut self, _: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
+        self.file.is_prompt().then(|| self.file.open())
+    }
 }

@@ -47,6 +47,10 @@ impl RequestSink for MemorySink {
         lock(&self.records).push(record.clone());
         Ok(Box::new(record))
     }
+
+    fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
+        Some(self.open(client))
+    }
 }
 
 #[derive(Debug, Clone, Default)]

@@ -75,6 +75,10 @@ impl RequestSink for NumberedFileSink {
     fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
         FileSink::new(self.path_of(client.exchange())).open(client)
     }
+
+    fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
+        FileSink::new(self.path_of(client.exchange())).open_promptly(client)
+    }
 }
 
 fn find_place(path: &[u8]) -> Option<usize> {

@@ -49,6 +49,11 @@ impl RecordFile {
         &self.path
     }
 
+    /// Whether opening and writing the file cannot block: there is none yet, or it is a regular one.
+    pub(crate) fn is_prompt(&self) -> bool {
+        fs::metadata(&self.path).map_or(true, |metadata| metadata.is_file())
+    }
+
     /// Empties the file for the next record. If the record before it is still being written, a new file is made at the path, so
     /// that the two don't mix.
     pub(crate) fn open(&mut self) -> io::Result<Box<dyn Write + Send>> {

@@ -45,16 +45,30 @@ pub trait RequestSink: Send {
     ///
     /// If the record cannot be opened. The exchange then fails with [`Error::Record`](crate::Error::Record), and is not answered.
     fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>>;
+
+    /// Opens the record of one request if neither that nor writing to the record can block; `None` if it may.
+    #[doc(hidden)]
+    fn open_promptly(&mut self, _: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
+        None
+    }
 }
 
 impl<S: RequestSink + ?Sized> RequestSink for Box<S> {
     fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
         (**self).open(client)
     }
+
+    fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
+        (**self).open_promptly(client)
+    }
 }
 
 impl<S: RequestSink + ?Sized> RequestSink for &mut S {
     fn open(&mut self, client: &Client) -> io::Result<Box<dyn Write + Send>> {
         (**self).open(client)
+    }
+
+    fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
+        (**self).open_promptly(client)
     }
 }

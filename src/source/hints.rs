@@ -42,8 +42,9 @@ impl Hints<'_> {
 
     /// The hints of a source that changes the answers of this one.
     pub(crate) fn with_changed_answers(mut self) -> Self {
-        if let Answers::Fixed(_) = self.answers {
-            self.answers = Answers::Prompt;
+        // What changes them is a closure.
+        {
+            self.answers = Answers::MayWait;
         }
         self
     }

@@ -1,0 +1,107 @@
+//! The end of a peer: what is left to report when every connection has ended or was cut.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::event_loop::Task;
+use super::failure::Fault;
+use super::ledger::Outcome;
+use super::service::{Cut, Service};
+use crate::error::Error;
+use crate::os::deadline::Deadline;
+
+/// Cuts at the deadline what is open then, though no thread waits for the end.
+pub(super) fn cut_later(service: &Arc<Service>) {
+    if let Some(deadline) = service.finish_deadline() {
+        let alarm = Arc::new(Alarm(Arc::clone(service)));
+        service.event_loop.insert(alarm, Some(deadline));
+    }
+}
+
+struct Alarm(Arc<Service>);
+
+impl Task for Alarm {
+    fn run(self: Arc<Self>) {
+        self.0.cut_all(Cut::Finished);
+    }
+}
+
+impl Service {
+    /// The first failure that was not taken, panics before errors; then a wrong count; then what the source has left. Drops the
+    /// user's code.
+    pub(crate) fn end(&self, expected: Option<u64>) -> Result<(), Fault> {
+        self.ledger.wake_all();
+        let unreturned = self.end_user_code();
+        let (failures, outcomes) = self.ledger.take_rest();
+        let mut first_error = None;
+        let mut panicked = None;
+        let of_outcomes = outcomes.into_iter().filter_map(|outcome| match outcome {
+            Outcome::Served(_) => None,
+            Outcome::Failed(error) => Some(Fault::Error(*error)),
+            Outcome::Panicked(payload) => Some(Fault::Panic(*payload)),
+        });
+        for fault in of_outcomes.chain(failures) {
+            match fault {
+                Fault::Error(error) => first_error = first_error.or(Some(error)),
+                Fault::Panic(payload) if panicked.is_none() => panicked = Some(payload),
+                Fault::Panic(_) => {}
+            }
+        }
+        if let Some(payload) = panicked {
+            return Err(Fault::Panic(payload));
+        }
+        let served = self.exchanges();
+        let expected = expected.unwrap_or(served);
+        let addr = || self.addr().into();
+        let wrong_count =
+            (expected != served).then(|| Error::Count { addr: addr(), expected, served });
+        match (first_error.or(wrong_count), unreturned) {
+            (Some(error), _) => Err(Fault::Error(error)),
+            (None, result) => result,
+        }
+    }
+
+    /// Takes source, sink and observer away and drops them, when they have returned.
+    fn end_user_code(&self) -> Result<(), Fault> {
+        self.close_threads();
+        let deadline = if self.must_not_wait() {
+            Deadline::At(Instant::now())
+        } else {
+            self.user_code_deadline()
+        };
+        let not_returned = |what| {
+            let timeout = self.settings.finish_timeout;
+            Err(Fault::Error(Error::NotReturned { addr: self.addr().into(), what, timeout }))
+        };
+        let observer = match &self.user_code.observer {
+            Some(queue) => match queue.take_away(deadline) {
+                None if !self.must_not_wait() => not_returned("observer"),
+                _ => Ok(()),
+            },
+            None => Ok(()),
+        };
+        let sink = match &self.user_code.sink {
+            Some(sink) => match sink.take_away(deadline) {
+                None if !self.must_not_wait() => not_returned("sink"),
+                _ => Ok(()),
+            },
+            None => Ok(()),
+        };
+        let source = match self.user_code.source.take_away(deadline) {
+            Some(mut source) => {
+                let finish = AssertUnwindSafe(move || source.finish());
+                match panic::catch_unwind(finish) {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(source)) => {
+                        Err(Fault::Error(Error::LeftOver { addr: self.addr().into(), source }))
+                    }
+                    Err(payload) => Err(Fault::Panic(payload)),
+                }
+            }
+            None if self.must_not_wait() => Ok(()),
+            None => not_returned("source"),
+        };
+        observer.and(sink).and(source)
+    }
+}

@@ -1,0 +1,247 @@
+//! Carries on one connection, in whichever thread it is the turn of: registers what the connection waits for, and hands it to a thread that
+//! may run user code.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Rest};
+use super::event_loop::{Key, Task};
+use super::failure::Fault;
+use super::service::Service;
+use super::turn::Turn;
+use super::user_code::Call;
+use crate::os::set::Interest;
+
+/// In which thread a connection is carried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// One that must not block: the loop's, or one that finishes.
+    Loop,
+    UserThread,
+    /// The caller of `serve_once`, who accepts that user code blocks.
+    Caller,
+}
+
+pub(crate) struct ConnectionTask {
+    service: Arc<Service>,
+    number: u64,
+    turn: Turn<Box<Carried>>,
+}
+
+struct Carried {
+    connection: Connection,
+    key: Option<Key>,
+    watched: Option<Interest>,
+    /// When the loop runs it at the latest.
+    due: Option<Instant>,
+    /// Whether a user thread is about to carry it on.
+    is_queued: bool,
+}
+
+/// How many bytes a connection may move before others have their turn.
+const BUDGET: usize = 1 << 20;
+
+/// How long the start of a thread is put off that the system refused.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// What a connection needs while it is carried on.
+pub(super) struct Context<'a> {
+    pub(super) service: &'a Arc<Service>,
+    task: &'a Arc<ConnectionTask>,
+    place: Place,
+    budget: usize,
+}
+
+thread_local! {
+    /// The server whose user code runs in this thread.
+    static SERVED: Cell<*const Service> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Whether this thread runs user code of this server, which therefore must not wait for it.
+pub(super) fn is_user_thread_of(service: &Service) -> bool {
+    std::ptr::eq(SERVED.get(), service)
+}
+
+/// Marks this thread while it runs user code of a server.
+pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
+    let outer = SERVED.replace(service);
+    run();
+    SERVED.set(outer);
+}
+
+impl ConnectionTask {
+    pub(super) fn new(service: Arc<Service>, connection: Connection) -> Arc<Self> {
+        let number = connection.client.connection();
+        let carried =
+            Carried { connection, key: None, watched: None, due: None, is_queued: false };
+        Arc::new(ConnectionTask { service, number, turn: Turn::new(Box::new(carried)) })
+    }
+
+    pub(super) fn carry_on(self: &Arc<Self>, place: Place) {
+        let Some(mut carried) = self.turn.take() else { return };
+        let mut wants_thread = false;
+        loop {
+            if place == Place::UserThread {
+                carried.is_queued = false;
+            }
+            if !carried.is_queued || self.service.cut().is_some() {
+                match self.step(&mut carried, place) {
+                    Rest::Over => {
+                        self.end(*carried);
+                        return;
+                    }
+                    Rest::UserThread => {
+                        self.watch(&mut carried, None);
+                        wants_thread = true;
+                        carried.is_queued = true;
+                    }
+                    Rest::Wait { interest, until } => {
+                        wants_thread = false;
+                        self.wait_for(&mut carried, interest, until);
+                    }
+                }
+            }
+            match self.turn.give_back(carried) {
+                Ok(()) => break,
+                Err(again) => carried = again,
+            }
+        }
+        if wants_thread {
+            let task = Arc::clone(self);
+            let service = Arc::clone(&self.service);
+            self.service.run_user_code(Box::new(move || {
+                as_user_thread_of(&service, || task.carry_on(Place::UserThread));
+            }));
+        }
+    }
+
+    fn step(self: &Arc<Self>, carried: &mut Carried, place: Place) -> Rest {
+        let mut context =
+            Context { service: &self.service, task: self, place, budget: BUDGET };
+        let carry_on = || carried.connection.carry_on(&mut context);
+        // What user code panics with is caught where it is called. This is for what is left.
+        panic::catch_unwind(AssertUnwindSafe(carry_on)).unwrap_or_else(|payload| {
+            self.service.ledger.enter_failure(Fault::Panic(payload));
+            Rest::Over
+        })
+    }
+
+    fn end(self: &Arc<Self>, mut carried: Carried) {
+        self.watch(&mut carried, None);
+        if let Some(key) = carried.key {
+            self.service.event_loop.remove(key);
+        }
+        self.turn.end();
+        // The socket is closed before anything that waits for the end is woken.
+        drop(carried);
+        self.service.forget(self.number);
+    }
+
+    fn wait_for(self: &Arc<Self>, carried: &mut Carried, interest: Option<Interest>, until: Option<Instant>) {
+        let event_loop = &self.service.event_loop;
+        match (carried.key, until) {
+            (None, _) if interest.is_some() || until.is_some() => {
+                carried.key = Some(event_loop.insert(Arc::clone(self) as _, until));
+                carried.due = until;
+            }
+            // A time that is set and earlier makes it look, and set the later one.
+            (Some(key), Some(until))
+                if carried.due.is_none_or(|due| due > until || due <= Instant::now()) =>
+            {
+                event_loop.run_at(key, until);
+                carried.due = Some(until);
+            }
+            _ => {}
+        }
+        self.watch(carried, interest);
+    }
+
+    fn watch(&self, carried: &mut Carried, interest: Option<Interest>) {
+        if carried.watched == interest {
+            return;
+        }
+        let event_loop = &self.service.event_loop;
+        let socket = carried.connection.stream.socket();
+        let changed = match (carried.key, carried.watched, interest) {
+            (Some(key), None, Some(interest)) => event_loop.watch(key, socket, interest),
+            (Some(key), Some(_), Some(interest)) => event_loop.change(key, socket, interest),
+            _ => {
+                event_loop.unwatch(socket);
+                Ok(())
+            }
+        };
+        carried.watched = interest;
+        if let (Err(_), Some(key)) = (changed, carried.key) {
+            // The system has no memory for it: look again soon.
+            carried.watched = None;
+            event_loop.run_at(key, Instant::now() + RETRY);
+        }
+    }
+}
+
+impl Task for ConnectionTask {
+    fn run(self: Arc<Self>) {
+        self.carry_on(self.service.place());
+    }
+}
+
+/// Carries it on in the thread of the loop, for what it waited for: a gate, a source that was in use, room in the observer's queue.
+impl Wake for ConnectionTask {
+    fn wake(self: Arc<Self>) {
+        self.service.event_loop.wake(Arc::clone(&self) as _);
+    }
+}
+
+impl Context<'_> {
+    pub(super) fn may_run_user_code(&self) -> bool {
+        self.place != Place::Loop
+    }
+
+    /// Wakes the connection.
+    pub(super) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(self.task))
+    }
+
+    /// User code is about to run, which may block: another thread is there for the others.
+    pub(super) fn about_to_block(&self) {
+        if self.place == Place::UserThread {
+            self.service.start_sibling();
+        }
+    }
+
+    pub(super) fn use_budget(&mut self, bytes: usize) {
+        self.budget = self.budget.saturating_sub(bytes);
+    }
+
+    /// Whether others have their turn now.
+    pub(super) fn is_budget_used(&self) -> bool {
+        self.budget == 0
+    }
+
+    /// To go on after the others; or when the observer has caught up.
+    pub(super) fn again(&self) -> Rest {
+        if self.is_budget_used() { Rest::time(Some(Instant::now())) } else { Rest::WOKEN }
+    }
+
+    /// Whether the observer has room for more events. If not, the connection is woken when it has.
+    pub(super) fn observer_has_room(&self) -> bool {
+        let observer = self.service.user_code.observer.as_ref();
+        self.place == Place::Caller
+            || observer.is_none_or(|observer| observer.has_room(|| self.waker()))
+    }
+
+    /// Tells the observer of an event, if there is an observer.
+    pub(super) fn tell(&self, call: impl FnOnce() -> Call) {
+        self.service.tell(call);
+    }
+}
+
+impl fmt::Debug for ConnectionTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionTask").field("number", &self.number).finish_non_exhaustive()
+    }
+}
