@@ -162,7 +162,7 @@ impl Connection {
         }
         if !self.framing.is_nothing() && self.stream.arrived.unread().is_empty() {
             if !context.service.has_permit(|| context.waker()) {
-                return stop(idle, Rest::WOKEN);
+                return self.stay_without_permit(since, context);
             }
             self.stream.arrived.make_room(self.framing.first_read());
             self.stream.arrived.read_at_most(self.framing.length());
@@ -174,11 +174,19 @@ impl Connection {
             }
         }
         if !context.service.take_permit(|| context.waker()) {
-            return stop(idle, Rest::WOKEN);
+            return self.stay_without_permit(since, context);
         }
         self.client.exchange = context.service.next_exchange();
         self.client.turn += 1;
         Step::Continue(State::Receiving(Box::new(Receiving::new(self, context))))
+    }
+
+    /// No exchange may begin at the moment. When the server ends, none will.
+    fn stay_without_permit(&mut self, since: Instant, context: &Context<'_>) -> Step {
+        if context.service.finishing_since().is_some() {
+            return self.stay_idle(since, context);
+        }
+        stop(State::Idle { since }, Rest::WOKEN)
     }
 
     /// Nothing has arrived.

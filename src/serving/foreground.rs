@@ -1,7 +1,7 @@
 //! A server in the foreground: the calling thread runs its event loop. An exchange may begin only when a call permits it.
 
 use std::panic;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -37,32 +37,55 @@ impl<'s> Driver<'s> {
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
-        lock(&self.service.permits).left = 0;
         self.service.serve_in_caller(false);
         if let Some(ready) = self.ready.take() {
             self.service.driver.put(ready);
         }
+        // Another call runs the loop now.
+        self.service.ledger.wake_all();
     }
 }
 
-/// Serves one exchange. User code runs in the calling thread.
+/// Serves one exchange. User code runs in the thread of a call. Of several calls at once, one runs the loop for all, and each returns
+/// with the next exchange that is over.
 pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> Result<Exchange> {
+    let _turn = service.calls.read().unwrap_or_else(PoisonError::into_inner);
     let deadline = Deadline::after(timeout);
-    let Some(mut driver) = Driver::take(service, deadline, true) else {
-        return Err(no_request(service, timeout));
-    };
     service.permit(1);
+    let mut driver = None;
     loop {
-        service.run_observer();
+        let seen = service.ledger.changes();
+        if driver.is_none() {
+            driver = Driver::take(service, Deadline::At(Instant::now()), true);
+        }
+        if driver.is_some()
+            && let Some(payload) = service.run_observer()
+        {
+            service.take_permit_back();
+            drop(driver);
+            panic::resume_unwind(payload);
+        }
         if let Some(outcome) = service.ledger.take(Duration::ZERO) {
-            service.run_observer();
+            if let Outcome::Failed(error) = &outcome
+                && error.exchange().is_none()
+            {
+                service.take_permit_back();
+            }
+            let panicked = service.run_observer();
+            drop(driver);
+            panicked.map_or((), |payload| panic::resume_unwind(payload));
             return outcome.result();
         }
-        let is_begun = lock(&service.permits).left == 0;
-        if !is_begun && deadline.left() == Some(Duration::ZERO) {
+        let waits_for_beginning = lock(&service.permits).left > 0;
+        if waits_for_beginning && deadline.left() == Some(Duration::ZERO) {
+            service.take_permit_back();
             return Err(no_request(service, timeout));
         }
-        driver.turn(deadline.at().filter(|_| !is_begun))?;
+        let until = deadline.at().filter(|_| waits_for_beginning);
+        match &mut driver {
+            Some(driver) => driver.turn(until)?,
+            None => service.ledger.await_change(seen, until),
+        }
     }
 }
 
@@ -72,12 +95,14 @@ pub(crate) fn serve_until(
     stop: &Stop,
     timeout: Option<Duration>,
 ) -> Result<()> {
+    let _turn = service.calls.write().unwrap_or_else(PoisonError::into_inner);
     let Some(mut driver) = Driver::take(service, Deadline::Never, false) else {
         return Ok(());
     };
     let waker = Waker::from(Arc::new(Stopping(Arc::clone(service))));
     let result = stop.while_waking(waker, || run(service, &mut driver, stop, timeout));
     drop(driver);
+    lock(&service.permits).left = 0;
     match result {
         (Some(payload), _) => panic::resume_unwind(payload),
         (None, Some(error)) => Err(error),
@@ -93,7 +118,9 @@ fn run(
 ) -> (Option<super::user_code::Payload>, Option<Error>) {
     let (mut panicked, mut first_error) = (None, None);
     let mut ended = 0;
-    service.permit(stop.exchanges().unwrap_or(u64::MAX));
+    if !stop.is_requested() {
+        service.permit(stop.exchanges().unwrap_or(u64::MAX));
+    }
     let mut deadline = Deadline::after(timeout);
     loop {
         while let Some(outcome) = service.ledger.take(Duration::ZERO) {
@@ -145,12 +172,13 @@ pub(crate) fn stop(service: &Arc<Service>) {
     service.begin_stop();
     service.cut_all(Cut::Stopped);
     while service.is_open() && service.finish_deadline().is_some_and(|at| at > Instant::now()) {
-        service.run_observer();
+        let _ = service.run_observer();
         if driver.turn(service.finish_deadline()).is_err() {
             break;
         }
     }
-    service.run_observer();
+    // A drop has nowhere to report a panic to but the panic hook, which has printed it.
+    let _ = service.run_observer();
 }
 
 fn no_request(service: &Service, timeout: Option<Duration>) -> Error {
@@ -158,13 +186,20 @@ fn no_request(service: &Service, timeout: Option<Duration>) -> Error {
 }
 
 impl Service {
-    /// Lets this many exchanges begin.
+    /// An exchange that was permitted has not begun.
+    fn take_permit_back(&self) {
+        let mut permits = lock(&self.permits);
+        permits.left = permits.left.saturating_sub(1);
+    }
+
+    /// Lets this many more exchanges begin.
     fn permit(&self, exchanges: u64) {
         let mut permits = lock(&self.permits);
-        permits.left = exchanges;
+        permits.left = permits.left.saturating_add(exchanges);
         let waiting = std::mem::take(&mut permits.waiting);
         drop(permits);
         waiting.into_iter().for_each(Waker::wake);
+        self.event_loop.interrupt();
     }
 }
 

@@ -6,7 +6,7 @@ use std::mem;
 use std::panic;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::failure::Fault;
 use super::user_code::Payload;
@@ -36,6 +36,8 @@ struct State {
     outcomes: VecDeque<Outcome>,
     /// What failed outside of any exchange, for `finish`.
     failures: Vec<Fault>,
+    /// How often something was added.
+    changes: u64,
     /// Threads that wait for `changed`.
     waiting: usize,
     /// Futures that wait for it.
@@ -128,6 +130,25 @@ impl Ledger {
         outcome
     }
 
+    /// How often something was added.
+    pub(crate) fn changes(&self) -> u64 {
+        lock(&self.state).changes
+    }
+
+    /// Waits until more was added than these, or until then.
+    pub(crate) fn await_change(&self, seen: u64, until: Option<Instant>) {
+        let mut state = lock(&self.state);
+        while state.changes == seen {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return;
+            }
+            state.waiting += 1;
+            state = lock::wait(&self.changed, state, left);
+            state.waiting -= 1;
+        }
+    }
+
     /// Wakes everything that waits, because there will be no more outcomes.
     pub(crate) fn wake_all(&self) {
         self.lock().leave();
@@ -173,6 +194,7 @@ impl Page<'_> {
 
     /// Wakes what waits, not under the lock: a waker may do anything, also drop the last handle of this peer.
     pub(crate) fn leave(mut self) {
+        self.state.changes += 1;
         let wakers = mem::take(&mut self.state.wakers);
         // A system call, so only if a thread waits.
         if self.state.waiting > 0 {

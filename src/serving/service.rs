@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use super::failure::Fault;
 use super::ledger::{Ledger, Outcome};
 use super::settings::Settings;
 use super::task::{self, ConnectionTask, Place};
-use super::user_code::{Call, Exclusive, UserCode};
+use super::user_code::{Call, Exclusive, Payload, UserCode};
 use super::user_threads::{Job, UserThreads};
 use crate::error::{Error, Result};
 use crate::journal::connection_state::ConnectionState;
@@ -51,6 +51,8 @@ pub(crate) struct Service {
     pub(super) permits: Mutex<Permits>,
     /// What a call in the foreground runs the loop with.
     pub(super) driver: Exclusive<Ready>,
+    /// Calls for one exchange may share it; one for many would take their outcomes.
+    pub(super) calls: RwLock<()>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +156,7 @@ impl Service {
             serves_in_caller: AtomicBool::new(false),
             permits: Mutex::default(),
             driver: Exclusive::new(Ready::new()),
+            calls: RwLock::default(),
         });
         service.user_code.tell_now(&Event::Listening { addr: &addr.into() });
         if role == Role::Peer {
@@ -224,21 +227,27 @@ impl Service {
             self.run_user_code(Box::new(move || {
                 task::as_user_thread_of(&service, || {
                     service.start_sibling();
-                    service.run_observer();
+                    match (service.run_observer(), service.role) {
+                        (None, _) => {}
+                        (Some(payload), Role::Peer) => {
+                            service.ledger.enter_failure(Fault::Panic(payload));
+                        }
+                        (Some(payload), Role::Foreground) => {
+                            service.publish_outcome(Outcome::Panicked(Box::new(payload)));
+                        }
+                    }
                 });
             }));
         }
     }
 
-    pub(super) fn run_observer(&self) {
+    /// Calls the observer with what is queued; what it panics with first.
+    pub(super) fn run_observer(&self) -> Option<Payload> {
+        let mut panicked = None;
         if let Some(observer) = &self.user_code.observer {
-            observer.run(|payload| match self.role {
-                Role::Peer => self.ledger.enter_failure(Fault::Panic(payload)),
-                Role::Foreground => self.publish_outcome(Outcome::Panicked(Box::new(payload))),
-            });
-            // A server that finishes waits for this, too.
-            self.wake_enders();
+            observer.run(|payload| panicked = panicked.take().or(Some(payload)));
         }
+        panicked
     }
 
     /// Tells the observer what became of an exchange.

@@ -502,7 +502,7 @@ fn a_panic_of_a_reader_leaves_its_exchange_in_the_journal() {
     let journal = finished(peer);
     let exchange = journal.exchanges().next().expect("an exchange");
     assert_eq!((exchange.request().bytes(), exchange.sent()), (GET, 3));
-    let failure = "a reader of the response, or the observer panicked";
+    let failure = "a reader of the response panicked";
     assert_eq!(exchange.failure(), Some(failure));
 }
 
