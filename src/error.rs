@@ -134,7 +134,9 @@ pub enum Error {
         served: u64,
     },
     /// User code had not returned when the time to [`finish`](crate::Peer::finish) was over.
-    #[error("the {what} has not returned within {timeout:?} after the server on {addr} was to finish")]
+    #[error(
+        "the {what} has not returned within {timeout:?} after the server on {addr} was to finish"
+    )]
     #[non_exhaustive]
     NotReturned {
         /// The server's address.

@@ -124,10 +124,13 @@ impl Peer {
     ///
     /// With the panic of a source, a sink or an observer.
     pub fn take(&self, timeout: Duration) -> Result<Exchange> {
-        self.service.ledger.take(timeout).map_or_else(|| {
-            let journal = Box::new(self.service.ledger.journal());
-            Err(Error::NoExchange { addr: self.addr().into(), timeout, journal })
-        }, Outcome::result)
+        self.service.ledger.take(timeout).map_or_else(
+            || {
+                let journal = Box::new(self.service.ledger.journal());
+                Err(Error::NoExchange { addr: self.addr().into(), timeout, journal })
+            },
+            Outcome::result,
+        )
     }
 
     /// The next exchange that is already over.

@@ -41,7 +41,12 @@ impl Closing {
     }
 
     /// The server ends before the connection does. A reset that has not been delivered is reported.
-    pub(super) fn abort(&self, connection: &mut Connection, cause: io::Error, context: &Context<'_>) {
+    pub(super) fn abort(
+        &self,
+        connection: &mut Connection,
+        cause: io::Error,
+        context: &Context<'_>,
+    ) {
         if let Ending::Reset = self.ending {
             connection.fail_to_deliver(cause, context);
         }
@@ -127,7 +132,8 @@ impl Connection {
         if is_over(patience) && self.stream.has_left() {
             return self.over(ClientEnd::ClosedByUs, context);
         }
-        let until = until.into_iter().chain(patience.map(|at| at.max(Instant::now() + SHORT_PATIENCE)));
+        let until =
+            until.into_iter().chain(patience.map(|at| at.max(Instant::now() + SHORT_PATIENCE)));
         stop(State::Closing(closing), Rest::read(until.min()))
     }
 
@@ -212,7 +218,9 @@ impl Connection {
         let Some(exchange) = self.last_exchange.clone() else { return };
         let error = Error::Send { exchange, source };
         match (context.service.role, &mut self.outcome) {
-            (Role::Foreground, Some((_, fault))) => *fault = fault.take().or(Some(Fault::Error(error))),
+            (Role::Foreground, Some((_, fault))) => {
+                *fault = fault.take().or(Some(Fault::Error(error)))
+            }
             _ if context.service.is_abandoned() => {}
             _ => context.service.ledger.enter_failure(Fault::Error(error)),
         }

@@ -110,7 +110,17 @@ impl Connection {
     ) -> Self {
         let trailing = Prefix::new(retain);
         let state = State::New;
-        Connection { client, live, stream, framing, sent: 0, trailing, outcome: None, last_exchange: None, state }
+        Connection {
+            client,
+            live,
+            stream,
+            framing,
+            sent: 0,
+            trailing,
+            outcome: None,
+            last_exchange: None,
+            state,
+        }
     }
 
     /// Goes on until it has to stop.
@@ -145,7 +155,8 @@ impl Connection {
             let Some(mut source) = user_code.source.take(|| context.waker()) else {
                 return stop(State::New, Rest::WOKEN);
             };
-            let first = source.hints().first_framing.and_then(|first| first.first_framing(&self.client));
+            let first =
+                source.hints().first_framing.and_then(|first| first.first_framing(&self.client));
             drop(source);
             if let Some(framing) = first {
                 self.framing = framing;
@@ -320,7 +331,12 @@ impl Connection {
 
 impl Connection {
     /// Makes an exchange known: at once for a peer; for a server in the foreground when the connection has ended, or goes on.
-    pub(super) fn record(&mut self, exchange: Exchange, fault: Option<Fault>, context: &Context<'_>) {
+    pub(super) fn record(
+        &mut self,
+        exchange: Exchange,
+        fault: Option<Fault>,
+        context: &Context<'_>,
+    ) {
         self.live.answering.store(0, Ordering::Relaxed);
         match context.service.role {
             Role::Peer => context.service.publish(&exchange, fault),

@@ -61,7 +61,10 @@ pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> R
         if driver.is_some()
             && let Some(payload) = service.run_observer()
         {
-            service.take_permit_back();
+            // Of an exchange that is over, nothing else is to be reported.
+            if service.ledger.take(Duration::ZERO).is_none() {
+                service.take_permit_back();
+            }
             drop(driver);
             panic::resume_unwind(payload);
         }
@@ -73,7 +76,9 @@ pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> R
             }
             let panicked = service.run_observer();
             drop(driver);
-            panicked.map_or((), |payload| panic::resume_unwind(payload));
+            if let Some(payload) = panicked {
+                panic::resume_unwind(payload);
+            }
             return outcome.result();
         }
         let waits_for_beginning = lock(&service.permits).left > 0;

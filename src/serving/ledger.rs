@@ -236,4 +236,3 @@ impl<T> Default for Log<T> {
         Log { full: Vec::new(), last: Vec::new() }
     }
 }
-

@@ -122,7 +122,12 @@ impl Connection {
     }
 
     /// What is known of an exchange that is over now. Counts what was sent.
-    pub(super) fn parts(&mut self, pending: Pending, sent: u64, offered: Option<u64>) -> ExchangeParts {
+    pub(super) fn parts(
+        &mut self,
+        pending: Pending,
+        sent: u64,
+        offered: Option<u64>,
+    ) -> ExchangeParts {
         let Pending { request, first_byte, request_end } = pending;
         let sent_before = self.sent;
         self.sent += sent;

@@ -282,9 +282,8 @@ impl Sending {
     /// How much longer its pauses take, apart from the client.
     fn pauses_left(&self) -> Duration {
         const COUNTED: u64 = 4096;
-        let mut pauses = self.due.map_or(Duration::ZERO, |due| {
-            due.saturating_duration_since(Instant::now())
-        });
+        let mut pauses =
+            self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
         for (index, part) in self.parts.iter().enumerate().skip(self.index + 1) {
             if let Part::Pause(delay) = part {
                 pauses = pauses.saturating_add(delay.at(self.exchange, u64::MAX - index as u64));
@@ -292,7 +291,8 @@ impl Sending {
         }
         let bytes = self.offered.unwrap_or(self.sent).saturating_sub(self.sent);
         if let Some(rate) = self.pace.bytes_per_second {
-            pauses = pauses.saturating_add(Duration::from_secs_f64(bytes as f64 / rate.get() as f64));
+            pauses =
+                pauses.saturating_add(Duration::from_secs_f64(bytes as f64 / rate.get() as f64));
         }
         if let Some(size) = self.pace.piece_size(self.sent) {
             let pieces = bytes.div_ceil(size);
@@ -300,7 +300,8 @@ impl Sending {
                 .map(|piece| self.pace.pause(self.exchange, self.piece_end + piece * size))
                 .sum();
             pauses = pauses.saturating_add(
-                of_pieces.saturating_mul(u32::try_from(pieces.div_ceil(COUNTED)).unwrap_or(u32::MAX)),
+                of_pieces
+                    .saturating_mul(u32::try_from(pieces.div_ceil(COUNTED)).unwrap_or(u32::MAX)),
             );
         }
         pauses
@@ -357,7 +358,11 @@ impl Connection {
     }
 
     /// Carries out a step, or some of it; false after the last one.
-    fn send_part(&mut self, sending: &mut Sending, context: &mut Context<'_>) -> Result<bool, Halt> {
+    fn send_part(
+        &mut self,
+        sending: &mut Sending,
+        context: &mut Context<'_>,
+    ) -> Result<bool, Halt> {
         let index = sending.index;
         let Some(part) = sending.parts.get(index) else { return Ok(false) };
         match part {
@@ -408,13 +413,16 @@ impl Connection {
     /// Large reads and writes: as fast as `sendfile` here, and half as much again as `io::copy`.
     ///
     /// A response that is cut before its first byte has its reader asked once, too: it may have something to do beside.
-    fn send_chunk(&mut self, sending: &mut Sending, context: &mut Context<'_>) -> Result<bool, Halt> {
+    fn send_chunk(
+        &mut self,
+        sending: &mut Sending,
+        context: &mut Context<'_>,
+    ) -> Result<bool, Halt> {
         let index = sending.index;
         if let Some(stopped) = &sending.chunk.stopped {
             let is_last = sending.last == Some(index) && matches!(stopped, Stopped::AtEnd);
             let chunk = mem::take(&mut sending.chunk.buffer);
-            let sent =
-                self.send_bytes(sending, &chunk[..sending.chunk.sendable], is_last, context);
+            let sent = self.send_bytes(sending, &chunk[..sending.chunk.sendable], is_last, context);
             sending.chunk.buffer = chunk;
             sent?;
             let chunk = &mut sending.chunk;
@@ -491,7 +499,8 @@ impl Connection {
             let piece = &bytes[sending.at..];
             let limit = (sending.piece_end - sending.sent)
                 .min(sending.cut.map_or(u64::MAX, |cut| cut - sending.sent));
-            let piece = &piece[..usize::try_from(limit).map_or(piece.len(), |limit| limit.min(piece.len()))];
+            let piece = &piece
+                [..usize::try_from(limit).map_or(piece.len(), |limit| limit.min(piece.len()))];
             let sent_then = sending.sent + piece.len() as u64;
             let is_end = (is_last && sending.at + piece.len() == bytes.len())
                 || sending.cut.is_some_and(|cut| cut == sent_then);
@@ -740,9 +749,7 @@ impl Origin {
 
     fn name(&self, error: io::Error) -> io::Error {
         match self {
-            Origin::File(path) | Origin::Device(path) => {
-                on_path("read response file", path)(error)
-            }
+            Origin::File(path) | Origin::Device(path) => on_path("read response file", path)(error),
             Origin::Pattern | Origin::User => error,
         }
     }

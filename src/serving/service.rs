@@ -104,7 +104,6 @@ struct Open {
     is_listening: bool,
     /// When everything is cut, once the server is to finish.
     deadline: Option<Instant>,
-    wakers: Vec<Waker>,
 }
 
 /// How many exchanges of a server in the foreground may begin.
@@ -324,26 +323,38 @@ impl Service {
             let Some(state) = &mut *listening else { return };
             let is_finishing = self.finishing.get().is_some();
             let accepted = match state.listener.accept() {
-                Err(error) if spare::is_needed(&error) && spare::give_up() => state.listener.accept(),
+                Err(error) if spare::is_needed(&error) && spare::give_up() => {
+                    state.listener.accept()
+                }
                 accepted => accepted,
             };
             match accepted {
                 Ok(Some((stream, addr))) => {
                     if state.failing.take().is_some() {
                         // Out of the set while it failed. If this fails, the timer looks again.
-                        let _ = self.event_loop.watch(state.key, state.listener.socket(), Interest::Read);
+                        let _ = self.event_loop.watch(
+                            state.key,
+                            state.listener.socket(),
+                            Interest::Read,
+                        );
                     }
                     state.left = state.left.saturating_sub(u32::from(is_finishing));
                     let is_last = state.left == 0;
+                    // Under the lock: a thread that finds no listener any more finds this connection.
+                    let task = self.admit(stream, addr);
                     drop(listening);
-                    self.admit(stream, addr);
+                    task.carry_on(self.place());
                     if is_last {
                         return self.close_listener();
                     }
                 }
                 Ok(None) => {
                     if state.failing.take().is_some() {
-                        let _ = self.event_loop.watch(state.key, state.listener.socket(), Interest::Read);
+                        let _ = self.event_loop.watch(
+                            state.key,
+                            state.listener.socket(),
+                            Interest::Read,
+                        );
                     }
                     drop(listening);
                     if is_finishing {
@@ -372,7 +383,7 @@ impl Service {
     }
 
     /// Gives an accepted connection its number, and its place in the journal.
-    fn admit(self: &Arc<Self>, stream: Stream, addr: Address) {
+    fn admit(self: &Arc<Self>, stream: Stream, addr: Address) -> Arc<ConnectionTask> {
         let live = Arc::new(ConnectionState::new(Instant::now()));
         let client = self.ledger.enter_connection(addr, &live);
         let number = client.connection();
@@ -384,7 +395,7 @@ impl Service {
         let connection = Connection::new(client, live, stream, framing, self.settings.retain);
         let task = ConnectionTask::new(Arc::clone(self), connection);
         lock(&self.open).connections.insert(number, Arc::clone(&task));
-        task.carry_on(self.place());
+        task
     }
 
     /// A connection has ended.
@@ -410,9 +421,9 @@ impl Service {
     }
 
     fn wake_enders(&self) {
-        let wakers = std::mem::take(&mut lock(&self.open).wakers);
+        // Under the lock, so that a thread that is about to wait does not miss it.
+        let _open = lock(&self.open);
         self.ended.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// When the server was to finish.
@@ -492,17 +503,6 @@ impl Service {
             }
             open = lock::wait(&self.ended, open, left);
         }
-    }
-
-    /// Whether everything has ended; if not, `waker` is woken when it may have.
-    pub(crate) fn has_ended(&self, waker: &Waker) -> bool {
-        let mut open = lock(&self.open);
-        let has_ended =
-            self.cut().is_some() || (!open.is_listening && open.connections.is_empty());
-        if !has_ended {
-            open.wakers.push(waker.clone());
-        }
-        has_ended
     }
 
     pub(crate) fn is_open(&self) -> bool {

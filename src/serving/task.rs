@@ -76,8 +76,7 @@ pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
 impl ConnectionTask {
     pub(super) fn new(service: Arc<Service>, connection: Connection) -> Arc<Self> {
         let number = connection.client.connection();
-        let carried =
-            Carried { connection, key: None, watched: None, due: None, is_queued: false };
+        let carried = Carried { connection, key: None, watched: None, due: None, is_queued: false };
         Arc::new(ConnectionTask { service, number, turn: Turn::new(Box::new(carried)) })
     }
 
@@ -120,8 +119,7 @@ impl ConnectionTask {
     }
 
     fn step(self: &Arc<Self>, carried: &mut Carried, place: Place) -> Rest {
-        let mut context =
-            Context { service: &self.service, task: self, place, budget: BUDGET };
+        let mut context = Context { service: &self.service, task: self, place, budget: BUDGET };
         let carry_on = || carried.connection.carry_on(&mut context);
         // What user code panics with is caught where it is called. This is for what is left.
         panic::catch_unwind(AssertUnwindSafe(carry_on)).unwrap_or_else(|payload| {
@@ -141,7 +139,12 @@ impl ConnectionTask {
         self.service.forget(self.number);
     }
 
-    fn wait_for(self: &Arc<Self>, carried: &mut Carried, interest: Option<Interest>, until: Option<Instant>) {
+    fn wait_for(
+        self: &Arc<Self>,
+        carried: &mut Carried,
+        interest: Option<Interest>,
+        until: Option<Instant>,
+    ) {
         let event_loop = &self.service.event_loop;
         match (carried.key, until) {
             (None, _) if interest.is_some() || until.is_some() => {

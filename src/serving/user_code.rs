@@ -216,8 +216,7 @@ impl ObserverQueue {
         let Some(mut observer) = state.observer.take() else { return };
         while let Some(call) = state.calls.pop_front() {
             let has_caught_up = state.calls.len() <= QUEUED_EVENTS / 2;
-            let waiting =
-                if has_caught_up { mem::take(&mut state.waiting) } else { Vec::new() };
+            let waiting = if has_caught_up { mem::take(&mut state.waiting) } else { Vec::new() };
             drop(state);
             waiting.into_iter().for_each(Waker::wake);
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| call(&mut observer))) {
