@@ -1,5 +1,6 @@
 //! The library through its public interface, with clients written by hand.
 
+mod bounded;
 mod check;
 mod conversations;
 mod errors;

@@ -13,9 +13,12 @@
 pub mod programs;
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use fake_peer::{
@@ -90,6 +93,95 @@ pub fn expect_bytes(client: &mut TcpStream, expected: &[u8], case: &str) {
         panic!("{case}: an answer of {} bytes, not `{error}`", expected.len());
     }
     same_bytes(&answer, expected, case);
+}
+
+/// Runs `work` in a thread of its own, so that a test ends though `work` does not: it fails after `limit`, and leaves the
+/// thread behind. A panic of `work` is the test's.
+#[track_caller]
+pub fn over_within<T: Send + 'static>(
+    limit: Duration,
+    case: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (over, is_over) = mpsc::channel();
+    thread::spawn(move || {
+        // A test that has failed does not listen any more.
+        let _ = over.send(panic::catch_unwind(AssertUnwindSafe(work)));
+    });
+    match is_over.recv_timeout(limit) {
+        Ok(Ok(result)) => result,
+        Ok(Err(payload)) => panic::resume_unwind(payload),
+        Err(_) => panic!("{case}: not over within {limit:?}"),
+    }
+}
+
+/// Clients in threads of their own that go on until this is dropped, or until each has ended by itself.
+pub struct Crowd {
+    over: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+/// Whether a client of a crowd should go on.
+#[derive(Clone)]
+pub struct GoesOn {
+    over: Arc<AtomicBool>,
+    start: Instant,
+}
+
+impl Crowd {
+    /// Each client is called with its number, from 0.
+    pub fn of(count: usize, client: impl Fn(usize, &GoesOn) + Send + Sync + 'static) -> Self {
+        let client = Arc::new(client);
+        let over = Arc::new(AtomicBool::new(false));
+        let goes_on = GoesOn { over: Arc::clone(&over), start: Instant::now() };
+        let start = |number| {
+            let (client, goes_on) = (Arc::clone(&client), goes_on.clone());
+            thread::spawn(move || client(number, &goes_on))
+        };
+        Crowd { over, clients: (0..count).map(start).collect() }
+    }
+}
+
+impl GoesOn {
+    /// True until the crowd is dropped, or a minute has passed.
+    pub fn yes(&self) -> bool {
+        !self.over.load(Ordering::Relaxed) && self.start.elapsed() < FOREVER
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for client in self.clients.drain(..) {
+            let ended = client.join();
+            if !thread::panicking() {
+                ended.unwrap_or_else(|payload| panic::resume_unwind(payload));
+            }
+        }
+    }
+}
+
+/// Port 0 of an address that no other peer of this process has: a port that was given back is soon another test's.
+pub fn unshared_addr() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    // Other systems have only one loopback address.
+    if cfg!(target_os = "linux") {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) & 0xFFFF;
+        let process = 2 + std::process::id() % 200;
+        let address = u32::from(Ipv4Addr::new(127, 0, 0, 0)) | (process << 16) | number;
+        (Ipv4Addr::from(address), 0).into()
+    } else {
+        (Ipv4Addr::LOCALHOST, 0).into()
+    }
+}
+
+/// Nothing listens on this address any more.
+#[track_caller]
+pub fn refuses(addr: SocketAddr, case: &str) {
+    match TcpStream::connect_timeout(&addr, PATIENCE) {
+        Ok(_) => panic!("{case}: {addr} still accepts connections"),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{case}"),
+    }
 }
 
 /// Repeats a check until something has happened that is not reported.
