@@ -233,7 +233,7 @@ fn a_peer_ends_though_a_request_trickles_for_ever() {
 
 #[test]
 fn a_peer_ends_though_many_requests_trickle_for_ever() {
-    let peer = spawned(hurried().source("answer"));
+    let peer = spawned(hurried().framing(Framing::until("\n")).source("answer"));
     let addr = peer.addr();
     let (begun, has_begun) = mpsc::channel();
     let trickling = Crowd::of(16, move |_, goes_on| {
@@ -443,7 +443,7 @@ fn a_peer_ends_though_its_observer_does_not_return() {
 #[test]
 fn answers_that_clients_take_in_time_are_whole() {
     let body = "x".repeat(100_000);
-    let peer = spawned(hurried().source(http::ok(body)));
+    let peer = spawned(patient().addr(unshared_addr()).source(http::ok(body)));
     let mut clients: Vec<_> = (0..20).map(|_| connect(peer.addr())).collect();
     for client in &mut clients {
         client.write_all(GET).expect("room for a small request");
