@@ -14,8 +14,9 @@ use fake_peer::{
     Response, TcpServerBuilder, http,
 };
 use fake_peer_test_support::{
-    Crowd, GoesOn, PATIENCE, connect, connect_with_little_room, end_of_file, eventually,
-    expect_bytes, over_within, patient, read_all, read_to_its_end, refuses, spawned, unshared_addr,
+    Block, Crowd, GoesOn, PATIENCE, blocking, connect, connect_with_little_room, end_of_file,
+    eventually, expect_bytes, over_within, patient, read_all, read_to_its_end, refuses, spawned,
+    unshared_addr,
 };
 
 const FINISH: Duration = Duration::from_millis(300);
@@ -338,35 +339,6 @@ fn the_pauses_of_a_response_that_is_being_sent_are_added_to_the_time() {
     assert_eq!(reading.join().expect("no panic"), b"second, third");
     let exchange = journal.exchanges().next().expect("an exchange");
     assert_eq!(exchange.sent(), 20, "{journal}");
-}
-
-/// User code that blocks until this is dropped.
-struct Held(mpsc::Sender<()>);
-
-/// What a piece of user code calls to block. It reports each time.
-struct Block {
-    released: mpsc::Receiver<()>,
-    entered: mpsc::Sender<()>,
-}
-
-impl Block {
-    fn until_released(&self) {
-        let _ = self.entered.send(());
-        // An error: it is released.
-        let _ = self.released.recv_timeout(3 * PATIENCE);
-    }
-}
-
-fn blocking() -> (Held, Block, mpsc::Receiver<()>) {
-    let (held, released) = mpsc::channel();
-    let (entered, has_entered) = mpsc::channel();
-    (Held(held), Block { released, entered }, has_entered)
-}
-
-impl Held {
-    fn release(self) {
-        drop(self.0);
-    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The library through its public interface, with clients written by hand.
 
+mod accepting;
+mod blocked;
 mod bounded;
+mod captured;
 mod check;
 mod conversations;
 mod errors;
@@ -8,11 +11,14 @@ mod failing;
 mod faults;
 mod framing;
 mod garbage;
+mod last_handle;
 mod leaving;
 mod naive;
 mod order;
 mod peer;
+mod pipelined;
 mod proxy;
+mod reset;
 mod serve;
 mod serve_once;
 mod steps;

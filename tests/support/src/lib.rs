@@ -161,6 +161,38 @@ impl Drop for Crowd {
     }
 }
 
+/// User code that calls its other half blocks until this is dropped.
+pub struct Held(Sender<()>);
+
+/// What a piece of user code calls to block.
+pub struct Block {
+    released: Receiver<()>,
+    entered: Sender<()>,
+}
+
+/// The two halves, and what receives a message each time that the user code begins to block.
+pub fn blocking() -> (Held, Block, Receiver<()>) {
+    let (held, released) = mpsc::channel();
+    let (entered, has_entered) = mpsc::channel();
+    (Held(held), Block { released, entered }, has_entered)
+}
+
+impl Block {
+    /// A minute at most: a failed test releases nothing.
+    pub fn until_released(&self) {
+        // The test may have seen enough.
+        let _ = self.entered.send(());
+        // An error means that it is released.
+        let _ = self.released.recv_timeout(FOREVER);
+    }
+}
+
+impl Held {
+    pub fn release(self) {
+        drop(self.0);
+    }
+}
+
 /// Port 0 of an address that no other peer of this process has: a port that was given back is soon another test's.
 pub fn unshared_addr() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(1);
