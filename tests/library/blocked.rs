@@ -98,6 +98,8 @@ fn a_source_that_blocks_holds_up_nothing_else() {
         }
         "answer"
     }));
+    // Released before the peer ends, also if the test fails.
+    let held = held;
     let first = sends(&peer, b"block\n");
     has_entered.recv_timeout(PATIENCE).expect("the source was asked");
     assert_eq!(peer.journal().connections()[0].answering(), Some(6));
@@ -126,6 +128,8 @@ fn a_sink_that_blocks_holds_up_no_other_peer_and_no_acceptance() {
     let (held, block, has_entered) = blocking();
     let sink = BlockingSink(block, MemorySink::new());
     let peer = spawned(lines().source("answer").sink(sink));
+    // Released before the peer ends, also if the test fails.
+    let held = held;
     let first = sends(&peer, b"block\n");
     has_entered.recv_timeout(PATIENCE).expect("the sink was opened");
     // Their bytes go to the sink, which is busy.
@@ -149,6 +153,8 @@ fn an_observer_that_blocks_holds_up_nothing_else() {
             block.until_released();
         }
     }));
+    // Released before the peer ends, also if the test fails.
+    let held = held;
     let first = sends(&peer, b"block\n");
     has_entered.recv_timeout(PATIENCE).expect("its bytes have arrived");
     let others = others_are_received(&peer, "an observer");
@@ -181,6 +187,8 @@ fn a_reader_that_blocks_holds_up_nothing_else() {
         let reader = reader.lock().expect("no panic").take();
         reader.map_or("answer".into(), |reader| Response::new().send_from(reader))
     }));
+    // Released before the peer ends, also if the test fails.
+    let held = held;
     let first = sends(&peer, b"block\n");
     has_entered.recv_timeout(PATIENCE).expect("the reader was read");
     assert_eq!(peer.journal().connections()[0].answering(), Some(6));
@@ -198,6 +206,8 @@ fn a_source_that_blocks_does_not_keep_fixed_connections_of_another_peer_waiting(
         block.until_released();
         "answer"
     }));
+    // Released before the peer ends, also if the test fails.
+    let held = held;
     let kept = spawned(patient().source(Response::from("kept").keep_open()));
     let mut client = sends(&kept, GET);
     expect_bytes(&mut client, b"kept", "before");

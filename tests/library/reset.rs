@@ -81,7 +81,9 @@ fn finish_waits_for_a_client_that_reads_slowly_before_its_reset() {
 /// A client that does not read has been reset by the peer, not before its time.
 #[track_caller]
 fn is_reset_in_time(peer: &Peer, start: Instant) {
-    eventually("the reset", || peer.journal().connections()[0].closed_at().is_some());
+    eventually("the reset", || {
+        peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
+    });
     let took = start.elapsed();
     assert!(took >= TIMEOUT, "not before its time: {took:?}");
     assert!(took < 10 * TIMEOUT, "{took:?}");
@@ -150,13 +152,18 @@ fn a_client_that_goes_on_sending_before_its_reset_gets_everything_too() {
     let sender = thread::spawn(move || {
         let mut left = 100 << 20_u32;
         // Until the reset; a bound if there is none.
-        while left > 0 && sending.write_all(&[b'x'; 4096]).is_ok() {
+        while left > 0 {
+            if let Err(error) = sending.write_all(&[b'x'; 4096]) {
+                return Some(error.kind());
+            }
             left -= 4096;
         }
+        None
     });
     let (seen, end) = read_to_its_end(&mut client);
     same_bytes(&seen, &long, "all that was sent");
-    assert_eq!(end, Some(ErrorKind::ConnectionReset));
-    sender.join().expect("no panic");
+    // Linux reports a reset to one of the two calls; the other one sees an end.
+    let ends = [end, sender.join().expect("no panic")];
+    assert!(ends.contains(&Some(ErrorKind::ConnectionReset)), "{ends:?}");
     over_within(2 * PATIENCE, "finish", move || finished(peer));
 }

@@ -426,3 +426,36 @@ impl Write for ReportingRecord {
         self.inner.flush()
     }
 }
+
+/// Lets the process have so many descriptors, as far as the system allows it.
+#[cfg(unix)]
+#[track_caller]
+pub fn raise_descriptor_limit(descriptors: u64) {
+    if descriptor_limits().0 < descriptors {
+        set_descriptor_limit(descriptors);
+    }
+}
+
+/// The process has exactly so many descriptors from now on.
+#[cfg(unix)]
+#[track_caller]
+#[allow(unsafe_code)] // std has no such call
+pub fn set_descriptor_limit(descriptors: u64) {
+    let (_, most) = descriptor_limits();
+    assert!(descriptors <= most, "only {most} descriptors are allowed, not {descriptors}");
+    let limits = libc::rlimit { rlim_cur: descriptors as _, rlim_max: most as _ };
+    // SAFETY: `limits` is a whole rlimit, which the call only reads.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits) };
+    assert_eq!(result, 0, "setrlimit: {}", io::Error::last_os_error());
+}
+
+/// The limit, and what it can be raised to.
+#[cfg(unix)]
+#[allow(unsafe_code)] // std has no such call
+fn descriptor_limits() -> (u64, u64) {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limits` is an rlimit that the call may write.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
+    assert_eq!(result, 0, "getrlimit: {}", io::Error::last_os_error());
+    (limits.rlim_cur as u64, limits.rlim_max as u64)
+}
