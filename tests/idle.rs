@@ -26,6 +26,8 @@ const FEW_THREADS: usize = 4;
 /// Wake-ups in a second: of all threads, whatever their number.
 const FEW_WAKE_UPS: u64 = 20;
 
+type Start = fn() -> Peer;
+
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
 #[track_caller]
@@ -45,7 +47,7 @@ fn kept(peer: &Peer) -> TcpStream {
 fn idle_connections_have_no_thread_and_no_wake_up_and_are_closed_at_once() {
     let _alone = alone();
     raise_descriptor_limit(2 * CONNECTIONS as u64 + 100);
-    let peers: [(&str, fn() -> Peer); 3] = [
+    let peers: [(&str, Start); 3] = [
         ("a fixed answer", || spawned(patient().source(Response::from("kept").keep_open()))),
         ("a closure", || {
             spawned(patient().source(|_: &Request| Response::from("kept").keep_open()))

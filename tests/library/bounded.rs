@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fake_peer::{
     Client, Ending, Error, Event, Framing, Journal, MemorySink, Peer, Request, RequestSink,
@@ -126,9 +126,25 @@ fn a_peer_with_long_answers_ends_though_clients_never_stop_coming() {
     ends_while_clients_reconnect(|| hurried().source(vec![b'x'; LONG]), LONG);
 }
 
+#[test]
+fn no_more_than_a_backlog_is_accepted_once_finish_is_called() {
+    const BACKLOG: u32 = 16;
+    let peer = spawned(patient().addr(unshared_addr()).backlog(BACKLOG).source("answer"));
+    let addr = peer.addr();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&answered);
+    let clients = Crowd::of(16, move |_, goes_on| reconnects(addr, goes_on, &counted, 6));
+    eventually("all are at it", || answered.load(Ordering::Relaxed) >= 100);
+    let called = Instant::now();
+    let journal = finishes(peer, "16 clients").expect("answers to all that were accepted");
+    let late = journal.connections().iter().filter(|record| record.accepted_at() > called).count();
+    assert!(late <= 2 * BACKLOG as usize, "{late} connections were accepted after the call");
+    drop(clients);
+}
+
 /// Sends until that fails or the crowd is dropped. Reports the first piece, which has left.
 fn never_stops_sending(mut client: &TcpStream, goes_on: &GoesOn, begun: &mpsc::Sender<()>) {
-    let piece = [b'x'; 64 << 10];
+    let piece = vec![b'x'; 64 << 10];
     while goes_on.yes() && client.write_all(&piece).is_ok() {
         // The test waits for the first ones.
         let _ = begun.send(());

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{Address, Event, FileSource, Peer, Request, Response, TcpServerBuilder, http};
+use fake_peer::{
+    Address, ConnectionRecord, Event, FileSource, Peer, Request, Response, TcpServerBuilder, http,
+};
 use fake_peer_test_support::{
     PATIENCE, connect, connect_with_little_room, eventually, expect_bytes, finished, patient,
     spawned, taken,
@@ -327,7 +329,7 @@ fn each_of_many_clients_finds_its_own_exchange_in_the_journal() {
                             let record = records.find(|record| *record.client().addr() == addr);
                             let targets: Vec<_> = record
                                 .into_iter()
-                                .flat_map(|record| record.exchanges())
+                                .flat_map(ConnectionRecord::exchanges)
                                 .map(|exchange| exchange.request().target().unwrap_or("none"))
                                 .collect();
                             assert_eq!(targets.len(), number + 1, "client {name}");

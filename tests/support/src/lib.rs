@@ -108,11 +108,10 @@ pub fn over_within<T: Send + 'static>(
         // A test that has failed does not listen any more.
         let _ = over.send(panic::catch_unwind(AssertUnwindSafe(work)));
     });
-    match is_over.recv_timeout(limit) {
-        Ok(Ok(result)) => result,
-        Ok(Err(payload)) => panic::resume_unwind(payload),
-        Err(_) => panic!("{case}: not over within {limit:?}"),
-    }
+    let Ok(ended) = is_over.recv_timeout(limit) else {
+        panic!("{case}: not over within {limit:?}")
+    };
+    ended.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 /// Clients in threads of their own that go on until this is dropped, or until each has ended by itself.
@@ -206,6 +205,9 @@ pub fn unshared_addr() -> SocketAddr {
         (Ipv4Addr::LOCALHOST, 0).into()
     }
 }
+
+/// What a wait may be shorter by than its timeout: clocks of the kernel tick each 4 or 10 ms.
+pub const EARLY: Duration = Duration::from_millis(20);
 
 /// Nothing listens on this address any more.
 #[track_caller]
@@ -443,7 +445,7 @@ pub fn raise_descriptor_limit(descriptors: u64) {
 pub fn set_descriptor_limit(descriptors: u64) {
     let (_, most) = descriptor_limits();
     assert!(descriptors <= most, "only {most} descriptors are allowed, not {descriptors}");
-    let limits = libc::rlimit { rlim_cur: descriptors as _, rlim_max: most as _ };
+    let limits = libc::rlimit { rlim_cur: descriptors, rlim_max: most };
     // SAFETY: `limits` is a whole rlimit, which the call only reads.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits) };
     assert_eq!(result, 0, "setrlimit: {}", io::Error::last_os_error());
@@ -457,5 +459,5 @@ fn descriptor_limits() -> (u64, u64) {
     // SAFETY: `limits` is an rlimit that the call may write.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
     assert_eq!(result, 0, "getrlimit: {}", io::Error::last_os_error());
-    (limits.rlim_cur as u64, limits.rlim_max as u64)
+    (limits.rlim_cur, limits.rlim_max)
 }
