@@ -1,12 +1,12 @@
 //! How long a server waits for a request whatever clients come without one, and what becomes of connections that are closing when a
 //! peer ends.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{ClientEnd, Error, Framing, Peer, Response, Stop, TcpServer};
+use fake_peer::{ClientEnd, Error, Framing, Peer, Request, Response, Stop, TcpServer};
 use fake_peer_test_support::{
     Crowd, EARLY, GoesOn, PATIENCE, bound, connect, connect_and_send, connect_with_little_room,
     end_of_file, expect_bytes, finished, numbered, over_within, patient, read_all, reset,
@@ -164,11 +164,15 @@ fn bytes_that_have_arrived_after_an_answer_are_in_the_journal_of_finish() {
 fn clients_that_have_closed_before_finish_are_seen_to_have_closed() {
     for round in 0..20 {
         let peer = answering_lines("answer");
-        for _ in 0..10 {
-            let mut client = connect(peer.addr());
-            client.write_all(b"request\n").expect("room for a small request");
-            assert_eq!(read_all(&mut client), b"answer");
-        }
+        let clients: Vec<_> = (0..10)
+            .map(|_| {
+                let mut client = connect(peer.addr());
+                client.write_all(b"request\n").expect("room for a small request");
+                assert_eq!(read_all(&mut client), b"answer");
+                client
+            })
+            .collect();
+        drop(clients);
         let journal = over_within(LIMIT, "finish", move || finished(peer));
         assert_eq!(journal.connections().len(), 10);
         for record in journal.connections() {
@@ -177,31 +181,50 @@ fn clients_that_have_closed_before_finish_are_seen_to_have_closed() {
     }
 }
 
+/// Reads everything, and sends a byte after each piece. A peer that has closed too early answers that with a reset, which destroys the
+/// rest.
+fn read_all_and_send(client: &mut TcpStream) -> Vec<u8> {
+    let (mut seen, mut piece) = (Vec::new(), vec![0; 50_000]);
+    while let Ok(length @ 1..) = client.read(&mut piece) {
+        seen.extend_from_slice(&piece[..length]);
+        // The peer may close once everything is acknowledged, which is earlier than it is read.
+        let _ = client.write_all(b"x");
+    }
+    seen
+}
+
 #[test]
 fn an_answer_that_is_in_flight_when_the_peer_finishes_arrives_whole() {
     // The kernel takes all of it, whether or not the client reads.
     let long = numbered(1_000_000);
-    let peer = answering_lines(long.clone());
+    let answer = long.clone();
+    let source = move |request: &Request| match request.bytes() {
+        b"keep\n" => Response::from("kept").keep_open(),
+        _ => Response::from(answer.clone()),
+    };
+    let peer = spawned(patient().framing(Framing::until("\n")).source(source));
+    let mut bell = connect(peer.addr());
+    bell.write_all(b"keep\n").expect("room for a small request");
+    expect_bytes(&mut bell, b"kept", "a kept connection");
     let mut clients: Vec<_> = (0..5)
         .map(|_| {
             let mut client = connect_with_little_room(peer.addr());
             client.write_all(b"request\n").expect("room for a small request");
             expect_bytes(&mut client, &long[..10], "the beginning");
-            // Unread by the peer when it closes, this would destroy the rest.
-            client.write_all(b"more").expect("an open socket");
             client
         })
         .collect();
-    for _ in 0..5 {
+    for _ in 0..6 {
         peer.take(PATIENCE).expect("the kernel has taken it");
     }
     let finishing = thread::spawn(move || finished(peer));
+    end_of_file(&mut bell, "finishing has begun");
     for client in &mut clients {
-        same_bytes(&read_all(client), &long[10..], "the rest");
+        same_bytes(&read_all_and_send(client), &long[10..], "the rest");
     }
     drop(clients);
     let journal = over_within(LIMIT, "finish", move || finishing.join()).expect("no panic");
-    assert_eq!(journal.exchanges().count(), 5);
+    assert_eq!(journal.exchanges().count(), 6);
 }
 
 #[test]
