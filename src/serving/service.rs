@@ -226,15 +226,13 @@ impl Service {
             self.run_user_code(Box::new(move || {
                 task::as_user_thread_of(&service, || {
                     service.start_sibling();
-                    match (service.run_observer(), service.role) {
-                        (None, _) => {}
-                        (Some(payload), Role::Peer) => {
-                            service.ledger.enter_failure(Fault::Panic(payload));
-                        }
-                        (Some(payload), Role::Foreground) => {
+                    let Some(observer) = &service.user_code.observer else { return };
+                    observer.run(|payload| match service.role {
+                        Role::Peer => service.ledger.enter_failure(Fault::Panic(payload)),
+                        Role::Foreground => {
                             service.publish_outcome(Outcome::Panicked(Box::new(payload)));
                         }
-                    }
+                    });
                 });
             }));
         }
