@@ -2,6 +2,7 @@
 //! no responses and no events.
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use socket2::{SockRef, Socket};
@@ -28,7 +29,7 @@ pub(crate) enum Transport {
 /// wait. A transport that decrypts keeps what it has decrypted there, too.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    socket: Socket,
+    socket: Arc<Socket>,
     pub(crate) arrived: Arrived,
     /// Whether the other end has shut down its sending side, as far as it was read.
     has_ended: bool,
@@ -44,7 +45,7 @@ impl Stream {
             set_options(&socket)?;
         }
         Ok(Stream {
-            socket,
+            socket: Arc::new(socket),
             arrived: Arrived::default(),
             has_ended: false,
             sending_is_shut: false,
@@ -56,9 +57,14 @@ impl Stream {
         &self.socket
     }
 
+    /// For a thread that ends the connection while another one has it.
+    pub(crate) fn weak_socket(&self) -> Weak<Socket> {
+        Arc::downgrade(&self.socket)
+    }
+
     /// One read. `Some(0)` means that the other end will send no more, `None` that nothing has arrived.
     pub(crate) fn read(&mut self) -> io::Result<Option<usize>> {
-        let length = without_waiting(self.arrived.read_from(&mut &self.socket))?;
+        let length = without_waiting(self.arrived.read_from(&mut &*self.socket))?;
         self.has_ended |= length == Some(0);
         Ok(length)
     }
@@ -80,7 +86,7 @@ impl Stream {
             return without_waiting(self.socket.send_with_flags(bytes, flags));
         }
         let _ = next;
-        without_waiting((&self.socket).write(bytes))
+        without_waiting((&*self.socket).write(bytes))
     }
 
     /// How the other end has ended the connection, if it has, even if bytes before that are unread. `None` as well where the

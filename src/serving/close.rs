@@ -49,6 +49,8 @@ impl Closing {
     ) {
         if let Ending::Reset = self.ending {
             connection.fail_to_deliver(cause, context);
+            // The client may be gone, too.
+            let _ = connection.stream.reset_on_close();
         }
     }
 }

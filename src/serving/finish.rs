@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::event_loop::Task;
 use super::failure::Fault;
@@ -62,6 +62,15 @@ impl Service {
         }
     }
 
+    /// For the events that are queued, which are few, an observer has a second more.
+    fn observer_deadline(&self, deadline: Deadline) -> Deadline {
+        let extra = Instant::now() + Duration::from_secs(1);
+        match deadline {
+            Deadline::At(at) if !self.must_not_wait() => Deadline::At(at.max(extra)),
+            deadline => deadline,
+        }
+    }
+
     /// Takes source, sink and observer away and drops them, when they have returned.
     fn end_user_code(&self) -> Result<(), Fault> {
         self.close_threads();
@@ -75,7 +84,7 @@ impl Service {
             Err(Fault::Error(Error::NotReturned { addr: self.addr().into(), what, timeout }))
         };
         let observer = match &self.user_code.observer {
-            Some(queue) => match queue.take_away(deadline) {
+            Some(queue) => match queue.take_away(self.observer_deadline(deadline)) {
                 None if !self.must_not_wait() => not_returned("observer"),
                 _ => Ok(()),
             },

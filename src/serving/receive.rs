@@ -71,7 +71,7 @@ impl Receiving {
             None if !context.may_run_user_code() => return Err(Rest::UserThread),
             None => {
                 context.about_to_block();
-                let open = || sink.open(&connection.client);
+                let open = || context.run_user_code("sink", None, || sink.open(&connection.client));
                 match panic::catch_unwind(AssertUnwindSafe(open)) {
                     Ok(opened) => opened.map(Record::MayBlock),
                     Err(payload) => {

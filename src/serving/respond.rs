@@ -66,7 +66,13 @@ impl Connection {
             let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
             return self.fail(answering.pending, 0, None, failure, context);
         }
-        match Parts::prepare(response, context.may_run_user_code()) {
+        let may_block = context.may_run_user_code();
+        let prepare = || Parts::prepare(response, may_block);
+        match if may_block {
+            context.run_user_code("response file", Some(request), prepare)
+        } else {
+            prepare()
+        } {
             Prepared::Ready(parts) => {
                 let offered = parts.offered;
                 context.tell(|| {
@@ -163,7 +169,12 @@ fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, 
     if !user_code.is_source_prompt && user_code.has_user_code_beside_the_source() {
         context.about_to_block();
     }
-    let respond = || source.respond(request);
+    let respond = || {
+        if user_code.is_source_prompt {
+            return source.respond(request);
+        }
+        context.run_user_code("source", Some(request), || source.respond(request))
+    };
     Ok(match panic::catch_unwind(AssertUnwindSafe(respond)) {
         Ok(responded) => responded.map_err(Failure::Respond),
         Err(payload) => Err(Failure::Panic("the source", payload)),

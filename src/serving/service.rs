@@ -472,6 +472,14 @@ impl Service {
         self.cut.get_or_init(|| cut);
         self.close_listener();
         self.carry_all_on();
+        let left: Vec<_> = lock(&self.open).connections.values().cloned().collect();
+        for task in left {
+            if let Some(error) = task.give_up()
+                && cut == Cut::Finished
+            {
+                self.ledger.enter_failure(Fault::Error(error));
+            }
+        }
     }
 
     /// Cuts everything, because a test has failed.

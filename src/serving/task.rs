@@ -3,10 +3,14 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
+use std::net::Shutdown;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
+
+use socket2::Socket;
 
 use super::connection::{Connection, Rest};
 use super::event_loop::{Key, Task};
@@ -14,6 +18,11 @@ use super::failure::Fault;
 use super::service::Service;
 use super::turn::Turn;
 use super::user_code::Call;
+use crate::error::Error;
+use crate::journal::connection_state::ConnectionState;
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
+use crate::journal::request::Request;
+use crate::os::lock::{Mutex, lock};
 use crate::os::set::Interest;
 
 /// In which thread a connection is carried on.
@@ -30,6 +39,18 @@ pub(crate) struct ConnectionTask {
     service: Arc<Service>,
     number: u64,
     turn: Turn<Box<Carried>>,
+    socket: Weak<Socket>,
+    live: Arc<ConnectionState>,
+    /// What user code runs for it.
+    busy: Mutex<Option<Busy>>,
+}
+
+/// User code that runs for a connection.
+#[derive(Debug)]
+struct Busy {
+    what: &'static str,
+    /// The request that it was called for, if that is over.
+    request: Option<Request>,
 }
 
 struct Carried {
@@ -76,8 +97,11 @@ pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
 impl ConnectionTask {
     pub(super) fn new(service: Arc<Service>, connection: Connection) -> Arc<Self> {
         let number = connection.client.connection();
+        let socket = connection.stream.weak_socket();
+        let live = Arc::clone(&connection.live);
         let carried = Carried { connection, key: None, watched: None, due: None, is_queued: false };
-        Arc::new(ConnectionTask { service, number, turn: Turn::new(Box::new(carried)) })
+        let turn = Turn::new(Box::new(carried));
+        Arc::new(ConnectionTask { service, number, turn, socket, live, busy: Mutex::default() })
     }
 
     pub(super) fn carry_on(self: &Arc<Self>, place: Place) {
@@ -116,6 +140,31 @@ impl ConnectionTask {
                 as_user_thread_of(&service, || task.carry_on(Place::UserThread));
             }));
         }
+    }
+
+    /// Everything is cut, and user code has this connection: ends it as far as that can be done without it. The error that says so.
+    pub(super) fn give_up(&self) -> Option<Error> {
+        if let Some(socket) = self.socket.upgrade() {
+            // The client may have ended it already; then there is nothing to do.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let Busy { what, request } = lock(&self.busy).take()?;
+        let timeout = self.service.settings.finish_timeout;
+        let Some(request) = request else {
+            let addr = self.service.addr().into();
+            return Some(Error::NotReturned { addr, what, timeout });
+        };
+        let now = Instant::now();
+        let accepted = self.live.accepted;
+        let moments =
+            Moments::of(Times { accepted, first_byte: now, request_end: now, response_end: now });
+        let live = Arc::clone(&self.live);
+        let (offered, rare) = (None, None);
+        let parts =
+            ExchangeParts { request, offered, sent: 0, sent_before: 0, moments, rare, live };
+        let text = format!("the {what} has not returned within {timeout:?}");
+        let source = io::Error::new(io::ErrorKind::TimedOut, text);
+        Some(Error::Respond { exchange: Exchange::new(parts), source })
     }
 
     fn step(self: &Arc<Self>, carried: &mut Carried, place: Place) -> Rest {
@@ -207,6 +256,19 @@ impl Context<'_> {
     /// Wakes the connection.
     pub(super) fn waker(&self) -> Waker {
         Waker::from(Arc::clone(self.task))
+    }
+
+    /// Runs user code for this request, and notes that it does.
+    pub(super) fn run_user_code<T>(
+        &self,
+        what: &'static str,
+        request: Option<&Request>,
+        run: impl FnOnce() -> T,
+    ) -> T {
+        *lock(&self.task.busy) = Some(Busy { what, request: request.cloned() });
+        let result = run();
+        *lock(&self.task.busy) = None;
+        result
     }
 
     /// User code is about to run, which may block: another thread is there for the others.
