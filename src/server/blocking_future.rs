@@ -1,5 +1,6 @@
 //! A future of something that blocks, in a thread of its own. Needs no runtime.
 
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -10,18 +11,24 @@ use crate::os::lock::lock;
 use crate::serving::user_code::Payload;
 
 /// Starts `work` now. If it panics, the future does, too.
-pub(crate) fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
+///
+/// # Errors
+///
+/// If no thread can be started. `work` is dropped then.
+pub(crate) fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Running<T>> {
     let shared = Arc::new(Mutex::new(Shared { result: None, waker: None }));
     let running = Running { shared: Arc::clone(&shared) };
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let result = panic::catch_unwind(AssertUnwindSafe(work));
         let mut shared = lock(&shared);
         shared.result = Some(result);
         if let Some(waker) = shared.waker.take() {
             waker.wake();
         }
-    });
-    running
+    })?;
+    Ok(running)
 }
 
 pub(crate) struct Running<T> {

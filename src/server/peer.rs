@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::panic;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::blocking_future;
 use super::builder::TcpServerBuilder;
 use super::take_future::Taking;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::journal::record::Journal;
 use crate::journal::request::Request;
+use crate::os::lock::lock;
 use crate::serving::failure::Fault;
 use crate::serving::ledger::Outcome;
 use crate::serving::service::{Role, Service};
@@ -222,7 +224,27 @@ impl Peer {
     ///
     /// As [`finish`](Self::finish).
     pub fn finish_async(self) -> impl Future<Output = Result<Journal>> + Send + use<> {
-        crate::server::blocking_future::run(move || self.finish())
+        let addr = self.addr();
+        // Not in the closure, whose drop would wait in this thread if no other can be started.
+        let peer = Arc::new(Mutex::new(Some(self)));
+        let shared = Arc::clone(&peer);
+        let running = blocking_future::run(move || {
+            let peer = lock(&shared).take();
+            peer.expect("only this thread takes it").finish()
+        });
+        if running.is_err()
+            && let Some(mut peer) = lock(&peer).take()
+        {
+            peer.finished = true;
+            peer.service.begin_finish();
+            peer.service.cut_later();
+        }
+        async move {
+            match running {
+                Ok(running) => running.await,
+                Err(source) => Err(Error::Accept { addr: addr.into(), source }),
+            }
+        }
     }
 
     /// [`take`](Self::take) for async code: does not block the thread that awaits it. A future that is dropped has taken nothing. If

@@ -1,5 +1,6 @@
 //! The future of the next exchange. It takes an exchange when it is polled, so a future that is dropped has taken nothing.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -69,7 +70,12 @@ impl Future for Taking {
         }
         match (&self.alarm, left) {
             (Some(alarm), _) => lock(&alarm.waker).clone_from(context.waker()),
-            (None, Some(left)) => self.alarm = Some(Alarm::set(context.waker().clone(), left)),
+            (None, Some(left)) => match Alarm::set(context.waker().clone(), left) {
+                Ok(alarm) => self.alarm = Some(alarm),
+                Err(source) => {
+                    return Poll::Ready(Err(Error::Accept { addr: self.addr.into(), source }));
+                }
+            },
             (None, None) => {}
         }
         Poll::Pending
@@ -77,15 +83,15 @@ impl Future for Taking {
 }
 
 impl Alarm {
-    fn set(waker: Waker, after: Duration) -> Self {
+    fn set(waker: Waker, after: Duration) -> io::Result<Self> {
         let waker = Arc::new(Mutex::new(waker));
         let (alive, is_alive) = mpsc::channel::<()>();
         let to_wake = Arc::clone(&waker);
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             if is_alive.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
                 lock(&to_wake).wake_by_ref();
             }
-        });
-        Alarm { waker, _alive: alive }
+        })?;
+        Ok(Alarm { waker, _alive: alive })
     }
 }

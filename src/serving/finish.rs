@@ -1,33 +1,41 @@
 //! The end of a peer: what is left to report when every connection has ended or was cut.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::event_loop::Task;
+use super::event_loop::{Key, Task};
 use super::failure::Fault;
 use super::ledger::Outcome;
 use super::service::{Cut, Service};
 use crate::error::Error;
 use crate::os::deadline::Deadline;
 
-/// Cuts at the deadline what is open then, though no thread waits for the end.
-pub(super) fn cut_later(service: &Arc<Service>) {
-    if let Some(deadline) = service.finish_deadline() {
-        let alarm = Arc::new(Alarm(Arc::clone(service)));
-        service.event_loop.insert(alarm, Some(deadline));
-    }
+struct Alarm {
+    service: Arc<Service>,
+    key: OnceLock<Key>,
 }
-
-struct Alarm(Arc<Service>);
 
 impl Task for Alarm {
     fn run(self: Arc<Self>) {
-        self.0.cut_all(Cut::Finished);
+        self.service.cut_all(Cut::Finished);
+        if let Some(key) = self.key.get() {
+            self.service.event_loop.remove(*key);
+        }
     }
 }
 
 impl Service {
+    /// Cuts at the deadline what is open then, though no thread waits for the end.
+    pub(crate) fn cut_later(self: &Arc<Self>) {
+        if let Some(deadline) = self.finish_deadline() {
+            let alarm = Arc::new(Alarm { service: Arc::clone(self), key: OnceLock::new() });
+            let key = self.event_loop.insert(Arc::clone(&alarm) as _, Some(deadline));
+            // This is the only place that sets it.
+            let _ = alarm.key.set(key);
+        }
+    }
+
     /// The first failure that was not taken, panics before errors; then a wrong count; then what the source has left. Drops the
     /// user's code.
     pub(crate) fn end(&self, expected: Option<u64>) -> Result<(), Fault> {

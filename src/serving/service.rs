@@ -370,6 +370,10 @@ impl Service {
                         self.tell_error(&error);
                         self.publish_outcome(Outcome::Failed(Box::new(error)));
                     }
+                    // No connection of this peer will give a descriptor back: what is in the backlog has been reported.
+                    if is_finishing && lock(&self.open).connections.is_empty() {
+                        self.close_listener();
+                    }
                     return;
                 }
             }
@@ -494,7 +498,7 @@ impl Service {
     pub(crate) fn await_end(self: &Arc<Self>) {
         if self.must_not_wait() {
             // It would wait for itself. The loop goes on alone.
-            return super::finish::cut_later(self);
+            return self.cut_later();
         }
         let mut open = lock(&self.open);
         while open.is_listening || !open.connections.is_empty() {
