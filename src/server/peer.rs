@@ -94,10 +94,6 @@ impl Peer {
         self
     }
 
-    pub(crate) fn start(service: Arc<Service>) -> Result<Self> {
-        Ok(Peer { service, expected: None, finished: false })
-    }
-
     /// The address that the peer listens on.
     pub fn addr(&self) -> SocketAddr {
         self.service.addr()
@@ -279,7 +275,7 @@ impl TcpServerBuilder {
     ///
     /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
     pub fn spawn(self) -> Result<Peer> {
-        Peer::start(self.service(Role::Peer)?)
+        Ok(Peer { service: self.service(Role::Peer)?, expected: None, finished: false })
     }
 }
 

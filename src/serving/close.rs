@@ -57,18 +57,17 @@ impl Closing {
 
 impl Connection {
     pub(super) fn close(&mut self, mut closing: Closing, context: &mut Context<'_>) -> Step {
-        let since = match closing.since {
-            Some(since) => since,
-            None => {
-                let now = *closing.since.insert(Instant::now());
-                context.tell(|| {
-                    let (client, ending) = (self.client.clone(), closing.ending.clone());
-                    Box::new(move |observe| {
-                        observe(&Event::Ending { client: &client, ending: &ending });
-                    })
-                });
-                now
-            }
+        let since = if let Some(since) = closing.since {
+            since
+        } else {
+            let now = *closing.since.insert(Instant::now());
+            context.tell(|| {
+                let (client, ending) = (self.client.clone(), closing.ending.clone());
+                Box::new(move |observe| {
+                    observe(&Event::Ending { client: &client, ending: &ending });
+                })
+            });
+            now
         };
         let settings = &context.service.settings;
         match closing.ending {
@@ -221,7 +220,7 @@ impl Connection {
         let error = Error::Send { exchange, source };
         match (context.service.role, &mut self.outcome) {
             (Role::Foreground, Some((_, fault))) => {
-                *fault = fault.take().or(Some(Fault::Error(error)))
+                *fault = fault.take().or(Some(Fault::Error(error)));
             }
             _ if context.service.is_abandoned() => {}
             _ => context.service.ledger.enter_failure(Fault::Error(error)),

@@ -109,15 +109,12 @@ impl EventLoop {
     pub(crate) fn insert(&self, task: Arc<dyn Task>, due: Option<Instant>) -> Key {
         let mut state = lock(&self.state);
         let scheduled = Some(Scheduled { task, due });
-        let key = match state.free.pop() {
-            Some(key) => {
-                state.tasks[key] = scheduled;
-                key
-            }
-            None => {
-                state.tasks.push(scheduled);
-                state.tasks.len() - 1
-            }
+        let key = if let Some(key) = state.free.pop() {
+            state.tasks[key] = scheduled;
+            key
+        } else {
+            state.tasks.push(scheduled);
+            state.tasks.len() - 1
         };
         if let Some(due) = due {
             state.timers.insert((due, key));

@@ -45,7 +45,7 @@ pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
 
 /// A response whose files are open.
 pub(super) struct Parts {
-    parts: Vec<Part>,
+    steps: Vec<Part>,
     pace: Pace,
     cut: Option<u64>,
     ending: Ending,
@@ -96,7 +96,7 @@ impl Parts {
         let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
         let seeds = delays.filter_map(Delay::drawn_from).collect();
         let (pace, cut, ending) = (response.pace, response.cut, response.ending);
-        Prepared::Ready(Parts { parts, pace, cut, ending, offered, seeds })
+        Prepared::Ready(Parts { steps: parts, pace, cut, ending, offered, seeds })
     }
 }
 
@@ -226,7 +226,7 @@ enum Halt {
 
 impl Sending {
     pub(super) fn new(parts: Parts, pending: Pending, exchange: u64) -> Self {
-        let Parts { parts, pace, cut, ending, offered, seeds } = parts;
+        let Parts { steps: parts, pace, cut, ending, offered, seeds } = parts;
         let last = parts.iter().rposition(Part::is_something);
         let persistence = matches!(ending, Ending::KeepAlive).then(|| {
             let request = &pending.request;
@@ -291,8 +291,9 @@ impl Sending {
         }
         let bytes = self.offered.unwrap_or(self.sent).saturating_sub(self.sent);
         if let Some(rate) = self.pace.bytes_per_second {
-            pauses =
-                pauses.saturating_add(Duration::from_secs_f64(bytes as f64 / rate.get() as f64));
+            let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.get());
+            let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+            pauses = pauses.saturating_add(Duration::from_nanos(nanos));
         }
         if let Some(size) = self.pace.piece_size(self.sent) {
             let pieces = bytes.div_ceil(size);

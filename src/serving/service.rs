@@ -468,7 +468,9 @@ impl Service {
 
     fn carry_all_on(&self) {
         let tasks: Vec<_> = lock(&self.open).connections.values().cloned().collect();
-        tasks.iter().for_each(|task| task.carry_on(Place::Loop));
+        for task in &tasks {
+            task.carry_on(Place::Loop);
+        }
     }
 
     /// Cuts everything that is open. What user code has returns when that returns.

@@ -69,10 +69,10 @@ impl UserCode {
 
     /// Calls the observer before there are any threads.
     pub(crate) fn tell_now(&self, event: &Event<'_>) {
-        if let Some(observer) = &self.observer {
-            if let Some(observer) = &mut lock(&observer.state).observer {
-                observer(event);
-            }
+        if let Some(observer) = &self.observer
+            && let Some(observer) = &mut lock(&observer.state).observer
+        {
+            observer(event);
         }
     }
 }

@@ -243,7 +243,17 @@ pub fn connect_with_little_room(addr: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
     // Before it connects, so that the window is small from the beginning.
     socket.set_recv_buffer_size(64 << 10).expect("an open socket");
-    socket.connect(&addr.into()).expect("a listening server");
+    // A signal ends the call, not the attempt: connect(2). Then it is connected already, or about to be.
+    match socket.connect(&addr.into()) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            let end = Instant::now() + PATIENCE;
+            while socket.peer_addr().is_err() {
+                assert!(Instant::now() < end, "a listening server");
+                thread::yield_now();
+            }
+        }
+        connected => connected.expect("a listening server"),
+    }
     let client = TcpStream::from(socket);
     client.set_read_timeout(Some(PATIENCE)).expect("an open socket");
     client.set_write_timeout(Some(PATIENCE)).expect("an open socket");
