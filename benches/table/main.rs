@@ -1,0 +1,32 @@
+//! One table of ratios: peers beside what a user would write by hand with `std::net`.
+//!
+//! In each run, the peer, the reference, and the reference under another name do the same in turn, in another order each time. A
+//! ratio is the median over all runs, of the peer to the reference; its control is the reference to itself, which would be 1.00 on
+//! a machine without noise. `-- --test` makes one short run each, `RUNS=n` makes `n` (otherwise 11), and any other argument selects
+//! the rows whose names contain it:
+//!
+//! ```sh
+//! RUNS=101 cargo bench -p fake-peer-benches --bench table -- 'one exchange'
+//! ```
+
+#![allow(clippy::print_stdout)] // the table
+
+mod large;
+mod many_exchanges;
+mod memory;
+mod one_exchange;
+mod parallel_tests;
+mod rows;
+
+use rows::Table;
+
+fn main() {
+    let mut table = Table::from_arguments();
+    // Single exchanges come first: what comes later leaves as many connections in `TIME_WAIT` as the kernel keeps.
+    one_exchange::measure(&mut table);
+    large::measure(&mut table);
+    memory::measure(&mut table);
+    parallel_tests::measure(&mut table);
+    many_exchanges::measure(&mut table);
+    print!("{table}");
+}
