@@ -29,11 +29,6 @@ pub fn new_connections(addr: SocketAddr, clients: usize, requests: usize) {
     side_by_side(clients, || (0..requests).for_each(|_| get(addr)));
 }
 
-/// Several clients side by side that keep their connections for all of their `requests`.
-pub fn kept_connections(addr: SocketAddr, clients: usize, requests: usize) {
-    side_by_side(clients, || KeptConnection::open(addr).exchange(requests));
-}
-
 /// A client that keeps its connection.
 #[derive(Debug)]
 pub struct KeptConnection(TcpStream);
@@ -44,6 +39,15 @@ impl KeptConnection {
         let stream = connect(addr);
         stream.set_nodelay(true).expect("set");
         KeptConnection(stream)
+    }
+
+    /// Sends `requests` in all connections side by side.
+    pub fn exchange_all(connections: &mut [Self], requests: usize) {
+        thread::scope(|scope| {
+            for connection in connections {
+                scope.spawn(move || connection.exchange(requests));
+            }
+        });
     }
 
     /// Sends `requests`, each after the answer to the one before it.

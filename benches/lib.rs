@@ -1,5 +1,7 @@
 //! What the benches share: the small exchange that they measure, the hand-written servers that they compare with, the clients.
 
+#![allow(clippy::missing_panics_doc)] // whatever goes wrong in a bench ends it
+
 pub mod by_hand;
 pub mod clients;
 mod two_hundred_tests;

@@ -6,33 +6,70 @@ use std::time::{Duration, Instant};
 
 use fake_peer::{Peer, Response, TcpServer};
 use fake_peer_benches::by_hand::{AcceptLoop, Serving};
-use fake_peer_benches::clients::{get, kept_connections, new_connections, side_by_side};
+use fake_peer_benches::clients::{KeptConnection, get, new_connections, side_by_side};
 use fake_peer_benches::{ANSWER, next_host};
 
 use crate::rows::{Table, Unit, as_f64, seconds};
 
 pub(crate) fn measure(table: &mut Table) {
-    for clients in [1, 8] {
-        load(
-            table,
-            &format!("kept connections, clients: {clients}"),
-            Response::from(ANSWER).keep_open(),
-            ("thread per connection", Serving::ThreadPerConnection),
-            &|addr, requests| kept_connections(addr, clients, requests / clients),
-            8000,
-        );
+    let kept = Load {
+        name: "kept connections",
+        answer: Response::from(ANSWER).keep_open(),
+        reference: ("thread per connection", Serving::ThreadPerConnection),
+        requests: table.size(20_000 / 8),
+        start: |addr, clients| {
+            let mut connections: Vec<_> =
+                (0..clients).map(|_| KeptConnection::open(addr)).collect();
+            KeptConnection::exchange_all(&mut connections, 1);
+            Box::new(move |requests| KeptConnection::exchange_all(&mut connections, requests))
+        },
+    };
+    let new = Load {
+        name: "new connection each",
+        answer: ANSWER.into(),
+        reference: ("accept loop in one thread", Serving::Inline),
+        requests: table.size(2000 / 8),
+        start: |addr, clients| Box::new(move |requests| new_connections(addr, clients, requests)),
+    };
+    for load in [kept, new] {
+        load.measure(table, 1);
+        load.measure(table, 8);
     }
-    for clients in [1, 8] {
-        load(
-            table,
-            &format!("new connection each, clients: {clients}"),
-            ANSWER.into(),
-            ("accept loop in one thread", Serving::Inline),
-            &|addr, requests| new_connections(addr, clients, requests / clients),
-            2000,
-        );
-    }
+    measure_fairness(table);
+}
 
+struct Load {
+    name: &'static str,
+    answer: Response,
+    reference: (&'static str, Serving),
+    /// Of each of eight clients; a single one sends as many as all of them.
+    requests: usize,
+    /// Starts so many clients, and returns what lets each of them send so many requests.
+    start: fn(SocketAddr, usize) -> Box<dyn FnMut(usize)>,
+}
+
+impl Load {
+    fn measure(&self, table: &mut Table, clients: usize) {
+        let name = format!("{}, clients: {clients}", self.name);
+        if !table.wants(&name) {
+            return;
+        }
+        let (peer, by_hand) = (listening(self.answer.clone()), AcceptLoop::start(self.reference.1));
+        let mut at_peer = (self.start)(peer.addr(), clients);
+        let mut at_reference = (self.start)(by_hand.addr(), clients);
+        let all = 8 * self.requests;
+        table.compare(
+            &name,
+            Unit::Exchanges,
+            &mut || as_f64(all) / seconds(1, || at_peer(all / clients)),
+            (self.reference.0, &mut || as_f64(all) / seconds(1, || at_reference(all / clients))),
+        );
+        drop(at_peer);
+        peer.finish().expect("finished");
+    }
+}
+
+fn measure_fairness(table: &mut Table) {
     let (peer, by_hand) = (listening(ANSWER.into()), AcceptLoop::start(Serving::Inline));
     let time = Duration::from_millis(if table.size(2) == 1 { 10 } else { 250 });
     table.compare(
@@ -40,26 +77,6 @@ pub(crate) fn measure(table: &mut Table) {
         Unit::Share,
         &mut || slowest_share(peer.addr(), 8, time),
         ("accept loop in one thread", &mut || slowest_share(by_hand.addr(), 8, time)),
-    );
-    peer.finish().expect("finished");
-}
-
-fn load(
-    table: &mut Table,
-    name: &str,
-    answer: Response,
-    (reference, serving): (&'static str, Serving),
-    requests: &dyn Fn(SocketAddr, usize),
-    full: usize,
-) {
-    let count = 8 * table.size(full / 8);
-    let (peer, by_hand) = (listening(answer), AcceptLoop::start(serving));
-    let throughput = |addr| as_f64(count) / seconds(1, || requests(addr, count));
-    table.compare(
-        name,
-        Unit::Exchanges,
-        &mut || throughput(peer.addr()),
-        (reference, &mut || throughput(by_hand.addr())),
     );
     peer.finish().expect("finished");
 }
