@@ -16,7 +16,7 @@ pub(crate) fn measure(table: &mut Table) {
         name: "kept connections",
         answer: Response::from(ANSWER).keep_open(),
         reference: ("thread per connection", Serving::ThreadPerConnection),
-        requests: table.size(20_000 / 8),
+        requests: table.size(8000 / 8),
         start: |addr, clients| {
             let mut connections: Vec<_> =
                 (0..clients).map(|_| KeptConnection::open(addr)).collect();
@@ -44,9 +44,11 @@ struct Load {
     reference: (&'static str, Serving),
     /// Of each of eight clients; a single one sends as many as all of them.
     requests: usize,
-    /// Starts so many clients, and returns what lets each of them send so many requests.
-    start: fn(SocketAddr, usize) -> Box<dyn FnMut(usize)>,
+    start: fn(SocketAddr, usize) -> Clients,
 }
+
+/// Lets each client send so many requests.
+type Clients = Box<dyn FnMut(usize)>;
 
 impl Load {
     fn measure(&self, table: &mut Table, clients: usize) {

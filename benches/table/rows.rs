@@ -1,7 +1,7 @@
 //! The rows of the table: measured in turn, and printed. What is measured is not here.
 
 use std::time::Instant;
-use std::{env, fmt};
+use std::{env, fmt, thread};
 
 /// What a figure counts.
 #[derive(Debug, Clone, Copy)]
@@ -120,8 +120,7 @@ pub(crate) fn as_f64(number: usize) -> f64 {
 }
 
 fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
-    // No thread of no thread is as many.
-    of.iter().zip(to).map(|(of, to)| if of == to { 1.0 } else { of / to }).collect()
+    of.iter().zip(to).map(|(of, to)| of / to).collect()
 }
 
 /// The median, and between which figures the middle half lies.
@@ -157,9 +156,10 @@ struct Row {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
         writeln!(
             f,
-            "\nMedians, and in brackets the middle half of the runs. A/A: the reference to itself.\n"
+            "\nMedians, in brackets the middle half of the runs. A/A: the reference to itself. Cores: {cores}.\n"
         )?;
         writeln!(f, "| figure | peer | reference | ratio | A/A | runs |")?;
         writeln!(f, "|---|---|---|---|---|---|")?;
