@@ -1,4 +1,4 @@
-//! Threads, descriptors and memory of idle servers, and memory of journals: `memory.rs` beside this folder measures them, in a new
+//! Threads, descriptors and memory of idle servers, and memory of journals: `footprint.rs` measures them, in a new
 //! process each time, because memory that a process has freed is still resident.
 
 use std::process::Command;
@@ -31,8 +31,10 @@ pub(crate) fn measure(table: &mut Table) {
 
 /// The figures that it prints.
 fn run(arguments: [&str; 2]) -> Vec<f64> {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_memory")).args(arguments).output().expect("it was built");
+    let output = Command::new(env!("CARGO_BIN_EXE_footprint"))
+        .args(arguments)
+        .output()
+        .expect("it was built");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures = String::from_utf8(output.stdout).expect("numbers");
     figures.lines().map(|line| line.parse().expect("a number")).collect()

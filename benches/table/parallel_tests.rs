@@ -12,12 +12,12 @@ pub(crate) fn measure(table: &mut Table) {
     if !table.wants(NAME) {
         return;
     }
-    let [peers, by_hand] = build(["parallel_peers", "parallel_by_hand"]);
+    let [peers, one_shot] = build(["parallel_peers", "parallel_one_shot_servers"]);
     table.compare(
         NAME,
         Unit::Time,
         &mut || seconds(1, || run(&peers)),
-        ("one-shot servers", &mut || seconds(1, || run(&by_hand))),
+        ("one-shot servers", &mut || seconds(1, || run(&one_shot))),
     );
 }
 

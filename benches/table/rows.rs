@@ -156,6 +156,9 @@ struct Row {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.quick {
+            writeln!(f, "\nOne short run of each row: these figures are not a measurement.")?;
+        }
         let cores = thread::available_parallelism().map_or(1, usize::from);
         writeln!(
             f,

@@ -1,4 +1,4 @@
-//! 200 tests with a hand-written server each, for the table.
+//! 200 tests with a hand-written one-shot server each, for the table.
 
 use fake_peer_benches::clients::get;
 use fake_peer_benches::{REQUEST, by_hand, two_hundred_tests};

@@ -1,8 +1,8 @@
 //! What peers and their journals cost in memory, measured in a process of its own. The table runs it:
 //!
-//! - `memory alive peers` and `memory alive by-hand` print threads, descriptors and resident KiB of each of 200 idle servers,
+//! - `footprint alive peers` and `footprint alive by-hand` print threads, descriptors and resident KiB of each of 200 idle servers,
 //!   from `/proc/self`.
-//! - `memory journal kept` and `memory journal new` print the bytes that one more exchange adds to the heap, on a kept connection,
+//! - `footprint journal kept` and `footprint journal new` print the bytes that one more exchange adds to the heap, on a kept connection,
 //!   and on a connection of its own. An allocator counts what is allocated and not freed, with what `malloc` adds to each.
 
 #![allow(clippy::print_stdout)] // the figures
@@ -30,7 +30,7 @@ fn main() {
         ["alive", "by-hand"] => alive(|| AcceptLoop::start(Serving::Inline)),
         ["journal", "kept"] => journal_kept(),
         ["journal", "new"] => journal_new(),
-        _ => panic!("the first lines of memory.rs list the arguments"),
+        _ => panic!("the first lines of footprint.rs list the arguments"),
     }
 }
 
