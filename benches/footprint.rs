@@ -1,9 +1,9 @@
 //! What peers and their journals cost in memory, measured in a process of its own. The table runs it:
 //!
-//! - `footprint alive peers` and `footprint alive by-hand` print threads, descriptors and resident KiB of each of 200 idle servers,
-//!   from `/proc/self`.
-//! - `footprint journal kept` and `footprint journal new` print the bytes that one more exchange adds to the heap, on a kept connection,
-//!   and on a connection of its own. An allocator counts what is allocated and not freed, with what `malloc` adds to each.
+//! - `footprint alive peers` and `footprint alive by-hand` print threads, descriptors and resident KiB of each of 200 idle
+//!   servers, from `/proc/self`.
+//! - `footprint journal kept` and `footprint journal new` print the bytes that one more exchange adds to the heap, on a kept
+//!   connection, and on a connection of its own. An allocator counts what is allocated and not freed, with what `malloc` adds.
 
 #![allow(clippy::print_stdout)] // the figures
 #![allow(unsafe_code)] // a global allocator has no other form

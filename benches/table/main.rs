@@ -2,8 +2,8 @@
 //!
 //! In each run, the peer, the reference, and the reference under another name do the same in turn, in another order each time. A
 //! ratio is the median over all runs, of the peer to the reference; its control is the reference to itself, which would be 1.00 on
-//! a machine without noise. `-- --test` makes one short run each, `RUNS=n` makes `n` (otherwise 11), and any other argument selects
-//! the rows whose names contain it:
+//! a machine without noise. `-- --test` makes one short run each, `RUNS=n` makes `n` (otherwise 11; ten times as many of what is
+//! short), and any other argument selects the rows whose names contain it:
 //!
 //! ```sh
 //! RUNS=101 cargo bench -p fake-peer-benches --bench table -- 'one exchange'

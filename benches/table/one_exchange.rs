@@ -10,26 +10,26 @@ use fake_peer_benches::{ANSWER, by_hand, next_host};
 use crate::rows::{Table, Unit, seconds};
 
 pub(crate) fn measure(table: &mut Table) {
-    let times = table.size(50);
+    let times = table.size(10);
     let mut fixed = || seconds(times, || peer(ANSWER));
     let mut closure = || seconds(times, || peer(|_: &Request| ANSWER));
     let mut one_shot = || seconds(times, one_shot);
     let mut stopped = || seconds(times, stopped_by_connecting);
     let one_shot_server = "one-shot server";
-    table.compare(
+    table.compare_often(
         "spawn, one exchange, finish: fixed answer",
         Unit::Time,
         &mut fixed,
         (one_shot_server, &mut one_shot),
     );
     // The reference of figures before this table. It is too slow by its stop, which a one-shot server does not need.
-    table.compare(
+    table.compare_often(
         "spawn, one exchange, finish: fixed answer, old reference",
         Unit::Time,
         &mut fixed,
         ("accept loop that is stopped by a connection to itself", &mut stopped),
     );
-    table.compare(
+    table.compare_often(
         "spawn, one exchange, finish: closure",
         Unit::Time,
         &mut closure,
@@ -37,7 +37,7 @@ pub(crate) fn measure(table: &mut Table) {
     );
 
     let client = RunningClient::start(get);
-    table.compare(
+    table.compare_often(
         "one exchange in the calling thread: serve_once",
         Unit::Time,
         &mut || seconds(times, || serve_once(&client)),

@@ -60,13 +60,53 @@ impl Table {
         name: &str,
         unit: Unit,
         peer: Measure<'_>,
+        reference: (&'static str, Measure<'_>),
+    ) {
+        self.compare_in(self.runs, name, unit, peer, reference);
+    }
+
+    /// The same in more runs, for what takes a millisecond: a disturbance takes longer, and meets few of them.
+    pub(crate) fn compare_often(
+        &mut self,
+        name: &str,
+        unit: Unit,
+        peer: Measure<'_>,
+        reference: (&'static str, Measure<'_>),
+    ) {
+        let runs = if self.quick { 1 } else { 10 * self.runs };
+        self.compare_in(runs, name, unit, peer, reference);
+    }
+
+    /// A row without a reference. The control compares the figure with itself.
+    pub(crate) fn absolute(&mut self, name: &str, unit: Unit, peer: Measure<'_>) {
+        if !self.wants(name) {
+            return;
+        }
+        let (figures, again): (Vec<_>, Vec<_>) = (0..self.runs).map(|_| (peer(), peer())).unzip();
+        self.rows.push(Row {
+            name: name.to_owned(),
+            unit,
+            ratio: None,
+            control: Spread::new(ratios(&again, &figures)),
+            peer: Spread::new(figures).median,
+            reference: None,
+            runs: self.runs,
+        });
+    }
+
+    fn compare_in(
+        &mut self,
+        runs: usize,
+        name: &str,
+        unit: Unit,
+        peer: Measure<'_>,
         (reference_name, reference): (&'static str, Measure<'_>),
     ) {
         if !self.wants(name) {
             return;
         }
         let mut figures = [Vec::new(), Vec::new(), Vec::new()];
-        for run in 0..self.runs {
+        for run in 0..runs {
             // What runs first may find the machine in another state. These are all orders of the three.
             let mut order = [0, 1, 2];
             order.rotate_left(run % 3);
@@ -85,24 +125,7 @@ impl Table {
             control: Spread::new(ratios(&again, &reference)),
             peer: Spread::new(peer).median,
             reference: Some((reference_name, Spread::new(reference).median)),
-            runs: self.runs,
-        });
-    }
-
-    /// A row without a reference. The control compares the figure with itself.
-    pub(crate) fn absolute(&mut self, name: &str, unit: Unit, peer: Measure<'_>) {
-        if !self.wants(name) {
-            return;
-        }
-        let (figures, again): (Vec<_>, Vec<_>) = (0..self.runs).map(|_| (peer(), peer())).unzip();
-        self.rows.push(Row {
-            name: name.to_owned(),
-            unit,
-            ratio: None,
-            control: Spread::new(ratios(&again, &figures)),
-            peer: Spread::new(figures).median,
-            reference: None,
-            runs: self.runs,
+            runs,
         });
     }
 }
