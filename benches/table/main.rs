@@ -9,9 +9,10 @@
 //! RUNS=101 cargo bench -p fake-peer-benches --bench table -- 'one exchange'
 //! ```
 //!
-//! With several cores, a kept connection is ten times faster while the system runs client and server on the same core, and it
-//! moves them at any time: the controls of the last rows show it. On one core (`taskset -c 0 cargo bench …`) they are within 2 %;
-//! the ratios are then those of the work done, without what a second core could take over.
+//! On several cores, a single client is up to ten times faster while the system runs it on the core of its server, and the system
+//! moves it at any time. The rows with one client then say nothing, as the brackets of their controls show: measure them on one
+//! core, `taskset -c 0 cargo bench …`. There, all controls are within 2 %, and the ratios are those of the work done, without what
+//! a second core could take over.
 
 #![allow(clippy::print_stdout)] // the table
 

@@ -16,7 +16,7 @@ pub(crate) fn measure(table: &mut Table) {
         name: "kept connections",
         answer: Response::from(ANSWER).keep_open(),
         reference: ("thread per connection", Serving::ThreadPerConnection),
-        requests: table.size(8000 / 8),
+        requests: table.size(800 / 8),
         start: |addr, clients| {
             let mut connections: Vec<_> =
                 (0..clients).map(|_| KeptConnection::open(addr)).collect();
@@ -28,7 +28,7 @@ pub(crate) fn measure(table: &mut Table) {
         name: "new connection each",
         answer: ANSWER.into(),
         reference: ("accept loop in one thread", Serving::Inline),
-        requests: table.size(2000 / 8),
+        requests: table.size(240 / 8),
         start: |addr, clients| Box::new(move |requests| new_connections(addr, clients, requests)),
     };
     for load in [kept, new] {
@@ -60,7 +60,7 @@ impl Load {
         let mut at_peer = (self.start)(peer.addr(), clients);
         let mut at_reference = (self.start)(by_hand.addr(), clients);
         let all = 8 * self.requests;
-        table.compare(
+        table.compare_often(
             &name,
             Unit::Exchanges,
             &mut || as_f64(all) / seconds(1, || at_peer(all / clients)),
