@@ -98,7 +98,7 @@
 //!
 //! # A server in the foreground
 //!
-//! [`TcpServer::serve_once`] serves one exchange in the calling thread, and starts no other thread if the client sends at once.
+//! [`TcpServer::serve_once`] serves one exchange in the calling thread, and starts no other thread.
 //! Requests go to a [`RequestSink`], responses come from a [`ResponseSource`]: files, memory, closures, or types of your own.
 //! This is what the program `tcpserver` does:
 //!
@@ -142,15 +142,21 @@
 //! Each wait for a client has one: for the first byte of a request ([`idle_timeout`](TcpServerBuilder::idle_timeout)), for the
 //! rest of it and for the client to take its response ([`timeout`](TcpServerBuilder::timeout)), for its close
 //! ([`linger`](TcpServerBuilder::linger)). A server in the foreground waits for a client to connect without one, unless
-//! [`accept_timeout`](TcpServer::accept_timeout) is set. Errors name the connection, the step and the bytes seen. Your own
-//! sinks, sources and observers have no timeout.
+//! [`accept_timeout`](TcpServer::accept_timeout) is set. Errors name the connection, the step and the bytes seen.
+//! [`Peer::finish`] and the drop have one time for everything that is open then
+//! ([`finish_timeout`](TcpServerBuilder::finish_timeout)). Your own sinks, sources and observers have no other timeout: code that
+//! never returns holds up only calls of the same sink, source or observer, and is an error in the end.
+//!
+//! # Threads
+//!
+//! All peers of a process share one thread, which waits for all of their connections; a connection that waits costs no thread. Your
+//! own code (closures, sinks, sources, readers, observers) runs in threads of its peer. The first of them is started where the
+//! peer is, so that what a closure prints or panics with belongs to its own test.
 //!
 //! # Platform notes
 //!
 //! Built for and tested on Linux. Other Unix systems use the same calls. Only Linux reports whether everything was sent to a
-//! client. Elsewhere [`Peer::finish`] waits for the whole linger time if a client keeps its connection open, and
-//! [`Peer::take`] may wait a tenth of a second if a client does not read. Windows is not tested; there the accept timeout counts
-//! only after a silent client has connected.
+//! client. Elsewhere [`Peer::finish`] waits for the whole linger time if a client keeps its connection open. Windows is not tested.
 //!
 //! # Cargo features
 //!

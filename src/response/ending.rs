@@ -23,8 +23,9 @@ pub enum Ending {
     /// The naive close, as a fault: close at once. If the client has sent more than was read, or sends more, the kernel resets the
     /// connection, and bytes that the client has not read yet may be lost.
     CloseAtOnce,
-    /// Reset the connection (RST) after the client has acknowledged everything that was sent, for at most the
-    /// [timeout](crate::TcpServerBuilder::timeout).
+    /// Reset the connection (RST) after the client has acknowledged everything that was sent, however slowly, as long as it
+    /// acknowledges something within each [timeout](crate::TcpServerBuilder::timeout). If it does not, the reset comes then, the
+    /// rest is lost, and [`Peer::finish`](crate::Peer::finish) fails.
     ///
     /// Platform notes: only Linux reports what is acknowledged. Elsewhere the reset comes at once, and bytes that were not sent
     /// yet are lost.

@@ -52,8 +52,8 @@ impl TcpServerBuilder {
         self
     }
 
-    /// Serves on this listener, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set to blocking, and shut
-    /// down in the end, so other code must not accept on it or on a clone of it.
+    /// Serves on this listener, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set to non-blocking, so other
+    /// code must not accept on a clone of it.
     ///
     /// Defaults to none.
     pub fn listener(mut self, listener: TcpListener) -> Self {
@@ -126,8 +126,9 @@ impl TcpServerBuilder {
     }
 
     /// How long [`Peer::finish`](crate::Peer::finish) and the drop wait in all, for everything that is open when they are called. The
-    /// pauses that are left in responses that are being sent then are added. What is open after that is cut and reported, with
-    /// the bytes seen.
+    /// pauses that are left in responses that are being sent then are added. What is open after that is cut, and requests and
+    /// responses in flight are reported with the bytes seen. User code that has not returned by then is an error, too; an observer
+    /// has up to a second more for the events that are queued.
     ///
     /// Defaults to 10 seconds.
     pub fn finish_timeout(mut self, timeout: Duration) -> Self {
@@ -152,8 +153,10 @@ impl TcpServerBuilder {
         self
     }
 
-    /// Calls `observer` with each event, in the thread and at the time in which it happens; one call at a time. The server itself
-    /// prints nothing. [`Transcript`](crate::Transcript) is a ready observer.
+    /// Calls `observer` with each event, one after another, in the order in which they happen. A peer, [`serve`] and
+    /// [`serve_until`] call it in a thread of their own, soon after the event; [`serve_once`] in the calling thread. If it is slow,
+    /// connections wait when 64 events are queued. What it panics with comes out of [`Peer::finish`](crate::Peer::finish), or of the call
+    /// that serves. The server itself prints nothing. [`Transcript`](crate::Transcript) is a ready observer.
     ///
     /// ```
     /// use fake_peer::{Event, TcpServer};
@@ -179,6 +182,10 @@ impl TcpServerBuilder {
     /// ```
     ///
     /// Defaults to no observer.
+    ///
+    /// [`serve`]: crate::TcpServer::serve
+    /// [`serve_until`]: crate::TcpServer::serve_until
+    /// [`serve_once`]: crate::TcpServer::serve_once
     pub fn on_event(mut self, observer: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

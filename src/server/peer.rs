@@ -171,9 +171,9 @@ impl Peer {
         async { request_of(exchange.await) }
     }
 
-    /// Everything that has happened so far. When a client has received the last byte of a response, the exchange is in it. Exceptions:
-    /// after that byte the response still has a pause, a gate, or a reader ([`send_from`](crate::Response::send_from)) whose end
-    /// was not read yet; or an [observer](crate::TcpServerBuilder::on_event) takes longer than a tenth of a second.
+    /// Everything that has happened so far. When a client has received the last byte of a response, the exchange is in it,
+    /// unless the response still has a pause, a gate, or a reader ([`send_from`](crate::Response::send_from)) whose end was not
+    /// read yet after that byte.
     pub fn journal(&self) -> Journal {
         self.service.ledger.journal()
     }
@@ -182,11 +182,14 @@ impl Peer {
     ///
     /// Returns at once if no client is connected. A response with [pauses](crate::Response::pause) or a
     /// [throttle](crate::Response::throttle) takes its time. An open connection that has had an exchange is closed; one without a
-    /// byte has the [linger](crate::TcpServerBuilder::linger) time to begin a request.
+    /// byte has the [linger](crate::TcpServerBuilder::linger) time to begin a request. What is open after the
+    /// [`finish_timeout`](crate::TcpServerBuilder::finish_timeout) is cut. Called by the peer's own sink, source or observer, it does not
+    /// wait, and the peer ends when they have returned.
     ///
     /// # Errors
     ///
-    /// The first error of an exchange that was not [taken](Self::take); then a number of exchanges other than
+    /// The first error of an exchange that was not [taken](Self::take), or of a connection after its last exchange, such as a reset
+    /// that could not be delivered; [`Error::NotReturned`] if user code has not returned in time; then a number of exchanges other than
     /// [`expect`](Self::expect) says; then what the source has left.
     ///
     /// # Panics

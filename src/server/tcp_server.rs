@@ -78,8 +78,6 @@ impl TcpServer {
     ///
     /// Defaults to `None`.
     ///
-    /// Platform notes: on Windows the time counts only after a client that stays silent has connected.
-    ///
     /// ```
     /// use fake_peer::{Error, TcpServer};
     /// use std::time::Duration;
@@ -97,8 +95,9 @@ impl TcpServer {
     /// Serves one exchange: waits for a request, records it, answers it, and ends its connection.
     ///
     /// A connection that ends without a byte (a port scan, a browser's preconnect) is reported to
-    /// [`on_event`](TcpServerBuilder::on_event) and not counted. A silent connection does not delay others: it waits in a thread
-    /// that is started only then, and is served if its request is the first one.
+    /// [`on_event`](TcpServerBuilder::on_event) and not counted. A silent connection does not delay others, and is served if its
+    /// request is the first one. No thread is started: sinks, sources and observers run in the calling thread. If several threads call
+    /// this at once, one of them serves for all, and each call returns the next exchange that is over.
     ///
     /// If the client leaves while it is being answered, the exchange is not an error: [`Exchange::sent`] and
     /// [`Exchange::client_end`] show how far it came.

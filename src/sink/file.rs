@@ -13,8 +13,7 @@ use crate::journal::client::Client;
 /// Bytes reach the file as they arrive, in constant memory. A request that begins while another one is still being written gets a
 /// new file at the path, so that the two don't mix.
 ///
-/// The file is opened and written in the thread that receives the request. If there is a FIFO at the path, this blocks until a
-/// program reads from it, without a timeout.
+/// If there is a FIFO at the path, the exchange waits until a program reads from it, without a timeout.
 #[derive(Debug)]
 pub struct FileSink {
     file: RecordFile,
