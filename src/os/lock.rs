@@ -1,16 +1,60 @@
-//! Mutexes and condition variables. Built with `--cfg shuttle` they are those of the model checker.
+//! Mutexes and condition variables. In tests that are built with `--cfg shuttle`, those of the core are the model checker's.
 
-#[cfg(shuttle)]
-pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::PoisonError;
-#[cfg(not(shuttle))]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
+
+#[cfg(all(test, shuttle))]
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// A mutex of either kind.
+pub(crate) trait Lock {
+    type Guard<'a>
+    where
+        Self: 'a;
+
+    fn lock_anyway(&self) -> Self::Guard<'_>;
+}
+
+impl<T: ?Sized> Lock for std::sync::Mutex<T> {
+    type Guard<'a>
+        = std::sync::MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn lock_anyway(&self) -> Self::Guard<'_> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Lock + ?Sized> Lock for std::sync::Arc<M> {
+    type Guard<'a>
+        = M::Guard<'a>
+    where
+        Self: 'a;
+
+    fn lock_anyway(&self) -> Self::Guard<'_> {
+        (**self).lock_anyway()
+    }
+}
+
+#[cfg(all(test, shuttle))]
+impl<T> Lock for shuttle::sync::Mutex<T> {
+    type Guard<'a>
+        = shuttle::sync::MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn lock_anyway(&self) -> Self::Guard<'_> {
+        self.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Locks a mutex, also after a panic of another thread that held it. The values under the mutexes of this crate are consistent
 /// between any two statements, so a poisoned mutex can be used. The thread that panicked reports the panic.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock<M: Lock + ?Sized>(mutex: &M) -> M::Guard<'_> {
+    mutex.lock_anyway()
 }
 
 /// Waits for a notification, for at most `timeout` if there is one.

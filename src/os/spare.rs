@@ -1,10 +1,11 @@
 //! A descriptor that the process keeps in reserve: when there is no other, a connection of a peer's backlog is accepted with it.
 
 use std::io;
+use std::sync::Mutex;
 
 use socket2::{Domain, Socket, Type};
 
-use super::lock::{Mutex, lock};
+use super::lock::lock;
 
 static SPARE: Mutex<Option<Socket>> = Mutex::new(None);
 

@@ -9,13 +9,13 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use crate::os::lock::{Mutex, lock};
+use crate::os::lock::lock;
 use crate::os::set::{Interest, Ready, Set};
 
 /// What the loop runs when its socket is ready, when its time has come, or when it is woken. It must not block. It may be run

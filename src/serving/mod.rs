@@ -36,6 +36,8 @@ pub(crate) mod failure;
 mod finish;
 pub(crate) mod foreground;
 pub(crate) mod ledger;
+#[cfg(all(test, shuttle))]
+mod model;
 mod receive;
 mod respond;
 pub(crate) mod send;

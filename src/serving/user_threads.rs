@@ -32,6 +32,14 @@ struct State {
     is_closed: bool,
 }
 
+impl State {
+    /// A thread is about to wait for a job.
+    fn count_thread(&mut self) {
+        self.idle += 1;
+        self.threads += 1;
+    }
+}
+
 /// More threads than this are for more connections that block in user code than any test has.
 const MOST_THREADS: usize = 256;
 
@@ -48,8 +56,7 @@ impl UserThreads {
         }
         let shared = Arc::clone(self);
         thread::Builder::new().name(self.name.clone()).spawn(move || shared.run())?;
-        state.idle += 1;
-        state.threads += 1;
+        state.count_thread();
         Ok(())
     }
 
@@ -71,7 +78,14 @@ impl UserThreads {
         self.changed.notify_all();
     }
 
-    fn run(&self) {
+    /// A thread of the model is about to [`run`](Self::run).
+    #[cfg(all(test, shuttle))]
+    pub(super) fn count_thread(&self) {
+        lock(&self.state).count_thread();
+    }
+
+    /// What a thread does: all jobs, until the end.
+    pub(super) fn run(&self) {
         let mut state = lock(&self.state);
         loop {
             if let Some(job) = state.jobs.pop_front() {

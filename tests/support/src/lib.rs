@@ -35,7 +35,12 @@ const FOREVER: Duration = Duration::from_secs(60);
 
 /// A builder whose timeouts end a broken test, and never a good one.
 pub fn patient() -> TcpServerBuilder {
-    TcpServer::builder().idle_timeout(FOREVER).timeout(FOREVER).linger(FOREVER).retain(16 << 20)
+    TcpServer::builder()
+        .idle_timeout(FOREVER)
+        .timeout(FOREVER)
+        .linger(FOREVER)
+        .finish_timeout(FOREVER)
+        .retain(16 << 20)
 }
 
 #[track_caller]
