@@ -67,6 +67,9 @@ impl Connection {
             return self.fail(answering.pending, 0, None, failure, context);
         }
         let may_block = context.may_run_user_code();
+        if may_block && Parts::may_block(&response) {
+            context.about_to_block();
+        }
         let prepare = || Parts::prepare(response, may_block);
         match if may_block {
             context.run_user_code("response file", Some(request), prepare)
@@ -85,6 +88,7 @@ impl Connection {
                     parts,
                     answering.pending,
                     self.client.exchange,
+                    context.service.finishing_since().is_some(),
                 ))))
             }
             Prepared::MayBlock(response) => {

@@ -80,8 +80,13 @@ enum Origin {
 }
 
 impl Parts {
+    /// Whether opening a file of this response may block.
+    pub(super) fn may_block(response: &Response) -> bool {
+        response.steps.iter().any(opens_a_device)
+    }
+
     pub(super) fn prepare(response: Response, may_block: bool) -> Prepared {
-        if !may_block && response.steps.iter().any(opens_a_device) {
+        if !may_block && Self::may_block(&response) {
             return Prepared::MayBlock(response);
         }
         let parts = response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>();
@@ -225,7 +230,8 @@ enum Halt {
 }
 
 impl Sending {
-    pub(super) fn new(parts: Parts, pending: Pending, exchange: u64) -> Self {
+    /// Pauses of a response that begins when the server finishes already get no extra time.
+    pub(super) fn new(parts: Parts, pending: Pending, exchange: u64, is_finishing: bool) -> Self {
         let Parts { steps: parts, pace, cut, ending, offered, seeds } = parts;
         let last = parts.iter().rposition(Part::is_something);
         let persistence = matches!(ending, Ending::KeepAlive).then(|| {
@@ -254,7 +260,7 @@ impl Sending {
             at_gate_since: None,
             persistence,
             exchange_entered: None,
-            has_extended: false,
+            has_extended: is_finishing,
         }
     }
 

