@@ -319,7 +319,7 @@ impl Connection {
             State::Receiving(receiving) => self.abort_receiving(*receiving, cause, context),
             State::Answering(answering) => {
                 let failure = Failure::Respond(cause);
-                self.conclude_failed(answering.pending, 0, None, failure, context);
+                self.conclude_failed(answering.pending, failure, context);
             }
             State::Sending(sending) => self.abort_sending(*sending, cause, context),
             State::Closing(closing) => closing.abort(self, cause, context),

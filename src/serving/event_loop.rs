@@ -46,6 +46,7 @@ struct State {
     timers: BTreeSet<(Instant, Key)>,
     woken: Vec<Arc<dyn Task>>,
     wait: Wait,
+    is_interrupted: bool,
     has_thread: bool,
     idle_since: Option<Instant>,
 }
@@ -170,9 +171,15 @@ impl EventLoop {
         }
     }
 
-    /// Ends a wait that is in progress, and the next one.
+    /// Ends the turn that is in progress. If none waits, the next one does not.
     pub(crate) fn interrupt(&self) {
-        self.set.wake();
+        let mut state = lock(&self.state);
+        // A system call, so only for a thread that waits.
+        if state.wait == Wait::None {
+            state.is_interrupted = true;
+        } else {
+            self.set.wake();
+        }
     }
 
     fn wake_for(&self, state: &State, time: Instant) {
@@ -189,6 +196,9 @@ impl EventLoop {
     /// Waits once, at most until `deadline`, and runs what there is to run.
     pub(crate) fn turn(&self, ready: &mut Ready, deadline: Option<Instant>) -> io::Result<()> {
         let mut state = lock(&self.state);
+        if mem::take(&mut state.is_interrupted) {
+            return Ok(());
+        }
         let next = state.timers.first().map(|(due, _)| *due).into_iter().chain(deadline).min();
         let timeout = if state.woken.is_empty() {
             next.map(|next| next.saturating_duration_since(Instant::now()))

@@ -203,8 +203,8 @@ impl Service {
         permits.left = permits.left.saturating_add(exchanges);
         let waiting = std::mem::take(&mut permits.waiting);
         drop(permits);
+        // The call that runs the loop finds them there.
         waiting.into_iter().for_each(Waker::wake);
-        self.event_loop.interrupt();
     }
 }
 

@@ -92,38 +92,42 @@ impl Receiving {
         Ok(())
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8], context: &Context<'_>) {
         self.kept.take(bytes);
-        let written = match &mut self.record {
-            Record::Prompt(record) | Record::MayBlock(record) if !bytes.is_empty() => {
-                panic::catch_unwind(AssertUnwindSafe(|| record.write_all(bytes)))
-            }
-            _ => return,
-        };
-        self.keep(written);
+        if !bytes.is_empty() {
+            self.with_record(context, |record| record.write_all(bytes));
+        }
     }
 
-    fn close(&mut self) {
-        if let Record::Prompt(mut record) | Record::MayBlock(mut record) =
-            mem::replace(&mut self.record, Record::None)
-        {
-            let flush = move || record.flush();
-            self.keep(panic::catch_unwind(AssertUnwindSafe(flush)));
+    fn close(&mut self, context: &Context<'_>) {
+        self.with_record(context, |record| record.flush());
+        self.record = Record::None;
+    }
+
+    fn with_record(
+        &mut self,
+        context: &Context<'_>,
+        call: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) {
+        let called = match &mut self.record {
+            Record::Unopened | Record::None => return,
+            Record::Prompt(record) => Ok(call(record)),
+            Record::MayBlock(record) => panic::catch_unwind(AssertUnwindSafe(|| {
+                context.run_user_code("sink", None, || call(record))
+            })),
+        };
+        self.keep(called);
+    }
+
+    fn keep(&mut self, called: std::thread::Result<io::Result<()>>) {
+        match called {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.fail(Failure::Record(error)),
+            Err(payload) => self.fail(Failure::Panic("the sink", payload)),
         }
     }
 
     /// Keeps the first thing that went wrong.
-    fn keep(&mut self, written: std::thread::Result<io::Result<()>>) {
-        let failure = match written {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => Failure::Record(error),
-            Err(payload) => Failure::Panic("the sink", payload),
-        };
-        if self.result.is_ok() {
-            self.result = Err(failure);
-        }
-    }
-
     fn fail(&mut self, failure: Failure) {
         if self.result.is_ok() {
             self.result = Err(failure);
@@ -197,7 +201,7 @@ impl Connection {
                     }
                 }
             }
-            if let Some(end) = self.feed(&mut receiving) {
+            if let Some(end) = self.feed(&mut receiving, context) {
                 break end;
             }
             self.note_received(&receiving);
@@ -224,10 +228,13 @@ impl Connection {
     }
 
     /// Shows the framing what has arrived; the request's end, if it fails here.
-    fn feed(&mut self, receiving: &mut Receiving) -> Option<RequestEnd> {
+    fn feed(&mut self, receiving: &mut Receiving, context: &Context<'_>) -> Option<RequestEnd> {
         let unread = self.stream.arrived.unread();
         let framer = &mut receiving.framer;
-        let verdict = match panic::catch_unwind(AssertUnwindSafe(|| framer.feed(unread))) {
+        let mut feed = || framer.feed(unread);
+        let is_custom = self.framing.is_custom();
+        let feed = || if is_custom { context.run_user_code("framing", None, feed) } else { feed() };
+        let verdict = match panic::catch_unwind(AssertUnwindSafe(feed)) {
             Ok(verdict) => verdict,
             Err(payload) => {
                 receiving.held = unread.len();
@@ -243,7 +250,7 @@ impl Connection {
         };
         receiving.is_over = matches!(verdict, Ok(Verdict::Done(_)));
         receiving.held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
-        receiving.take(&unread[..length]);
+        receiving.take(&unread[..length], context);
         self.stream.arrived.consume(length);
         let Err(TooMuch { limit, .. }) = verdict else { return None };
         let text = format!("its end was not found within the {limit} bytes that may be buffered");
@@ -263,12 +270,12 @@ impl Connection {
         &mut self,
         mut receiving: Box<Receiving>,
         end: RequestEnd,
-        _: &Context<'_>,
+        context: &Context<'_>,
     ) -> Step {
         // The end that the framing waited for did not come: what it held is of the request, too.
-        receiving.take(&self.stream.arrived.unread()[..receiving.held]);
+        receiving.take(&self.stream.arrived.unread()[..receiving.held], context);
         self.stream.arrived.consume(receiving.held);
-        receiving.close();
+        receiving.close(context);
         let request = receiving.request(self, end);
         self.live.answering.store(request.len() + 1, Ordering::Relaxed);
         self.live.received.store(0, Ordering::Relaxed);
@@ -289,15 +296,15 @@ impl Connection {
             receiving.record = Record::None;
         }
         let unread = self.stream.arrived.unread();
-        receiving.take(unread);
+        receiving.take(unread, context);
         let length = unread.len();
         self.stream.arrived.consume(length);
-        receiving.close();
+        receiving.close(context);
         let request = receiving.request(self, RequestEnd::TimedOut);
         let pending =
             Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
         let failure = receiving.result.err().unwrap_or(Failure::Receive(cause));
-        self.conclude_failed(pending, 0, None, failure, context);
+        self.conclude_failed(pending, failure, context);
     }
 }
 

@@ -45,13 +45,13 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Step {
         if let Err(failure) = std::mem::replace(&mut answering.received, Ok(())) {
-            return self.fail(answering.pending, 0, None, failure, context);
+            return self.fail(answering.pending, failure, context);
         }
         let response = match answering.response.take() {
             Some(response) => response,
             None => match respond(&answering.pending.request, context) {
                 Ok(Ok(response)) => response,
-                Ok(Err(failure)) => return self.fail(answering.pending, 0, None, failure, context),
+                Ok(Err(failure)) => return self.fail(answering.pending, failure, context),
                 Err(rest) => return stop(State::Answering(answering), rest),
             },
         };
@@ -64,18 +64,17 @@ impl Connection {
         if asks_for_nothing {
             let text = "the response to an empty request keeps the connection open for another empty request, which would never end";
             let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
-            return self.fail(answering.pending, 0, None, failure, context);
+            return self.fail(answering.pending, failure, context);
         }
         let may_block = context.may_run_user_code();
-        if may_block && Parts::may_block(&response) {
+        let prepared = if may_block && Parts::may_block(&response) {
             context.about_to_block();
-        }
-        let prepare = || Parts::prepare(response, may_block);
-        match if may_block {
+            let prepare = || Parts::prepare(response, may_block);
             context.run_user_code("response file", Some(request), prepare)
         } else {
-            prepare()
-        } {
+            Parts::prepare(response, may_block)
+        };
+        match prepared {
             Prepared::Ready(parts) => {
                 let offered = parts.offered;
                 context.tell(|| {
@@ -96,22 +95,20 @@ impl Connection {
                 stop(State::Answering(answering), Rest::UserThread)
             }
             Prepared::Failed(error) => {
-                self.fail(answering.pending, 0, None, Failure::Respond(error), context)
+                self.fail(answering.pending, Failure::Respond(error), context)
             }
         }
     }
 
-    /// The exchange has failed, and the connection ends.
+    /// The exchange has failed before the first byte of a response, and the connection ends.
     pub(super) fn fail(
         &mut self,
         pending: Pending,
-        sent: u64,
-        offered: Option<u64>,
         failure: Failure,
         context: &Context<'_>,
     ) -> Step {
         let is_gone = pending.request.end() == RequestEnd::Reset || failure.is_client_gone();
-        self.conclude_failed(pending, sent, offered, failure, context);
+        self.conclude_failed(pending, failure, context);
         let after = if is_gone { After::Gone } else { After::End(Ending::Close) };
         self.go_on(after, context)
     }
@@ -119,12 +116,10 @@ impl Connection {
     pub(super) fn conclude_failed(
         &mut self,
         pending: Pending,
-        sent: u64,
-        offered: Option<u64>,
         failure: Failure,
         context: &Context<'_>,
     ) {
-        let mut parts = self.parts(pending, sent, offered);
+        let mut parts = self.parts(pending, 0, None);
         let fault = failure.fault(&mut parts);
         // It was this side that cut it because the test has failed already.
         let fault = Some(fault).filter(|_| !context.service.is_abandoned());

@@ -451,10 +451,12 @@ impl Connection {
             chunk.filled -= chunk.sendable;
             sending.at = 0;
         }
+        let request = sending.pending.as_ref().map(|pending| &pending.request);
         let Part::Reader { reader, origin, length } = &mut sending.parts[index] else {
             return Ok(true);
         };
-        if origin.may_block() {
+        let may_block = origin.may_block();
+        if may_block {
             if !context.may_run_user_code() {
                 return Err(Halt::Rest(Rest::UserThread));
             }
@@ -468,7 +470,14 @@ impl Connection {
                 length.and_then(|length| usize::try_from(length).ok()).unwrap_or(LARGE_BUFFER);
             chunk.buffer = vec![0; size.min(LARGE_BUFFER) + usize::from(is_at_hand)];
         }
-        let fill = || fill(&mut **reader, &mut chunk.buffer, chunk.filled, is_at_hand);
+        let mut fill = || fill(&mut **reader, &mut chunk.buffer, chunk.filled, is_at_hand);
+        let fill = || {
+            if may_block {
+                context.run_user_code("reader of the response", request, fill)
+            } else {
+                fill()
+            }
+        };
         let (filled, stopped) = match panic::catch_unwind(AssertUnwindSafe(fill)) {
             Ok(filled) => filled,
             Err(payload) => {

@@ -303,14 +303,16 @@ impl Service {
 
     /// Lets an exchange begin.
     pub(super) fn take_permit(&self, waker: impl FnOnce() -> Waker) -> bool {
-        if !self.has_permit(waker) {
+        if self.role == Role::Peer {
+            return true;
+        }
+        let mut permits = lock(&self.permits);
+        if permits.left == 0 {
+            permits.waiting.push_back(waker());
             return false;
         }
-        if self.role == Role::Foreground {
-            let mut permits = lock(&self.permits);
-            permits.left -= 1;
-            permits.in_flight += 1;
-        }
+        permits.left -= 1;
+        permits.in_flight += 1;
         true
     }
 

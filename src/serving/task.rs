@@ -118,7 +118,8 @@ impl ConnectionTask {
                         return;
                     }
                     Rest::UserThread => {
-                        self.watch(&mut carried, None);
+                        // The thread of the loop stays for connections that it knows.
+                        self.wait_for(&mut carried, None, None);
                         wants_thread = true;
                         carried.is_queued = true;
                     }
@@ -196,7 +197,7 @@ impl ConnectionTask {
     ) {
         let event_loop = &self.service.event_loop;
         match (carried.key, until) {
-            (None, _) if interest.is_some() || until.is_some() => {
+            (None, _) => {
                 carried.key = Some(event_loop.insert(Arc::clone(self) as _, until));
                 carried.due = until;
             }
@@ -207,7 +208,7 @@ impl ConnectionTask {
                 event_loop.run_at(key, until);
                 carried.due = Some(until);
             }
-            _ => {}
+            (Some(_), _) => {}
         }
         self.watch(carried, interest);
     }
@@ -265,10 +266,18 @@ impl Context<'_> {
         request: Option<&Request>,
         run: impl FnOnce() -> T,
     ) -> T {
+        /// Also after a panic.
+        struct Returned<'a>(&'a ConnectionTask);
+
+        impl Drop for Returned<'_> {
+            fn drop(&mut self) {
+                *lock(&self.0.busy) = None;
+            }
+        }
+
         *lock(&self.task.busy) = Some(Busy { what, request: request.cloned() });
-        let result = run();
-        *lock(&self.task.busy) = None;
-        result
+        let _returned = Returned(self.task);
+        run()
     }
 
     /// User code is about to run, which may block: another thread is there for the others.

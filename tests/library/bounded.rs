@@ -1,20 +1,21 @@
 //! How long a peer takes to end: never longer than its finish timeout and the pauses of its responses, whatever its clients and
 //! its user code do. Then its port is closed, and what was cut is an error.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    Client, Ending, Error, Event, Framing, Journal, MemorySink, Peer, Request, RequestSink,
+    Client, Ending, Error, Event, FnSink, Framing, Journal, MemorySink, Peer, Request, RequestSink,
     Response, TcpServerBuilder, http,
 };
 use fake_peer_test_support::{
-    Block, Crowd, GoesOn, PATIENCE, blocking, connect, connect_with_little_room, end_of_file,
+    Block, Crowd, GoesOn, Held, PATIENCE, blocking, connect, connect_with_little_room, end_of_file,
     eventually, expect_bytes, over_within, patient, read_all, read_to_its_end, refuses, spawned,
     unshared_addr,
 };
@@ -401,32 +402,78 @@ impl RequestSink for BlockingSink {
     }
 }
 
+/// Lets a client ask, and finishes while user code is held. The error says that this has not returned.
+#[track_caller]
+fn says_what_has_not_returned(
+    builder: TcpServerBuilder,
+    (held, has_entered): (Held, Receiver<()>),
+    what: &str,
+) {
+    let peer = spawned(builder);
+    let mut client = connect(peer.addr());
+    client.write_all(GET).expect("room for a small request");
+    has_entered.recv_timeout(PATIENCE).expect(what);
+    let text = fails(peer, what).report().to_string();
+    assert!(text.contains(&format!("the {what} has not returned")), "{what}: {text}");
+    held.release();
+}
+
 #[test]
 fn a_peer_ends_though_its_sink_does_not_return() {
     let (held, block, has_entered) = blocking();
-    let peer = spawned(hurried().source("answer").sink(BlockingSink(block, MemorySink::new())));
-    let mut client = connect(peer.addr());
-    client.write_all(GET).expect("room for a small request");
-    has_entered.recv_timeout(PATIENCE).expect("the sink was opened");
-    let text = fails(peer, "a sink that blocks").report().to_string();
-    assert!(text.contains("has not returned"), "{text}");
-    held.release();
+    let builder = hurried().source("answer").sink(BlockingSink(block, MemorySink::new()));
+    says_what_has_not_returned(builder, (held, has_entered), "sink");
+}
+
+#[test]
+fn a_peer_ends_though_a_record_does_not_return() {
+    let (held, block, has_entered) = blocking();
+    let sink = FnSink::new(move |_, _| {
+        block.until_released();
+        Ok(())
+    });
+    let builder = hurried().source("answer").sink(sink);
+    says_what_has_not_returned(builder, (held, has_entered), "sink");
+}
+
+#[test]
+fn a_peer_ends_though_its_framing_does_not_return() {
+    let (held, block, has_entered) = blocking();
+    let block = Mutex::new(block);
+    let framing = Framing::from_fn(move |bytes| {
+        block.lock().expect("no panic").until_released();
+        Some(bytes.len())
+    });
+    let builder = hurried().source("answer").framing(framing);
+    says_what_has_not_returned(builder, (held, has_entered), "framing");
+}
+
+/// Has nothing to read, when it is released.
+struct BlockingReader(Block);
+
+impl Read for BlockingReader {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        self.0.until_released();
+        Ok(0)
+    }
+}
+
+#[test]
+fn a_peer_ends_though_a_reader_does_not_return() {
+    let (held, block, has_entered) = blocking();
+    let builder = hurried().source(Response::from("begins").send_from(BlockingReader(block)));
+    says_what_has_not_returned(builder, (held, has_entered), "reader of the response");
 }
 
 #[test]
 fn a_peer_ends_though_its_observer_does_not_return() {
     let (held, block, has_entered) = blocking();
-    let peer = spawned(hurried().source("answer").on_event(move |event| {
+    let builder = hurried().source("answer").on_event(move |event| {
         if let Event::Received { .. } = event {
             block.until_released();
         }
-    }));
-    let mut client = connect(peer.addr());
-    client.write_all(GET).expect("room for a small request");
-    has_entered.recv_timeout(PATIENCE).expect("bytes have arrived");
-    let text = fails(peer, "an observer that blocks").report().to_string();
-    assert!(text.contains("has not returned"), "{text}");
-    held.release();
+    });
+    says_what_has_not_returned(builder, (held, has_entered), "observer");
 }
 
 #[test]
