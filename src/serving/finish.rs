@@ -19,6 +19,7 @@ struct Alarm {
 impl Task for Alarm {
     fn run(self: Arc<Self>) {
         self.service.cut_all(Cut::Finished);
+        self.service.give_up();
         if let Some(key) = self.key.get() {
             self.service.event_loop.remove(*key);
         }

@@ -174,7 +174,7 @@ fn run(
 /// Ends all connections: those that have been answered in order, the others at once.
 pub(crate) fn stop(service: &Arc<Service>) {
     let Some(mut driver) = Driver::take(service, Deadline::Never, true) else { return };
-    service.begin_stop();
+    service.start_finishing();
     service.cut_all(Cut::Stopped);
     while service.is_open() && service.finish_deadline().is_some_and(|at| at > Instant::now()) {
         let _ = service.run_observer();

@@ -117,6 +117,9 @@ pub(super) struct Permits {
 /// How long accepting pauses when it failed, as it does while the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long other threads have for a cut, when the time to finish is over.
+const CUT_TIME: Duration = Duration::from_secs(1);
+
 /// How many connections are accepted before others have their turn.
 const ACCEPT_BATCH: u32 = 16;
 
@@ -406,12 +409,9 @@ impl Service {
     pub(super) fn forget(&self, number: u64) {
         let mut open = lock(&self.open);
         let ended = open.connections.remove(&number);
-        let is_last = open.connections.is_empty();
         drop(open);
         drop(ended);
-        if is_last && self.finishing.get().is_some() {
-            self.wake_enders();
-        }
+        self.wake_enders();
     }
 
     fn close_listener(&self) {
@@ -424,10 +424,13 @@ impl Service {
         self.wake_enders();
     }
 
-    fn wake_enders(&self) {
-        // Under the lock, so that a thread that is about to wait does not miss it.
-        let _open = lock(&self.open);
-        self.ended.notify_all();
+    /// Wakes threads that wait for the end.
+    pub(super) fn wake_enders(&self) {
+        if self.finishing.get().is_some() {
+            // Under the lock, so that a thread that is about to wait does not miss it.
+            let _open = lock(&self.open);
+            self.ended.notify_all();
+        }
     }
 
     /// When the server was to finish.
@@ -460,32 +463,37 @@ impl Service {
     /// Begins to finish: accepts what is in the backlog and nothing more, and lets every connection look.
     pub(crate) fn begin_finish(self: &Arc<Self>) {
         let mut listening = lock(&self.listening);
-        let now = *self.finishing.get_or_init(Instant::now);
         if let Some(listening) = &mut *listening {
             listening.left = self.backlog.saturating_add(1);
         }
-        lock(&self.open).deadline = now.checked_add(self.settings.finish_timeout);
+        self.start_finishing();
         drop(listening);
         self.accept();
         self.carry_all_on();
     }
 
     fn carry_all_on(&self) {
-        let tasks: Vec<_> = lock(&self.open).connections.values().cloned().collect();
-        for task in &tasks {
+        for task in self.tasks() {
             task.carry_on(Place::Loop);
         }
     }
 
-    /// Cuts everything that is open. What user code has returns when that returns.
+    fn tasks(&self) -> Vec<Arc<ConnectionTask>> {
+        lock(&self.open).connections.values().cloned().collect()
+    }
+
+    /// Cuts everything that is open, but for what another thread is carrying on: that thread does it.
     pub(crate) fn cut_all(&self, cut: Cut) {
         self.cut.get_or_init(|| cut);
         self.close_listener();
         self.carry_all_on();
-        let left: Vec<_> = lock(&self.open).connections.values().cloned().collect();
-        for task in left {
+    }
+
+    /// Ends the connections that user code still has after a cut, and reports that it has not returned.
+    pub(super) fn give_up(&self) {
+        for task in self.tasks() {
             if let Some(error) = task.give_up()
-                && cut == Cut::Finished
+                && !self.is_abandoned()
             {
                 self.ledger.enter_failure(Fault::Error(error));
             }
@@ -495,9 +503,9 @@ impl Service {
     /// Cuts everything, because a test has failed.
     pub(crate) fn abandon(&self) {
         self.is_abandoned.store(true, Ordering::Relaxed);
-        let now = *self.finishing.get_or_init(Instant::now);
-        lock(&self.open).deadline = now.checked_add(self.settings.finish_timeout);
+        self.start_finishing();
         self.cut_all(Cut::Abandoned);
+        self.give_up();
     }
 
     /// Waits until everything has ended, or is cut at the deadline.
@@ -515,6 +523,20 @@ impl Service {
             if left == Some(Duration::ZERO) {
                 drop(open);
                 self.cut_all(Cut::Finished);
+                self.await_cut();
+                return self.give_up();
+            }
+            open = lock::wait(&self.ended, open, left);
+        }
+    }
+
+    /// Waits until the other threads have cut what they carry on, apart from user code. Nothing else takes long.
+    fn await_cut(&self) {
+        let deadline = Deadline::after(Some(CUT_TIME));
+        let mut open = lock(&self.open);
+        while open.connections.values().any(|task| !task.is_in_user_code()) {
+            let left = deadline.left();
+            if left == Some(Duration::ZERO) {
                 return;
             }
             open = lock::wait(&self.ended, open, left);
@@ -540,8 +562,8 @@ impl Service {
         is_loop_thread() || task::is_user_thread_of(self)
     }
 
-    /// A server in the foreground accepts nothing more.
-    pub(super) fn begin_stop(&self) {
+    /// From now on the time to finish runs.
+    pub(super) fn start_finishing(&self) {
         let now = *self.finishing.get_or_init(Instant::now);
         lock(&self.open).deadline = now.checked_add(self.settings.finish_timeout);
     }

@@ -168,6 +168,10 @@ impl ConnectionTask {
         Some(Error::Respond { exchange: Exchange::new(parts), source })
     }
 
+    pub(super) fn is_in_user_code(&self) -> bool {
+        lock(&self.busy).is_some()
+    }
+
     fn step(self: &Arc<Self>, carried: &mut Carried, place: Place) -> Rest {
         let mut context = Context { service: &self.service, task: self, place, budget: BUDGET };
         let carry_on = || carried.connection.carry_on(&mut context);
@@ -276,6 +280,7 @@ impl Context<'_> {
         }
 
         *lock(&self.task.busy) = Some(Busy { what, request: request.cloned() });
+        self.service.wake_enders();
         let _returned = Returned(self.task);
         run()
     }
