@@ -32,14 +32,6 @@ impl Closing {
         Closing { ending, since: None, missing: None, timer: PollTimer::new() }
     }
 
-    /// Whether it waits for the client for as long as a timeout, and not only for its close.
-    pub(super) fn is_long(&self) -> bool {
-        matches!(
-            self.ending,
-            Ending::HalfClose | Ending::Hold | Ending::StopReading | Ending::Reset
-        )
-    }
-
     /// The server ends before the connection does. A reset that has not been delivered is reported.
     pub(super) fn abort(
         &self,

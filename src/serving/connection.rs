@@ -303,17 +303,18 @@ impl Connection {
         });
     }
 
-    /// Whether a connection in this state is ended by a cut. An orderly close goes on when a server in the foreground stops.
+    /// Whether a connection in this state is ended by a cut. When a server in the foreground stops, a connection that was kept is closed
+    /// in order.
     fn is_cut_in(&self, state: &State, cut: Cut) -> bool {
         match state {
-            State::Closing(closing) => cut != Cut::Stopped || closing.is_long(),
+            State::Closing(_) => cut != Cut::Stopped || !self.live.is_kept.load(Ordering::Relaxed),
             State::Idle { .. } => cut != Cut::Stopped || self.client.turn == 0,
             _ => true,
         }
     }
 
     /// Ends at once, and reports what was in progress.
-    fn cut(&mut self, state: State, cut: Cut, context: &Context<'_>) -> Step {
+    fn cut(&mut self, state: State, cut: Cut, context: &mut Context<'_>) -> Step {
         let cause = cut.error(&context.service.settings);
         match state {
             State::Receiving(receiving) => self.abort_receiving(*receiving, cause, context),
@@ -322,7 +323,13 @@ impl Connection {
                 self.conclude_failed(answering.pending, failure, context);
             }
             State::Sending(sending) => self.abort_sending(*sending, cause, context),
-            State::Closing(closing) => closing.abort(self, cause, context),
+            State::Closing(closing) => {
+                // With bytes unread, the close would destroy what the client has not read yet.
+                while !context.is_budget_used() && matches!(self.read(context), Ok(Some(1..))) {
+                    self.take_trailing();
+                }
+                closing.abort(self, cause, context);
+            }
             State::New | State::Idle { .. } | State::Over => {}
         }
         self.over(ClientEnd::ClosedByUs, context)

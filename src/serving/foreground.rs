@@ -182,6 +182,7 @@ pub(crate) fn stop(service: &Arc<Service>) {
             break;
         }
     }
+    service.close_threads();
     // A drop has nowhere to report a panic to but the panic hook, which has printed it.
     let _ = service.run_observer();
 }

@@ -428,8 +428,13 @@ impl Service {
     pub(super) fn wake_enders(&self) {
         if self.finishing.get().is_some() {
             // Under the lock, so that a thread that is about to wait does not miss it.
-            let _open = lock(&self.open);
+            let open = lock(&self.open);
             self.ended.notify_all();
+            drop(open);
+            // A server in the foreground runs its loop meanwhile.
+            if self.role == Role::Foreground {
+                self.event_loop.interrupt();
+            }
         }
     }
 

@@ -131,7 +131,11 @@ impl ConnectionTask {
             }
             match self.turn.give_back(carried) {
                 Ok(()) => break,
-                Err(again) => carried = again,
+                Err(again) => {
+                    carried = again;
+                    // It may have been a user thread that found it taken, and whose job is lost with that.
+                    wants_thread |= carried.is_queued;
+                }
             }
         }
         if wants_thread {
