@@ -135,14 +135,11 @@ impl EventLoop {
         }
     }
 
-    /// Runs the task at this time at the latest.
+    /// Runs the task at this time, instead of any other that it has.
     pub(crate) fn run_at(&self, key: Key, time: Instant) {
         let mut state = lock(&self.state);
         let Some(scheduled) = &mut state.tasks[key] else { return };
-        // A time that is too early makes the task look, and ask for the later one.
-        if scheduled.due.is_some_and(|due| due <= time) {
-            return;
-        }
+        // Also instead of a time that has just come: the caller counts on this one.
         if let Some(due) = scheduled.due.replace(time) {
             state.timers.remove(&(due, key));
         }
@@ -262,5 +259,45 @@ impl EventLoop {
 impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLoop").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// Notes when it was run.
+    #[derive(Default)]
+    struct Noting(Mutex<Vec<Instant>>);
+
+    impl Task for Noting {
+        fn run(self: Arc<Self>) {
+            lock(&self.0).push(Instant::now());
+        }
+    }
+
+    #[test]
+    fn a_time_that_replaces_one_that_has_come_is_kept() {
+        let event_loop = EventLoop::new().expect("a descriptor");
+        let task = Arc::new(Noting::default());
+        let start = Instant::now();
+        let later = start + Duration::from_millis(20);
+        let key = event_loop.insert(Arc::clone(&task) as _, Some(start));
+        event_loop.run_at(key, later);
+        let mut ready = Ready::new();
+        let end = start + Duration::from_secs(10);
+        while Instant::now() < end && !lock(&task.0).iter().any(|at| *at >= later) {
+            event_loop.turn(&mut ready, Some(end)).expect("a set");
+        }
+        assert!(lock(&task.0).iter().any(|at| *at >= later), "not run at the later time");
+    }
+
+    #[test]
+    fn an_interrupt_between_two_turns_is_not_lost() {
+        let event_loop = EventLoop::new().expect("a descriptor");
+        event_loop.interrupt();
+        let end = Instant::now() + Duration::from_secs(10);
+        event_loop.turn(&mut Ready::new(), Some(end)).expect("a set");
+        assert!(Instant::now() < end, "it has waited");
     }
 }
