@@ -215,7 +215,7 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// The same error for the observer, which is told later. Its cause has the text of all causes.
+    /// A copy for the observer, which is called later. Its cause has the text of all causes.
     pub(crate) fn duplicate(&self) -> Self {
         let copy = |source: &io::Error| {
             let mut text = source.to_string();

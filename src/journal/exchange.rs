@@ -179,7 +179,7 @@ impl Exchange {
         self.0.moments.after(self.0.live.accepted)
     }
 
-    /// When the connection ended; `None` while it is open. A [peer](crate::Peer) may notice the end up to 20 ms later.
+    /// When the connection ended; `None` while it is open.
     pub fn closed_at(&self) -> Option<Instant> {
         self.0.live.end.get().map(|end| end.at)
     }

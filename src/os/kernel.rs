@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 /// What has no readiness event anywhere is looked at this often: whether a client has acknowledged everything, and whether it has ended
-/// behind bytes that are left unread. It begins short, since most clients read at once, and doubles.
+/// after bytes that are left unread. The pause begins short, since most clients read at once, and doubles.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PollTimer(Duration);
 

@@ -209,7 +209,7 @@ impl Arrived {
         self.at_most = bytes;
     }
 
-    /// Reads once, behind what is unread.
+    /// Reads once, after what is unread.
     pub(crate) fn read_from(&mut self, reader: &mut impl Read) -> io::Result<usize> {
         if self.filled || self.buffer.is_empty() {
             self.grow();

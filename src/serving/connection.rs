@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     pub(super) trailing: Prefix,
     /// The outcome of the last exchange, if it is published only when the connection has ended.
     pub(super) outcome: Option<(Exchange, Option<Fault>)>,
-    /// The last exchange, if the connection is to be reset after it.
+    /// The last exchange, for the report of a reset that could not be delivered.
     pub(super) last_exchange: Option<Exchange>,
     state: State,
 }
@@ -221,7 +221,7 @@ impl Connection {
         self.over(ClientEnd::ClosedByUs, context)
     }
 
-    /// One read, which the observer is told of.
+    /// One read. Its bytes are an event.
     pub(super) fn read(&mut self, context: &mut Context<'_>) -> std::io::Result<Option<usize>> {
         let length = self.stream.read()?;
         if let Some(length) = length.filter(|&length| length > 0) {

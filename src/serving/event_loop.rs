@@ -100,7 +100,7 @@ impl EventLoop {
             thread::Builder::new().name("peers".into()).spawn(move || shared.run())?;
             state.has_thread = true;
         }
-        // Whoever asks is about to insert a task.
+        // The caller is about to insert a task.
         state.idle_since = None;
         drop(state);
         Ok(event_loop)

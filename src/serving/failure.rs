@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::journal::exchange::{self, Exchange};
 use crate::os::stream;
 
-/// What a user is to be told of.
+/// What is reported to the user.
 #[derive(Debug)]
 pub(crate) enum Fault {
     Error(Error),
@@ -31,7 +31,7 @@ impl Failure {
         matches!(self, Failure::Send(error) if stream::is_gone(error))
     }
 
-    /// What to tell. It is written down in the exchange, too.
+    /// What is reported. The exchange has its text, too.
     pub(crate) fn fault(self, parts: &mut exchange::ExchangeParts) -> Fault {
         let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
             Failure::Panic(who, payload) => {

@@ -1,4 +1,4 @@
-//! What a server has done, in order: its journal, and the outcomes that nobody has taken yet. The entry of an exchange is made under the
+//! What a server has done, in order: its journal, and the outcomes that no call has taken yet. The entry of an exchange is made under the
 //! lock around the write of its last byte, so that a client that has that byte finds the entry.
 
 use std::collections::VecDeque;

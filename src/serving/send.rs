@@ -30,7 +30,7 @@ use crate::response::gate::Gate;
 use crate::response::pace::Pace;
 use crate::response::steps::{Response, Step as ResponseStep};
 
-/// How many bytes a response sends; `None` if only sending it will tell.
+/// How many bytes a response sends; `None` if that is known only after sending it.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
     // A reader would be used up by a look at it.
     if response.has_reader() {
@@ -647,7 +647,7 @@ impl Connection {
         (Exchange::new(parts), fault)
     }
 
-    /// The response is over, for those who look at the connection.
+    /// The response is over: the journal shows that the connection answers no request any more.
     fn mark_sent(&self, sending: &Sending) {
         self.live.answering.store(0, Ordering::Relaxed);
         let flag = if sending.goes_on() { &self.live.is_kept } else { &self.live.is_ending };
@@ -737,7 +737,7 @@ fn later(pause: Duration) -> Instant {
     now.checked_add(pause).unwrap_or(now + Duration::from_secs(3_155_760_000))
 }
 
-/// Reads behind the first `filled` bytes of a buffer: once, or until it is full if all of it `is_at_hand`.
+/// Reads after the first `filled` bytes of a buffer: once, or until it is full if all of it `is_at_hand`.
 fn fill(
     reader: &mut dyn Read,
     buffer: &mut [u8],

@@ -219,7 +219,7 @@ impl Service {
         let _ = self.user_threads.start_if_none_is_idle();
     }
 
-    /// Tells the observer of an event, if there is an observer.
+    /// Queues an event for the observer, if there is an observer.
     pub(super) fn tell(self: &Arc<Self>, call: impl FnOnce() -> Call) {
         if let Some(observer) = &self.user_code.observer
             && observer.push(call())
@@ -250,7 +250,7 @@ impl Service {
         panicked
     }
 
-    /// Tells the observer what became of an exchange.
+    /// Queues the result of an exchange for the observer.
     pub(super) fn tell_outcome(self: &Arc<Self>, exchange: &Exchange, fault: Option<&Fault>) {
         match fault {
             None => self.tell(|| {

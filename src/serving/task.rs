@@ -31,7 +31,7 @@ pub(super) enum Place {
     /// One that must not block: the loop's, or one that finishes.
     Loop,
     UserThread,
-    /// The caller of `serve_once`, who accepts that user code blocks.
+    /// The caller of `serve_once`, which user code may block.
     Caller,
 }
 
@@ -317,7 +317,7 @@ impl Context<'_> {
             || observer.is_none_or(|observer| observer.has_room(|| self.waker()))
     }
 
-    /// Tells the observer of an event, if there is an observer.
+    /// Queues an event for the observer, if there is an observer.
     pub(super) fn tell(&self, call: impl FnOnce() -> Call) {
         self.service.tell(call);
     }

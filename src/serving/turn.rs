@@ -1,4 +1,4 @@
-//! Who may touch a connection: one thread at a time, and none waits for another.
+//! Which thread may touch a connection: one at a time, and none waits for another.
 
 use crate::os::lock::{Mutex, lock};
 
