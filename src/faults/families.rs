@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::case::Case;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
-use crate::serving::send;
+use crate::serving::parts;
 
 /// The response cut after 0, 1, 2, … bytes, up to all but the last one, at each length with [`Ending::Close`] and then with
 /// [`Ending::Reset`]. [`Truncations::endings`] chooses other endings.
@@ -91,7 +91,7 @@ pub fn byte_by_byte(response: impl Into<Response>, pause: Duration) -> Case {
 
 #[track_caller]
 fn length(response: &Response) -> u64 {
-    match send::length(response) {
+    match parts::length(response) {
         Ok(Some(length)) => length,
         Ok(None) => panic!(
             "the length of the response is not known before it is sent: it comes from a reader, a device, or an empty file"

@@ -3,51 +3,37 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Rest, State, Step, stop};
+use super::connection::Connection;
+use super::context::Context;
 use super::event::Event;
 use super::failure::Fault;
+use super::rest::Rest;
 use super::service::Role;
-use super::task::Context;
+use super::states::{Closing, State, Step, stop};
 use crate::error::Error;
 use crate::journal::client::ClientEnd;
-use crate::os::kernel::{PollTimer, RemoteEnd};
+use crate::os::kernel::RemoteEnd;
 use crate::os::set::Interest;
 use crate::response::ending::Ending;
 
 /// How long a client that has everything may stay silent when the server finishes. Most clients close within microseconds.
 const SHORT_PATIENCE: Duration = Duration::from_micros(500);
 
-/// A connection on its way to its end.
-#[derive(Debug)]
-pub(super) struct Closing {
-    ending: Ending,
-    since: Option<Instant>,
-    /// Of a reset: how many bytes were not acknowledged when that last changed, and when it did.
-    missing: Option<(u64, Instant)>,
-    timer: PollTimer,
-}
-
-impl Closing {
-    pub(super) fn new(ending: Ending) -> Self {
-        Closing { ending, since: None, missing: None, timer: PollTimer::new() }
-    }
-
+impl Connection {
     /// The server ends before the connection does. A reset that has not been delivered is reported.
-    pub(super) fn abort(
-        &self,
-        connection: &mut Connection,
+    pub(super) fn abort_closing(
+        &mut self,
+        closing: &Closing,
         cause: io::Error,
         context: &Context<'_>,
     ) {
-        if let Ending::Reset = self.ending {
-            connection.fail_to_deliver(cause, context);
+        if let Ending::Reset = closing.ending {
+            self.fail_to_deliver(cause, context);
             // The client may be gone, too.
-            let _ = connection.stream.reset_on_close();
+            let _ = self.stream.reset_on_close();
         }
     }
-}
 
-impl Connection {
     pub(super) fn close(&mut self, mut closing: Closing, context: &mut Context<'_>) -> Step {
         let since = if let Some(since) = closing.since {
             since

@@ -1,28 +1,23 @@
-//! One connection: a state machine that can stop wherever it would have to wait, and go on later, in any thread. The order of its states
-//! is here; each step is in the file of its name.
+//! One connection: its socket, its client, and what all its states do with them.
 
 use std::mem;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::close::Closing;
+use super::context::Context;
 use super::event::Event;
 use super::failure::{Failure, Fault};
-use super::receive::Receiving;
-use super::respond::Answering;
-use super::send::Sending;
-use super::service::{Cut, Role};
-use super::task::Context;
+use super::receiving::Pending;
+use super::rest::Rest;
+use super::service::Role;
+use super::states::{After, Closing, State, Step, stop};
 use crate::framing::rule::Framing;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::connection_state::{ConnectionEnd, ConnectionState};
-use crate::journal::exchange::Exchange;
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
 use crate::journal::prefix::Prefix;
-use crate::os::set::Interest;
 use crate::os::stream::Stream;
-use crate::response::ending::Ending;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -39,65 +34,7 @@ pub(crate) struct Connection {
     pub(super) outcome: Option<(Exchange, Option<Fault>)>,
     /// The last exchange, for the report of a reset that could not be delivered.
     pub(super) last_exchange: Option<Exchange>,
-    state: State,
-}
-
-/// What a connection does.
-#[derive(Debug)]
-pub(super) enum State {
-    /// It was just accepted: the source may say where its first request ends.
-    New,
-    /// The first byte of a request is missing.
-    Idle {
-        since: Instant,
-    },
-    Receiving(Box<Receiving>),
-    /// The request is over; the source has not answered.
-    Answering(Box<Answering>),
-    Sending(Box<Sending>),
-    Closing(Closing),
-    Over,
-}
-
-/// What a connection stops for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// Its socket, a time, or both. Without either it is woken.
-    Wait { interest: Option<Interest>, until: Option<Instant> },
-    /// A thread that may run user code.
-    UserThread,
-    /// Nothing: it has ended.
-    Over,
-}
-
-/// The next state, or the state in which the connection stops and what for.
-pub(super) type Step = ControlFlow<(State, Rest), State>;
-
-/// Stops in this state.
-pub(super) fn stop(state: State, rest: Rest) -> Step {
-    ControlFlow::Break((state, rest))
-}
-
-impl Rest {
-    /// Until it is woken.
-    pub(super) const WOKEN: Rest = Rest::Wait { interest: None, until: None };
-
-    pub(super) fn read(until: Option<Instant>) -> Self {
-        Rest::Wait { interest: Some(Interest::Read), until }
-    }
-
-    pub(super) fn time(until: Option<Instant>) -> Self {
-        Rest::Wait { interest: None, until }
-    }
-}
-
-/// How a connection goes on after an exchange.
-#[derive(Debug)]
-pub(super) enum After {
-    Request,
-    End(Ending),
-    /// The client is gone.
-    Gone,
+    pub(super) state: State,
 }
 
 impl Connection {
@@ -121,104 +58,6 @@ impl Connection {
             last_exchange: None,
             state,
         }
-    }
-
-    /// Goes on until it has to stop.
-    pub(super) fn carry_on(&mut self, context: &mut Context<'_>) -> Rest {
-        loop {
-            let state = mem::replace(&mut self.state, State::Over);
-            let step = match (context.service.cut(), state) {
-                (_, State::Over) => return Rest::Over,
-                (Some(cut), state) if self.is_cut_in(&state, cut) => self.cut(state, cut, context),
-                (_, State::New) => self.ask_framing(context),
-                (_, State::Idle { since }) => self.await_request(since, context),
-                (_, State::Receiving(receiving)) => self.receive(receiving, context),
-                (_, State::Answering(answering)) => self.answer(answering, context),
-                (_, State::Sending(sending)) => self.send(sending, context),
-                (_, State::Closing(closing)) => self.close(closing, context),
-            };
-            match step {
-                ControlFlow::Continue(state) => self.state = state,
-                ControlFlow::Break((state, rest)) => {
-                    self.state = state;
-                    return rest;
-                }
-            }
-        }
-    }
-
-    /// Asks the source where the first request ends, if not where the server says.
-    fn ask_framing(&mut self, context: &Context<'_>) -> Step {
-        let user_code = &context.service.user_code;
-        if user_code.has_framings {
-            // A source that is prompt in this is one of this crate, and may have closures in it that hold it up.
-            let Some(mut source) = user_code.source.take(|| context.waker()) else {
-                return stop(State::New, Rest::WOKEN);
-            };
-            let first =
-                source.hints().first_framing.and_then(|first| first.first_framing(&self.client));
-            drop(source);
-            if let Some(framing) = first {
-                self.framing = framing;
-            }
-        }
-        Step::Continue(State::Idle { since: self.live.accepted })
-    }
-
-    /// Waits for the first byte of a request.
-    fn await_request(&mut self, since: Instant, context: &mut Context<'_>) -> Step {
-        let idle = State::Idle { since };
-        if !context.observer_has_room() {
-            return stop(idle, Rest::WOKEN);
-        }
-        if !self.framing.is_nothing() && self.stream.arrived.unread().is_empty() {
-            if !context.service.has_permit(|| context.waker()) {
-                return self.stay_without_permit(since, context);
-            }
-            self.stream.arrived.make_room(self.framing.first_read());
-            self.stream.arrived.read_at_most(self.framing.length());
-            match self.read(context) {
-                Ok(None) => return self.stay_idle(since, context),
-                Ok(Some(0)) => return self.over(ClientEnd::Closed, context),
-                Err(_) => return self.over(ClientEnd::Reset, context),
-                Ok(Some(_)) => {}
-            }
-        }
-        if !context.service.take_permit(|| context.waker()) {
-            return self.stay_without_permit(since, context);
-        }
-        self.client.exchange = context.service.next_exchange();
-        self.client.turn += 1;
-        Step::Continue(State::Receiving(Box::new(Receiving::new(self, context))))
-    }
-
-    /// No exchange may begin at the moment. When the server ends, none will.
-    fn stay_without_permit(&mut self, since: Instant, context: &Context<'_>) -> Step {
-        if context.service.finishing_since().is_some() {
-            return self.stay_idle(since, context);
-        }
-        stop(State::Idle { since }, Rest::WOKEN)
-    }
-
-    /// Nothing has arrived.
-    fn stay_idle(&mut self, since: Instant, context: &Context<'_>) -> Step {
-        let service = context.service;
-        let settings = &service.settings;
-        let has_had_an_exchange = self.client.turn > 0;
-        // When the server finishes, a connection that has had an exchange ends. Another one may be about to say something: it
-        // gets as long as a client gets to close.
-        let finishing = service.finishing_since().map(|finishing| {
-            if has_had_an_exchange { finishing } else { finishing + settings.linger }
-        });
-        let idle = settings.idle_timeout.and_then(|timeout| since.checked_add(timeout));
-        let until = idle.into_iter().chain(finishing).min();
-        if until.is_none_or(|until| until > Instant::now()) {
-            return stop(State::Idle { since }, Rest::read(until));
-        }
-        if has_had_an_exchange {
-            return Step::Continue(State::Closing(Closing::new(Ending::Close)));
-        }
-        self.over(ClientEnd::ClosedByUs, context)
     }
 
     /// One read. Its bytes are an event.
@@ -303,40 +142,46 @@ impl Connection {
         });
     }
 
-    /// Whether a connection in this state is ended by a cut. When a server in the foreground stops, a connection that was kept is closed
-    /// in order.
-    fn is_cut_in(&self, state: &State, cut: Cut) -> bool {
-        match state {
-            State::Closing(_) => cut != Cut::Stopped || !self.live.is_kept.load(Ordering::Relaxed),
-            State::Idle { .. } => cut != Cut::Stopped || self.client.turn == 0,
-            _ => true,
+    /// An exchange has failed before the first byte of its response.
+    pub(super) fn conclude_failed(
+        &mut self,
+        pending: Pending,
+        failure: Failure,
+        context: &Context<'_>,
+    ) {
+        let mut parts = self.parts(pending, 0, None);
+        let fault = failure.fault(&mut parts);
+        // It was this side that cut it because the test has failed already.
+        let fault = Some(fault).filter(|_| !context.service.is_abandoned());
+        self.record(Exchange::new(parts), fault, context);
+    }
+
+    /// What is known of an exchange that is over now. Counts what was sent.
+    pub(super) fn parts(
+        &mut self,
+        pending: Pending,
+        sent: u64,
+        offered: Option<u64>,
+    ) -> ExchangeParts {
+        let Pending { request, first_byte, request_end } = pending;
+        let sent_before = self.sent;
+        self.sent += sent;
+        ExchangeParts {
+            request,
+            offered,
+            sent,
+            sent_before,
+            moments: Moments::of(Times {
+                accepted: self.live.accepted,
+                first_byte,
+                request_end,
+                response_end: Instant::now(),
+            }),
+            rare: None,
+            live: Arc::clone(&self.live),
         }
     }
 
-    /// Ends at once, and reports what was in progress.
-    fn cut(&mut self, state: State, cut: Cut, context: &mut Context<'_>) -> Step {
-        let cause = cut.error(&context.service.settings);
-        match state {
-            State::Receiving(receiving) => self.abort_receiving(*receiving, cause, context),
-            State::Answering(answering) => {
-                let failure = Failure::Respond(cause);
-                self.conclude_failed(answering.pending, failure, context);
-            }
-            State::Sending(sending) => self.abort_sending(*sending, cause, context),
-            State::Closing(closing) => {
-                // With bytes unread, the close would destroy what the client has not read yet.
-                while !context.is_budget_used() && matches!(self.read(context), Ok(Some(1..))) {
-                    self.take_trailing();
-                }
-                closing.abort(self, cause, context);
-            }
-            State::New | State::Idle { .. } | State::Over => {}
-        }
-        self.over(ClientEnd::ClosedByUs, context)
-    }
-}
-
-impl Connection {
     /// Makes an exchange known: at once for a peer; for a server in the foreground when the connection has ended, or goes on.
     pub(super) fn record(
         &mut self,

@@ -28,21 +28,30 @@
 //! A thread that holds one of these takes only later ones: the listener; the turn of a connection; the ledger; the source, sink and
 //! observer queue; the user threads; the permits; the open connections; the event loop. None is held while user code or a waker runs.
 
-pub(crate) mod close;
+mod accept;
+mod carry_on;
+mod close;
 mod connection;
+mod context;
 pub(crate) mod event;
 mod event_loop;
 pub(crate) mod failure;
 mod finish;
 pub(crate) mod foreground;
+mod idle;
 pub(crate) mod ledger;
 #[cfg(all(test, shuttle))]
 mod model;
+pub(crate) mod parts;
 mod receive;
+mod receiving;
 mod respond;
-pub(crate) mod send;
+mod rest;
+mod send;
+mod sending;
 pub(crate) mod service;
 pub(crate) mod settings;
+mod states;
 pub(crate) mod stop;
 mod task;
 pub(crate) mod transcript;

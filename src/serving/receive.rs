@@ -1,155 +1,19 @@
 //! Receives and records one request of a connection.
 
-use std::fmt;
-use std::io::{self, Write};
-use std::mem;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connection::{Connection, Rest, State, Step, stop};
+use super::connection::Connection;
+use super::context::Context;
 use super::failure::Failure;
-use super::respond::{Answering, Pending};
-use super::task::Context;
-use crate::framing::framer::Framer;
+use super::receiving::{Pending, Receiving, Record};
+use super::rest::Rest;
+use super::states::{Answering, State, Step, stop};
 use crate::http1::verdict::{TooMuch, Verdict};
-use crate::journal::prefix::Prefix;
-use crate::journal::request::{Request, RequestEnd, RequestParts};
+use crate::journal::request::RequestEnd;
 use crate::os::stream;
-
-/// A request that has begun.
-pub(super) struct Receiving {
-    first_byte: Instant,
-    /// When the last byte arrived.
-    progress: Instant,
-    framer: Framer,
-    /// How many unread bytes the framing has seen and not decided about.
-    held: usize,
-    is_over: bool,
-    record: Record,
-    kept: Prefix,
-    result: Result<(), Failure>,
-}
-
-/// Where the bytes go beside memory.
-enum Record {
-    /// The sink has not been asked.
-    Unopened,
-    None,
-    /// A record of this crate, which does not block.
-    Prompt(Box<dyn Write + Send>),
-    /// A user's, or one in a file that may block.
-    MayBlock(Box<dyn Write + Send>),
-}
-
-impl Receiving {
-    pub(super) fn new(connection: &Connection, context: &Context<'_>) -> Self {
-        let settings = &context.service.settings;
-        let now = Instant::now();
-        let is_over = connection.framing.is_nothing();
-        Receiving {
-            first_byte: now,
-            progress: now,
-            framer: connection.framing.start(settings.buffer_limit),
-            held: 0,
-            is_over,
-            record: Record::Unopened,
-            kept: Prefix::new(settings.retain),
-            result: Ok(()),
-        }
-    }
-
-    /// Opens the record; what it waits for if it can't yet.
-    fn open(&mut self, connection: &Connection, context: &Context<'_>) -> Result<(), Rest> {
-        let Some(sink) = &context.service.user_code.sink else {
-            self.record = Record::None;
-            return Ok(());
-        };
-        let Some(mut sink) = sink.take(|| context.waker()) else { return Err(Rest::WOKEN) };
-        let opened = match sink.open_promptly(&connection.client) {
-            Some(opened) => opened.map(Record::Prompt),
-            None if !context.may_run_user_code() => return Err(Rest::UserThread),
-            None => {
-                context.about_to_block();
-                let open = || context.run_user_code("sink", None, || sink.open(&connection.client));
-                match panic::catch_unwind(AssertUnwindSafe(open)) {
-                    Ok(opened) => opened.map(Record::MayBlock),
-                    Err(payload) => {
-                        self.result = Err(Failure::Panic("the sink", payload));
-                        self.record = Record::None;
-                        return Ok(());
-                    }
-                }
-            }
-        };
-        match opened {
-            Ok(record) => self.record = record,
-            Err(error) => {
-                self.record = Record::None;
-                self.result = Err(Failure::Record(error));
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, bytes: &[u8], context: &Context<'_>) {
-        self.kept.take(bytes);
-        if !bytes.is_empty() {
-            self.with_record(context, |record| record.write_all(bytes));
-        }
-    }
-
-    fn close(&mut self, context: &Context<'_>) {
-        self.with_record(context, |record| record.flush());
-        self.record = Record::None;
-    }
-
-    fn with_record(
-        &mut self,
-        context: &Context<'_>,
-        call: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) {
-        let called = match &mut self.record {
-            Record::Unopened | Record::None => return,
-            Record::Prompt(record) => Ok(call(record)),
-            Record::MayBlock(record) => panic::catch_unwind(AssertUnwindSafe(|| {
-                context.run_user_code("sink", None, || call(record))
-            })),
-        };
-        self.keep(called);
-    }
-
-    fn keep(&mut self, called: std::thread::Result<io::Result<()>>) {
-        match called {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.fail(Failure::Record(error)),
-            Err(payload) => self.fail(Failure::Panic("the sink", payload)),
-        }
-    }
-
-    /// Keeps the first thing that went wrong.
-    fn fail(&mut self, failure: Failure) {
-        if self.result.is_ok() {
-            self.result = Err(failure);
-        }
-    }
-
-    fn request(&mut self, connection: &Connection, end: RequestEnd) -> Request {
-        let kept = mem::replace(&mut self.kept, Prefix::new(0));
-        Request::new(RequestParts {
-            client: connection.client.clone(),
-            bytes: kept.bytes.into(),
-            len: kept.len,
-            end,
-            half_closed: match end {
-                RequestEnd::ClientClosed => true,
-                RequestEnd::Complete => self.framer.ends_at_eof(),
-                _ => false,
-            },
-            problem: self.framer.problem().cloned().map(Box::new),
-        })
-    }
-}
 
 impl Connection {
     /// Receives until the request is over.
@@ -164,7 +28,7 @@ impl Connection {
             return stop(State::Receiving(receiving), Rest::UserThread);
         }
         if let Record::Unopened = receiving.record
-            && let Err(rest) = receiving.open(self, context)
+            && let Err(rest) = receiving.open(&self.client, context)
         {
             self.note_received(&receiving);
             return stop(State::Receiving(receiving), rest);
@@ -276,7 +140,7 @@ impl Connection {
         receiving.take(&self.stream.arrived.unread()[..receiving.held], context);
         self.stream.arrived.consume(receiving.held);
         receiving.close(context);
-        let request = receiving.request(self, end);
+        let request = receiving.request(&self.client, end);
         self.live.answering.store(request.len() + 1, Ordering::Relaxed);
         self.live.received.store(0, Ordering::Relaxed);
         let pending =
@@ -300,16 +164,10 @@ impl Connection {
         let length = unread.len();
         self.stream.arrived.consume(length);
         receiving.close(context);
-        let request = receiving.request(self, RequestEnd::TimedOut);
+        let request = receiving.request(&self.client, RequestEnd::TimedOut);
         let pending =
             Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
         let failure = receiving.result.err().unwrap_or(Failure::Receive(cause));
         self.conclude_failed(pending, failure, context);
-    }
-}
-
-impl fmt::Debug for Receiving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiving").field("received", &self.kept.len).finish_non_exhaustive()
     }
 }

@@ -2,41 +2,19 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use std::time::Instant;
 
-use super::connection::{After, Connection, Rest, State, Step, stop};
+use super::connection::Connection;
+use super::context::Context;
 use super::event::Event;
 use super::failure::Failure;
-use super::send::{Parts, Prepared, Sending};
-use super::task::Context;
-use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
+use super::parts::{Parts, Prepared};
+use super::receiving::Pending;
+use super::rest::Rest;
+use super::sending::Sending;
+use super::states::{After, Answering, State, Step, stop};
 use crate::journal::request::{Request, RequestEnd};
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
-
-/// A request that is over, and when.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) request: Request,
-    pub(super) first_byte: Instant,
-    pub(super) request_end: Instant,
-}
-
-/// A request that has not been answered.
-#[derive(Debug)]
-pub(super) struct Answering {
-    pub(super) pending: Pending,
-    received: Result<(), Failure>,
-    /// The source's answer, whose files are not open yet.
-    response: Option<Response>,
-}
-
-impl Answering {
-    pub(super) fn new(pending: Pending, received: Result<(), Failure>) -> Self {
-        Answering { pending, received, response: None }
-    }
-}
 
 impl Connection {
     pub(super) fn answer(
@@ -111,45 +89,6 @@ impl Connection {
         self.conclude_failed(pending, failure, context);
         let after = if is_gone { After::Gone } else { After::End(Ending::Close) };
         self.go_on(after, context)
-    }
-
-    pub(super) fn conclude_failed(
-        &mut self,
-        pending: Pending,
-        failure: Failure,
-        context: &Context<'_>,
-    ) {
-        let mut parts = self.parts(pending, 0, None);
-        let fault = failure.fault(&mut parts);
-        // It was this side that cut it because the test has failed already.
-        let fault = Some(fault).filter(|_| !context.service.is_abandoned());
-        self.record(Exchange::new(parts), fault, context);
-    }
-
-    /// What is known of an exchange that is over now. Counts what was sent.
-    pub(super) fn parts(
-        &mut self,
-        pending: Pending,
-        sent: u64,
-        offered: Option<u64>,
-    ) -> ExchangeParts {
-        let Pending { request, first_byte, request_end } = pending;
-        let sent_before = self.sent;
-        self.sent += sent;
-        ExchangeParts {
-            request,
-            offered,
-            sent,
-            sent_before,
-            moments: Moments::of(Times {
-                accepted: self.live.accepted,
-                first_byte,
-                request_end,
-                response_end: Instant::now(),
-            }),
-            rare: None,
-            live: Arc::clone(&self.live),
-        }
     }
 }
 

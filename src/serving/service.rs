@@ -1,32 +1,28 @@
-//! A server at work: it accepts connections, carries them on, and ends them.
+//! A server at work: what its connections share, and how they all end. Accepting is in `accept`.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
 use super::event::Event;
-use super::event_loop::{EventLoop, Key, Task, is_loop_thread};
+use super::event_loop::{EventLoop, Key, is_loop_thread};
 use super::failure::Fault;
 use super::ledger::{Ledger, Outcome};
 use super::settings::Settings;
-use super::task::{self, ConnectionTask, Place};
 use super::user_code::{Call, Exclusive, Payload, UserCode};
 use super::user_threads::{Job, UserThreads};
-use crate::error::{Error, Result};
-use crate::journal::connection_state::ConnectionState;
+use crate::error::Error;
 use crate::journal::exchange::Exchange;
-use crate::os::address::Address;
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listener;
 use crate::os::lock::{self, Condvar, Mutex, lock};
-use crate::os::set::{Interest, Ready};
-use crate::os::spare;
-use crate::os::stream::Stream;
+use crate::os::set::Ready;
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -36,18 +32,18 @@ pub(crate) struct Service {
     pub(crate) ledger: Ledger,
     pub(crate) event_loop: Arc<EventLoop>,
     pub(crate) addr: SocketAddr,
-    backlog: u32,
-    user_threads: Arc<UserThreads>,
-    exchanges: AtomicU64,
-    listening: Mutex<Option<Listening>>,
-    open: Mutex<Open>,
-    ended: Condvar,
-    finishing: OnceLock<Instant>,
-    cut: OnceLock<Cut>,
+    pub(super) backlog: u32,
+    pub(super) user_threads: Arc<UserThreads>,
+    pub(super) exchanges: AtomicU64,
+    pub(super) listening: Mutex<Option<Listening>>,
+    pub(super) open: Mutex<Open>,
+    pub(super) ended: Condvar,
+    pub(super) finishing: OnceLock<Instant>,
+    pub(super) cut: OnceLock<Cut>,
     /// Whether a failing test wants to know nothing more.
-    is_abandoned: AtomicBool,
+    pub(super) is_abandoned: AtomicBool,
     /// Whether the caller of `serve_once` runs user code.
-    serves_in_caller: AtomicBool,
+    pub(super) serves_in_caller: AtomicBool,
     pub(super) permits: Mutex<Permits>,
     /// What a call in the foreground runs the loop with.
     pub(super) driver: Exclusive<Ready>,
@@ -61,6 +57,29 @@ pub(crate) enum Role {
     Foreground,
     /// Serves by itself and keeps a journal; an exchange is published with its last byte.
     Peer,
+}
+
+/// In which thread a connection is carried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// One that must not block: the loop's, or one that finishes.
+    Loop,
+    UserThread,
+    /// The caller of `serve_once`, which user code may block.
+    Caller,
+}
+
+/// A connection that is open, as far as its server needs to know it.
+pub(super) trait OpenConnection: Send + Sync + fmt::Debug {
+    /// Carries it on, unless another thread does.
+    fn carry_on_in(self: Arc<Self>, place: Place);
+
+    /// Everything is cut, and user code may have this connection: ends it as far as that can be done without that thread. The error that
+    /// says what has not returned.
+    fn give_up(&self) -> Option<Error>;
+
+    /// Whether user code runs for it.
+    fn is_in_user_code(&self) -> bool;
 }
 
 /// Why all connections are cut.
@@ -89,21 +108,21 @@ impl Cut {
 }
 
 #[derive(Debug)]
-struct Listening {
-    listener: Listener,
-    key: Key,
+pub(super) struct Listening {
+    pub(super) listener: Listener,
+    pub(super) key: Key,
     /// What accepting failed with, until it works again.
-    failing: Option<io::ErrorKind>,
+    pub(super) failing: Option<io::ErrorKind>,
     /// How many more connections are accepted, once the server is to finish.
-    left: u32,
+    pub(super) left: u32,
 }
 
 #[derive(Debug, Default)]
-struct Open {
-    connections: HashMap<u64, Arc<ConnectionTask>>,
-    is_listening: bool,
+pub(super) struct Open {
+    pub(super) connections: HashMap<u64, Arc<dyn OpenConnection>>,
+    pub(super) is_listening: bool,
     /// When everything is cut, once the server is to finish.
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
 /// How many exchanges of a server in the foreground may begin.
@@ -114,76 +133,27 @@ pub(super) struct Permits {
     pub(super) waiting: VecDeque<Waker>,
 }
 
-/// How long accepting pauses when it failed, as it does while the process has no descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-
 /// How long other threads have for a cut, when the time to finish is over.
 const CUT_TIME: Duration = Duration::from_secs(1);
 
-/// How many connections are accepted before others have their turn.
-const ACCEPT_BATCH: u32 = 16;
+thread_local! {
+    /// The server whose user code runs in this thread.
+    static SERVED: Cell<*const Service> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Whether this thread runs user code of this server, which therefore must not wait for it.
+fn is_user_thread_of(service: &Service) -> bool {
+    std::ptr::eq(SERVED.get(), service)
+}
+
+/// Marks this thread while it runs user code of a server.
+pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
+    let outer = SERVED.replace(service);
+    run();
+    SERVED.set(outer);
+}
 
 impl Service {
-    pub(crate) fn start(
-        listener: TcpListener,
-        backlog: u32,
-        settings: Settings,
-        user_code: UserCode,
-        role: Role,
-    ) -> Result<Arc<Self>> {
-        let listen_error = |addr: String| move |source| Error::Listen { addr, source };
-        let listener = Listener::new(listener).map_err(listen_error("a listener".into()))?;
-        let addr = listener.addr().map_err(listen_error("a listener".into()))?;
-        let accept_error = |source| Error::Accept { addr: addr.into(), source };
-        let event_loop = match role {
-            Role::Peer => EventLoop::of_process().map_err(accept_error)?,
-            Role::Foreground => Arc::new(EventLoop::new().map_err(accept_error)?),
-        };
-        let service = Arc::new(Service {
-            settings,
-            role,
-            user_code,
-            ledger: Ledger::new(role == Role::Peer),
-            event_loop,
-            addr,
-            backlog,
-            user_threads: UserThreads::new(format!("peer {}", addr.port())),
-            exchanges: AtomicU64::new(0),
-            listening: Mutex::new(None),
-            open: Mutex::default(),
-            ended: Condvar::new(),
-            finishing: OnceLock::new(),
-            cut: OnceLock::new(),
-            is_abandoned: AtomicBool::new(false),
-            serves_in_caller: AtomicBool::new(false),
-            permits: Mutex::default(),
-            driver: Exclusive::new(Ready::new()),
-            calls: RwLock::default(),
-        });
-        service.user_code.tell_now(&Event::Listening { addr: &addr.into() });
-        if role == Role::Peer {
-            spare::keep();
-            if service.has_user_code() {
-                service.user_threads.start_if_none_is_idle().map_err(accept_error)?;
-            }
-        }
-        let key = service.event_loop.insert(Arc::clone(&service) as _, None);
-        lock(&service.open).is_listening = true;
-        let mut listening = lock(&service.listening);
-        let watched = service.event_loop.watch(key, listener.socket(), Interest::Read);
-        *listening = Some(Listening { listener, key, failing: None, left: u32::MAX });
-        drop(listening);
-        if let Err(source) = watched {
-            service.close_listener();
-            return Err(accept_error(source));
-        }
-        Ok(service)
-    }
-
-    fn has_user_code(&self) -> bool {
-        self.user_code.has_user_code() || self.settings.framing.is_custom()
-    }
-
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -227,7 +197,7 @@ impl Service {
         {
             let service = Arc::clone(self);
             self.run_user_code(Box::new(move || {
-                task::as_user_thread_of(&service, || {
+                as_user_thread_of(&service, || {
                     service.start_sibling();
                     let Some(observer) = &service.user_code.observer else { return };
                     observer.run(|payload| match service.role {
@@ -262,7 +232,7 @@ impl Service {
         }
     }
 
-    fn tell_error(self: &Arc<Self>, error: &Error) {
+    pub(super) fn tell_error(self: &Arc<Self>, error: &Error) {
         self.tell(|| {
             let error = error.duplicate();
             Box::new(move |observe| observe(&Event::Failed { error: &error }))
@@ -319,92 +289,6 @@ impl Service {
         true
     }
 
-    /// Accepts what is in the backlog.
-    fn accept(self: &Arc<Self>) {
-        for _ in 0..ACCEPT_BATCH {
-            let mut listening = lock(&self.listening);
-            let Some(state) = &mut *listening else { return };
-            let is_finishing = self.finishing.get().is_some();
-            let accepted = match state.listener.accept() {
-                Err(error) if spare::is_needed(&error) && spare::give_up() => {
-                    state.listener.accept()
-                }
-                accepted => accepted,
-            };
-            match accepted {
-                Ok(Some((stream, addr))) => {
-                    if state.failing.take().is_some() {
-                        // Out of the set while it failed. If this fails, the timer looks again.
-                        let _ = self.event_loop.watch(
-                            state.key,
-                            state.listener.socket(),
-                            Interest::Read,
-                        );
-                    }
-                    state.left = state.left.saturating_sub(u32::from(is_finishing));
-                    let is_last = state.left == 0;
-                    // Under the lock: a thread that finds no listener any more finds this connection.
-                    let task = self.admit(stream, addr);
-                    drop(listening);
-                    task.carry_on(self.place());
-                    if is_last {
-                        return self.close_listener();
-                    }
-                }
-                Ok(None) => {
-                    if state.failing.take().is_some() {
-                        let _ = self.event_loop.watch(
-                            state.key,
-                            state.listener.socket(),
-                            Interest::Read,
-                        );
-                    }
-                    drop(listening);
-                    if is_finishing {
-                        self.close_listener();
-                    }
-                    return;
-                }
-                Err(source) => {
-                    let is_new = state.failing.replace(source.kind()) != Some(source.kind());
-                    self.event_loop.unwatch(state.listener.socket());
-                    self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
-                    drop(listening);
-                    if is_new {
-                        let error = Error::Accept { addr: self.addr.into(), source };
-                        self.tell_error(&error);
-                        self.publish_outcome(Outcome::Failed(Box::new(error)));
-                    }
-                    // No connection of this peer will give a descriptor back: what is in the backlog has been reported.
-                    if is_finishing && lock(&self.open).connections.is_empty() {
-                        self.close_listener();
-                    }
-                    return;
-                }
-            }
-        }
-        if self.finishing.get().is_some() {
-            // The rest of the backlog.
-            self.event_loop.wake(Arc::clone(self) as _);
-        }
-    }
-
-    /// Gives an accepted connection its number, and its place in the journal.
-    fn admit(self: &Arc<Self>, stream: Stream, addr: Address) -> Arc<ConnectionTask> {
-        let live = Arc::new(ConnectionState::new(Instant::now()));
-        let client = self.ledger.enter_connection(addr, &live);
-        let number = client.connection();
-        self.tell(|| {
-            let client = client.clone();
-            Box::new(move |observe| observe(&Event::Accepted { client: &client }))
-        });
-        let framing = self.settings.framing.clone();
-        let connection = Connection::new(client, live, stream, framing, self.settings.retain);
-        let task = ConnectionTask::new(Arc::clone(self), connection);
-        lock(&self.open).connections.insert(number, Arc::clone(&task));
-        task
-    }
-
     /// A connection has ended.
     pub(super) fn forget(&self, number: u64) {
         let mut open = lock(&self.open);
@@ -414,7 +298,7 @@ impl Service {
         self.wake_enders();
     }
 
-    fn close_listener(&self) {
+    pub(super) fn close_listener(&self) {
         if let Some(Listening { listener, key, .. }) = lock(&self.listening).take() {
             self.event_loop.unwatch(listener.socket());
             self.event_loop.remove(key);
@@ -465,25 +349,13 @@ impl Service {
         self.ended.notify_all();
     }
 
-    /// Begins to finish: accepts what is in the backlog and nothing more, and lets every connection look.
-    pub(crate) fn begin_finish(self: &Arc<Self>) {
-        let mut listening = lock(&self.listening);
-        if let Some(listening) = &mut *listening {
-            listening.left = self.backlog.saturating_add(1);
-        }
-        self.start_finishing();
-        drop(listening);
-        self.accept();
-        self.carry_all_on();
-    }
-
-    fn carry_all_on(&self) {
+    pub(super) fn carry_all_on(&self) {
         for task in self.tasks() {
-            task.carry_on(Place::Loop);
+            task.carry_on_in(Place::Loop);
         }
     }
 
-    fn tasks(&self) -> Vec<Arc<ConnectionTask>> {
+    fn tasks(&self) -> Vec<Arc<dyn OpenConnection>> {
         lock(&self.open).connections.values().cloned().collect()
     }
 
@@ -564,7 +436,7 @@ impl Service {
 
     /// Whether this thread is one that the end would wait for.
     pub(super) fn must_not_wait(&self) -> bool {
-        is_loop_thread() || task::is_user_thread_of(self)
+        is_loop_thread() || is_user_thread_of(self)
     }
 
     /// From now on the time to finish runs.
@@ -585,11 +457,5 @@ impl Service {
             Some(at) => Deadline::At(at),
             None => Deadline::Never,
         }
-    }
-}
-
-impl Task for Service {
-    fn run(self: Arc<Self>) {
-        self.accept();
     }
 }

@@ -1,7 +1,6 @@
 //! Carries on one connection, in whichever thread it is the turn of: registers what the connection waits for, and hands it to a thread that
 //! may run user code.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
@@ -12,28 +11,18 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::connection::{Connection, Rest};
+use super::connection::Connection;
+use super::context::{BUDGET, Busy, Context};
 use super::event_loop::{Key, Task};
 use super::failure::Fault;
-use super::service::Service;
+use super::rest::Rest;
+use super::service::{OpenConnection, Place, Service, as_user_thread_of};
 use super::turn::Turn;
-use super::user_code::Call;
 use crate::error::Error;
 use crate::journal::connection_state::ConnectionState;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
-use crate::journal::request::Request;
 use crate::os::lock::{Mutex, lock};
 use crate::os::set::Interest;
-
-/// In which thread a connection is carried on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// One that must not block: the loop's, or one that finishes.
-    Loop,
-    UserThread,
-    /// The caller of `serve_once`, which user code may block.
-    Caller,
-}
 
 pub(crate) struct ConnectionTask {
     service: Arc<Service>,
@@ -43,14 +32,6 @@ pub(crate) struct ConnectionTask {
     live: Arc<ConnectionState>,
     /// What user code runs for it.
     busy: Mutex<Option<Busy>>,
-}
-
-/// User code that runs for a connection.
-#[derive(Debug)]
-struct Busy {
-    what: &'static str,
-    /// The request that it was called for, if that is over.
-    request: Option<Request>,
 }
 
 struct Carried {
@@ -63,36 +44,8 @@ struct Carried {
     is_queued: bool,
 }
 
-/// How many bytes a connection may move before others have their turn.
-const BUDGET: usize = 1 << 20;
-
 /// How long the start of a thread is put off that the system refused.
 const RETRY: Duration = Duration::from_millis(10);
-
-/// What a connection needs while it is carried on.
-pub(super) struct Context<'a> {
-    pub(super) service: &'a Arc<Service>,
-    task: &'a Arc<ConnectionTask>,
-    place: Place,
-    budget: usize,
-}
-
-thread_local! {
-    /// The server whose user code runs in this thread.
-    static SERVED: Cell<*const Service> = const { Cell::new(std::ptr::null()) };
-}
-
-/// Whether this thread runs user code of this server, which therefore must not wait for it.
-pub(super) fn is_user_thread_of(service: &Service) -> bool {
-    std::ptr::eq(SERVED.get(), service)
-}
-
-/// Marks this thread while it runs user code of a server.
-pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
-    let outer = SERVED.replace(service);
-    run();
-    SERVED.set(outer);
-}
 
 impl ConnectionTask {
     pub(super) fn new(service: Arc<Service>, connection: Connection) -> Arc<Self> {
@@ -147,37 +100,15 @@ impl ConnectionTask {
         }
     }
 
-    /// Everything is cut, and user code has this connection: ends it as far as that can be done without it. The error that says so.
-    pub(super) fn give_up(&self) -> Option<Error> {
-        if let Some(socket) = self.socket.upgrade() {
-            // The client may have ended it already; then there is nothing to do.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-        let Busy { what, request } = lock(&self.busy).take()?;
-        let timeout = self.service.settings.finish_timeout;
-        let Some(request) = request else {
-            let addr = self.service.addr().into();
-            return Some(Error::NotReturned { addr, what, timeout });
-        };
-        let now = Instant::now();
-        let accepted = self.live.accepted;
-        let moments =
-            Moments::of(Times { accepted, first_byte: now, request_end: now, response_end: now });
-        let live = Arc::clone(&self.live);
-        let (offered, rare) = (None, None);
-        let parts =
-            ExchangeParts { request, offered, sent: 0, sent_before: 0, moments, rare, live };
-        let text = format!("the {what} has not returned within {timeout:?}");
-        let source = io::Error::new(io::ErrorKind::TimedOut, text);
-        Some(Error::Respond { exchange: Exchange::new(parts), source })
-    }
-
-    pub(super) fn is_in_user_code(&self) -> bool {
-        lock(&self.busy).is_some()
-    }
-
     fn step(self: &Arc<Self>, carried: &mut Carried, place: Place) -> Rest {
-        let mut context = Context { service: &self.service, task: self, place, budget: BUDGET };
+        let waker = || Waker::from(Arc::clone(self));
+        let mut context = Context {
+            service: &self.service,
+            waker: &waker,
+            busy: &self.busy,
+            place,
+            budget: BUDGET,
+        };
         let carry_on = || carried.connection.carry_on(&mut context);
         // What user code panics with is caught where it is called. This is for what is left.
         panic::catch_unwind(AssertUnwindSafe(carry_on)).unwrap_or_else(|payload| {
@@ -244,6 +175,40 @@ impl ConnectionTask {
     }
 }
 
+impl OpenConnection for ConnectionTask {
+    fn carry_on_in(self: Arc<Self>, place: Place) {
+        self.carry_on(place);
+    }
+
+    fn give_up(&self) -> Option<Error> {
+        if let Some(socket) = self.socket.upgrade() {
+            // The client may have ended it already; then there is nothing to do.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let Busy { what, request } = lock(&self.busy).take()?;
+        let timeout = self.service.settings.finish_timeout;
+        let Some(request) = request else {
+            let addr = self.service.addr().into();
+            return Some(Error::NotReturned { addr, what, timeout });
+        };
+        let now = Instant::now();
+        let accepted = self.live.accepted;
+        let moments =
+            Moments::of(Times { accepted, first_byte: now, request_end: now, response_end: now });
+        let live = Arc::clone(&self.live);
+        let (offered, rare) = (None, None);
+        let parts =
+            ExchangeParts { request, offered, sent: 0, sent_before: 0, moments, rare, live };
+        let text = format!("the {what} has not returned within {timeout:?}");
+        let source = io::Error::new(io::ErrorKind::TimedOut, text);
+        Some(Error::Respond { exchange: Exchange::new(parts), source })
+    }
+
+    fn is_in_user_code(&self) -> bool {
+        lock(&self.busy).is_some()
+    }
+}
+
 impl Task for ConnectionTask {
     fn run(self: Arc<Self>) {
         self.carry_on(self.service.place());
@@ -254,72 +219,6 @@ impl Task for ConnectionTask {
 impl Wake for ConnectionTask {
     fn wake(self: Arc<Self>) {
         self.service.event_loop.wake(Arc::clone(&self) as _);
-    }
-}
-
-impl Context<'_> {
-    pub(super) fn may_run_user_code(&self) -> bool {
-        self.place != Place::Loop
-    }
-
-    /// Wakes the connection.
-    pub(super) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(self.task))
-    }
-
-    /// Runs user code for this request, and notes that it does.
-    pub(super) fn run_user_code<T>(
-        &self,
-        what: &'static str,
-        request: Option<&Request>,
-        run: impl FnOnce() -> T,
-    ) -> T {
-        /// Also after a panic.
-        struct Returned<'a>(&'a ConnectionTask);
-
-        impl Drop for Returned<'_> {
-            fn drop(&mut self) {
-                *lock(&self.0.busy) = None;
-            }
-        }
-
-        *lock(&self.task.busy) = Some(Busy { what, request: request.cloned() });
-        self.service.wake_enders();
-        let _returned = Returned(self.task);
-        run()
-    }
-
-    /// User code is about to run, which may block: another thread is there for the others.
-    pub(super) fn about_to_block(&self) {
-        if self.place == Place::UserThread {
-            self.service.start_sibling();
-        }
-    }
-
-    pub(super) fn use_budget(&mut self, bytes: usize) {
-        self.budget = self.budget.saturating_sub(bytes);
-    }
-
-    /// Whether others have their turn now.
-    pub(super) fn is_budget_used(&self) -> bool {
-        self.budget == 0
-    }
-
-    /// To go on after the others; or when the observer has caught up.
-    pub(super) fn again(&self) -> Rest {
-        if self.is_budget_used() { Rest::time(Some(Instant::now())) } else { Rest::WOKEN }
-    }
-
-    /// Whether the observer has room for more events. If not, the connection is woken when it has.
-    pub(super) fn observer_has_room(&self) -> bool {
-        let observer = self.service.user_code.observer.as_ref();
-        self.place == Place::Caller
-            || observer.is_none_or(|observer| observer.has_room(|| self.waker()))
-    }
-
-    /// Queues an event for the observer, if there is an observer.
-    pub(super) fn tell(&self, call: impl FnOnce() -> Call) {
-        self.service.tell(call);
     }
 }
 

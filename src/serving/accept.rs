@@ -1,0 +1,196 @@
+//! Starts a server, and accepts its connections.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::{Duration, Instant};
+
+use super::connection::Connection;
+use super::event::Event;
+use super::event_loop::{EventLoop, Task};
+use super::ledger::{Ledger, Outcome};
+use super::service::{Listening, Role, Service};
+use super::settings::Settings;
+use super::task::ConnectionTask;
+use super::user_code::{Exclusive, UserCode};
+use super::user_threads::UserThreads;
+use crate::error::{Error, Result};
+use crate::journal::connection_state::ConnectionState;
+use crate::os::address::Address;
+use crate::os::listener::Listener;
+use crate::os::lock::{Condvar, Mutex, lock};
+use crate::os::set::{Interest, Ready};
+use crate::os::spare;
+use crate::os::stream::Stream;
+
+/// How long accepting pauses when it failed, as it does while the process has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How many connections are accepted before others have their turn.
+const ACCEPT_BATCH: u32 = 16;
+
+impl Service {
+    pub(crate) fn start(
+        listener: TcpListener,
+        backlog: u32,
+        settings: Settings,
+        user_code: UserCode,
+        role: Role,
+    ) -> Result<Arc<Self>> {
+        let listen_error = |addr: String| move |source| Error::Listen { addr, source };
+        let listener = Listener::new(listener).map_err(listen_error("a listener".into()))?;
+        let addr = listener.addr().map_err(listen_error("a listener".into()))?;
+        let accept_error = |source| Error::Accept { addr: addr.into(), source };
+        let event_loop = match role {
+            Role::Peer => EventLoop::of_process().map_err(accept_error)?,
+            Role::Foreground => Arc::new(EventLoop::new().map_err(accept_error)?),
+        };
+        let service = Arc::new(Service {
+            settings,
+            role,
+            user_code,
+            ledger: Ledger::new(role == Role::Peer),
+            event_loop,
+            addr,
+            backlog,
+            user_threads: UserThreads::new(format!("peer {}", addr.port())),
+            exchanges: AtomicU64::new(0),
+            listening: Mutex::new(None),
+            open: Mutex::default(),
+            ended: Condvar::new(),
+            finishing: OnceLock::new(),
+            cut: OnceLock::new(),
+            is_abandoned: AtomicBool::new(false),
+            serves_in_caller: AtomicBool::new(false),
+            permits: Mutex::default(),
+            driver: Exclusive::new(Ready::new()),
+            calls: RwLock::default(),
+        });
+        service.user_code.tell_now(&Event::Listening { addr: &addr.into() });
+        if role == Role::Peer {
+            spare::keep();
+            if service.has_user_code() {
+                service.user_threads.start_if_none_is_idle().map_err(accept_error)?;
+            }
+        }
+        let key = service.event_loop.insert(Arc::clone(&service) as _, None);
+        lock(&service.open).is_listening = true;
+        let mut listening = lock(&service.listening);
+        let watched = service.event_loop.watch(key, listener.socket(), Interest::Read);
+        *listening = Some(Listening { listener, key, failing: None, left: u32::MAX });
+        drop(listening);
+        if let Err(source) = watched {
+            service.close_listener();
+            return Err(accept_error(source));
+        }
+        Ok(service)
+    }
+
+    fn has_user_code(&self) -> bool {
+        self.user_code.has_user_code() || self.settings.framing.is_custom()
+    }
+
+    /// Accepts what is in the backlog.
+    fn accept(self: &Arc<Self>) {
+        for _ in 0..ACCEPT_BATCH {
+            let mut listening = lock(&self.listening);
+            let Some(state) = &mut *listening else { return };
+            let is_finishing = self.finishing.get().is_some();
+            let accepted = match state.listener.accept() {
+                Err(error) if spare::is_needed(&error) && spare::give_up() => {
+                    state.listener.accept()
+                }
+                accepted => accepted,
+            };
+            match accepted {
+                Ok(Some((stream, addr))) => {
+                    if state.failing.take().is_some() {
+                        // Out of the set while it failed. If this fails, the timer looks again.
+                        let _ = self.event_loop.watch(
+                            state.key,
+                            state.listener.socket(),
+                            Interest::Read,
+                        );
+                    }
+                    state.left = state.left.saturating_sub(u32::from(is_finishing));
+                    let is_last = state.left == 0;
+                    // Under the lock: a thread that finds no listener any more finds this connection.
+                    let task = self.admit(stream, addr);
+                    drop(listening);
+                    task.carry_on(self.place());
+                    if is_last {
+                        return self.close_listener();
+                    }
+                }
+                Ok(None) => {
+                    if state.failing.take().is_some() {
+                        let _ = self.event_loop.watch(
+                            state.key,
+                            state.listener.socket(),
+                            Interest::Read,
+                        );
+                    }
+                    drop(listening);
+                    if is_finishing {
+                        self.close_listener();
+                    }
+                    return;
+                }
+                Err(source) => {
+                    let is_new = state.failing.replace(source.kind()) != Some(source.kind());
+                    self.event_loop.unwatch(state.listener.socket());
+                    self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
+                    drop(listening);
+                    if is_new {
+                        let error = Error::Accept { addr: self.addr.into(), source };
+                        self.tell_error(&error);
+                        self.publish_outcome(Outcome::Failed(Box::new(error)));
+                    }
+                    // No connection of this peer will give a descriptor back: what is in the backlog has been reported.
+                    if is_finishing && lock(&self.open).connections.is_empty() {
+                        self.close_listener();
+                    }
+                    return;
+                }
+            }
+        }
+        if self.finishing.get().is_some() {
+            // The rest of the backlog.
+            self.event_loop.wake(Arc::clone(self) as _);
+        }
+    }
+
+    /// Gives an accepted connection its number, and its place in the journal.
+    fn admit(self: &Arc<Self>, stream: Stream, addr: Address) -> Arc<ConnectionTask> {
+        let live = Arc::new(ConnectionState::new(Instant::now()));
+        let client = self.ledger.enter_connection(addr, &live);
+        let number = client.connection();
+        self.tell(|| {
+            let client = client.clone();
+            Box::new(move |observe| observe(&Event::Accepted { client: &client }))
+        });
+        let framing = self.settings.framing.clone();
+        let connection = Connection::new(client, live, stream, framing, self.settings.retain);
+        let task = ConnectionTask::new(Arc::clone(self), connection);
+        lock(&self.open).connections.insert(number, Arc::clone(&task) as _);
+        task
+    }
+
+    /// Begins to finish: accepts what is in the backlog and nothing more, and lets every connection look.
+    pub(crate) fn begin_finish(self: &Arc<Self>) {
+        let mut listening = lock(&self.listening);
+        if let Some(listening) = &mut *listening {
+            listening.left = self.backlog.saturating_add(1);
+        }
+        self.start_finishing();
+        drop(listening);
+        self.accept();
+        self.carry_all_on();
+    }
+}
+
+impl Task for Service {
+    fn run(self: Arc<Self>) {
+        self.accept();
+    }
+}

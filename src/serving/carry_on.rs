@@ -1,0 +1,71 @@
+//! Carries on a connection from state to state, until it has to stop or everything is cut. Each step is in the file of its name.
+
+use std::mem;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use super::connection::Connection;
+use super::context::Context;
+use super::failure::Failure;
+use super::rest::Rest;
+use super::service::Cut;
+use super::states::{State, Step};
+use crate::journal::client::ClientEnd;
+
+impl Connection {
+    /// Goes on until it has to stop.
+    pub(super) fn carry_on(&mut self, context: &mut Context<'_>) -> Rest {
+        loop {
+            let state = mem::replace(&mut self.state, State::Over);
+            let step = match (context.service.cut(), state) {
+                (_, State::Over) => return Rest::Over,
+                (Some(cut), state) if self.is_cut_in(&state, cut) => self.cut(state, cut, context),
+                (_, State::New) => self.ask_framing(context),
+                (_, State::Idle { since }) => self.await_request(since, context),
+                (_, State::Receiving(receiving)) => self.receive(receiving, context),
+                (_, State::Answering(answering)) => self.answer(answering, context),
+                (_, State::Sending(sending)) => self.send(sending, context),
+                (_, State::Closing(closing)) => self.close(closing, context),
+            };
+            match step {
+                ControlFlow::Continue(state) => self.state = state,
+                ControlFlow::Break((state, rest)) => {
+                    self.state = state;
+                    return rest;
+                }
+            }
+        }
+    }
+
+    /// Whether a connection in this state is ended by a cut. When a server in the foreground stops, a connection that was kept is closed
+    /// in order.
+    fn is_cut_in(&self, state: &State, cut: Cut) -> bool {
+        match state {
+            State::Closing(_) => cut != Cut::Stopped || !self.live.is_kept.load(Ordering::Relaxed),
+            State::Idle { .. } => cut != Cut::Stopped || self.client.turn == 0,
+            _ => true,
+        }
+    }
+
+    /// Ends at once, and reports what was in progress.
+    fn cut(&mut self, state: State, cut: Cut, context: &mut Context<'_>) -> Step {
+        let cause = cut.error(&context.service.settings);
+        match state {
+            State::Receiving(receiving) => self.abort_receiving(*receiving, cause, context),
+            State::Answering(answering) => {
+                let failure = Failure::Respond(cause);
+                self.conclude_failed(answering.pending, failure, context);
+            }
+            State::Sending(sending) => self.abort_sending(*sending, cause, context),
+            State::Closing(closing) => {
+                // With bytes unread, the close would destroy what the client has not read yet.
+                while !context.is_budget_used() && matches!(self.read(context), Ok(Some(1..))) {
+                    self.take_trailing();
+                }
+                self.abort_closing(&closing, cause, context);
+            }
+            State::New | State::Idle { .. } | State::Over => {}
+        }
+        self.over(ClientEnd::ClosedByUs, context)
+    }
+}

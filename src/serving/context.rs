@@ -1,0 +1,98 @@
+//! What a connection needs while it is carried on: its server, and in which thread it is.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use super::rest::Rest;
+use super::service::{Place, Service};
+use super::user_code::Call;
+use crate::journal::request::Request;
+use crate::os::lock::{Mutex, lock};
+
+/// What a connection needs while it is carried on.
+pub(super) struct Context<'a> {
+    pub(super) service: &'a Arc<Service>,
+    /// Wakes the connection.
+    pub(super) waker: &'a dyn Fn() -> Waker,
+    pub(super) busy: &'a Mutex<Option<Busy>>,
+    pub(super) place: Place,
+    pub(super) budget: usize,
+}
+
+/// User code that runs for a connection.
+#[derive(Debug)]
+pub(super) struct Busy {
+    pub(super) what: &'static str,
+    /// The request that it was called for, if that is over.
+    pub(super) request: Option<Request>,
+}
+
+/// How many bytes a connection may move before others have their turn.
+pub(super) const BUDGET: usize = 1 << 20;
+
+impl Context<'_> {
+    pub(super) fn may_run_user_code(&self) -> bool {
+        self.place != Place::Loop
+    }
+
+    /// Wakes the connection.
+    pub(super) fn waker(&self) -> Waker {
+        (self.waker)()
+    }
+
+    /// Runs user code for this request, and notes that it does.
+    pub(super) fn run_user_code<T>(
+        &self,
+        what: &'static str,
+        request: Option<&Request>,
+        run: impl FnOnce() -> T,
+    ) -> T {
+        /// Also after a panic.
+        struct Returned<'a>(&'a Mutex<Option<Busy>>);
+
+        impl Drop for Returned<'_> {
+            fn drop(&mut self) {
+                *lock(self.0) = None;
+            }
+        }
+
+        *lock(self.busy) = Some(Busy { what, request: request.cloned() });
+        self.service.wake_enders();
+        let _returned = Returned(self.busy);
+        run()
+    }
+
+    /// User code is about to run, which may block: another thread is there for the others.
+    pub(super) fn about_to_block(&self) {
+        if self.place == Place::UserThread {
+            self.service.start_sibling();
+        }
+    }
+
+    pub(super) fn use_budget(&mut self, bytes: usize) {
+        self.budget = self.budget.saturating_sub(bytes);
+    }
+
+    /// Whether others have their turn now.
+    pub(super) fn is_budget_used(&self) -> bool {
+        self.budget == 0
+    }
+
+    /// To go on after the others; or when the observer has caught up.
+    pub(super) fn again(&self) -> Rest {
+        if self.is_budget_used() { Rest::time(Some(Instant::now())) } else { Rest::WOKEN }
+    }
+
+    /// Whether the observer has room for more events. If not, the connection is woken when it has.
+    pub(super) fn observer_has_room(&self) -> bool {
+        let observer = self.service.user_code.observer.as_ref();
+        self.place == Place::Caller
+            || observer.is_none_or(|observer| observer.has_room(|| self.waker()))
+    }
+
+    /// Queues an event for the observer, if there is an observer.
+    pub(super) fn tell(&self, call: impl FnOnce() -> Call) {
+        self.service.tell(call);
+    }
+}

@@ -1,0 +1,87 @@
+//! Waits for a request: asks the source for a framing of its own, and reads the first bytes.
+
+use std::time::Instant;
+
+use super::connection::Connection;
+use super::context::Context;
+use super::receiving::Receiving;
+use super::rest::Rest;
+use super::states::{Closing, State, Step, stop};
+use crate::journal::client::ClientEnd;
+use crate::response::ending::Ending;
+
+impl Connection {
+    /// Asks the source where the first request ends, if not where the server says.
+    pub(super) fn ask_framing(&mut self, context: &Context<'_>) -> Step {
+        let user_code = &context.service.user_code;
+        if user_code.has_framings {
+            // A source that is prompt in this is one of this crate, and may have closures in it that hold it up.
+            let Some(mut source) = user_code.source.take(|| context.waker()) else {
+                return stop(State::New, Rest::WOKEN);
+            };
+            let first =
+                source.hints().first_framing.and_then(|first| first.first_framing(&self.client));
+            drop(source);
+            if let Some(framing) = first {
+                self.framing = framing;
+            }
+        }
+        Step::Continue(State::Idle { since: self.live.accepted })
+    }
+
+    /// Waits for the first byte of a request.
+    pub(super) fn await_request(&mut self, since: Instant, context: &mut Context<'_>) -> Step {
+        let idle = State::Idle { since };
+        if !context.observer_has_room() {
+            return stop(idle, Rest::WOKEN);
+        }
+        if !self.framing.is_nothing() && self.stream.arrived.unread().is_empty() {
+            if !context.service.has_permit(|| context.waker()) {
+                return self.stay_without_permit(since, context);
+            }
+            self.stream.arrived.make_room(self.framing.first_read());
+            self.stream.arrived.read_at_most(self.framing.length());
+            match self.read(context) {
+                Ok(None) => return self.stay_idle(since, context),
+                Ok(Some(0)) => return self.over(ClientEnd::Closed, context),
+                Err(_) => return self.over(ClientEnd::Reset, context),
+                Ok(Some(_)) => {}
+            }
+        }
+        if !context.service.take_permit(|| context.waker()) {
+            return self.stay_without_permit(since, context);
+        }
+        self.client.exchange = context.service.next_exchange();
+        self.client.turn += 1;
+        Step::Continue(State::Receiving(Box::new(Receiving::new(&self.framing, context))))
+    }
+
+    /// No exchange may begin at the moment. When the server ends, none will.
+    fn stay_without_permit(&mut self, since: Instant, context: &Context<'_>) -> Step {
+        if context.service.finishing_since().is_some() {
+            return self.stay_idle(since, context);
+        }
+        stop(State::Idle { since }, Rest::WOKEN)
+    }
+
+    /// Nothing has arrived.
+    fn stay_idle(&mut self, since: Instant, context: &Context<'_>) -> Step {
+        let service = context.service;
+        let settings = &service.settings;
+        let has_had_an_exchange = self.client.turn > 0;
+        // When the server finishes, a connection that has had an exchange ends. Another one may be about to say something: it
+        // gets as long as a client gets to close.
+        let finishing = service.finishing_since().map(|finishing| {
+            if has_had_an_exchange { finishing } else { finishing + settings.linger }
+        });
+        let idle = settings.idle_timeout.and_then(|timeout| since.checked_add(timeout));
+        let until = idle.into_iter().chain(finishing).min();
+        if until.is_none_or(|until| until > Instant::now()) {
+            return stop(State::Idle { since }, Rest::read(until));
+        }
+        if has_had_an_exchange {
+            return Step::Continue(State::Closing(Closing::new(Ending::Close)));
+        }
+        self.over(ClientEnd::ClosedByUs, context)
+    }
+}

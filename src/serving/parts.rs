@@ -1,0 +1,226 @@
+//! The parts of a response, with its files open: what there is to send, and what may block. Sending them is in `send`.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::os::lock::lock;
+use crate::os::path_error::on_path;
+use crate::response::delay::Delay;
+use crate::response::ending::Ending;
+use crate::response::gate::Gate;
+use crate::response::pace::Pace;
+use crate::response::steps::{Response, Step as ResponseStep};
+
+/// How many bytes a response sends; `None` if that is known only after sending it.
+pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
+    // A reader would be used up by a look at it.
+    if response.has_reader() {
+        return Ok(None);
+    }
+    match Parts::prepare(response.clone(), true) {
+        Prepared::Ready(parts) => Ok(parts.offered),
+        Prepared::MayBlock(_) => Ok(None),
+        Prepared::Failed(error) => Err(error),
+    }
+}
+
+/// A response whose files are open.
+pub(super) struct Parts {
+    pub(super) steps: Vec<Part>,
+    pub(super) pace: Pace,
+    pub(super) cut: Option<u64>,
+    pub(super) ending: Ending,
+    /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
+    pub(super) offered: Option<u64>,
+    /// What its delays are drawn from.
+    pub(super) seeds: Vec<u64>,
+}
+
+pub(super) enum Prepared {
+    Ready(Parts),
+    /// Opening one of its files may block.
+    MayBlock(Response),
+    Failed(io::Error),
+}
+
+pub(super) enum Part {
+    Bytes(Arc<[u8]>),
+    Reader { reader: Box<dyn Read + Send>, origin: Origin, length: Option<u64> },
+    Pause(Delay),
+    Gate(Gate),
+}
+
+/// Whose reader it is.
+pub(super) enum Origin {
+    File(PathBuf),
+    /// A FIFO or a device: it may wait for anything.
+    Device(PathBuf),
+    Pattern,
+    /// It may wait for anything.
+    User,
+}
+
+impl Parts {
+    /// Whether opening a file of this response may block.
+    pub(super) fn may_block(response: &Response) -> bool {
+        response.steps.iter().any(opens_a_device)
+    }
+
+    pub(super) fn prepare(response: Response, may_block: bool) -> Prepared {
+        if !may_block && Self::may_block(&response) {
+            return Prepared::MayBlock(response);
+        }
+        let parts = response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>();
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(error) => return Prepared::Failed(error),
+        };
+        let length = parts
+            .iter()
+            .try_fold(0_u64, |length, part| Some(length.saturating_add(part.length()?)));
+        let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
+        let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
+        let seeds = delays.filter_map(Delay::drawn_from).collect();
+        let (pace, cut, ending) = (response.pace, response.cut, response.ending);
+        Prepared::Ready(Parts { steps: parts, pace, cut, ending, offered, seeds })
+    }
+}
+
+/// Whether a step has a file that is no regular one. A file that changes between this look and the opening is opened without waiting.
+fn opens_a_device(step: &ResponseStep) -> bool {
+    let ResponseStep::SendFile(path) = step else { return false };
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+impl Part {
+    fn prepare(step: ResponseStep) -> io::Result<Self> {
+        Ok(match step {
+            ResponseStep::Send(bytes) => Part::Bytes(bytes),
+            ResponseStep::SendFile(path) => {
+                let file = File::open(&path).map_err(on_path("open response file", &path))?;
+                let metadata = file.metadata().map_err(on_path("open response file", &path))?;
+                if metadata.is_dir() {
+                    let is_a_directory = io::ErrorKind::IsADirectory.into();
+                    return Err(on_path("open response file", &path)(is_a_directory));
+                }
+                // A pipe or a device does not know its length, and some files of /proc say 0.
+                let length =
+                    Some(metadata.len()).filter(|&length| metadata.is_file() && length > 0);
+                let origin =
+                    if metadata.is_file() { Origin::File(path) } else { Origin::Device(path) };
+                Part::Reader { reader: Box::new(file), origin, length }
+            }
+            ResponseStep::SendFrom(reader) => {
+                let reader = lock(&reader).take();
+                let reader = reader.ok_or_else(|| {
+                    io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        "the reader given to `send_from` has been sent before",
+                    )
+                })?;
+                Part::Reader { reader, origin: Origin::User, length: None }
+            }
+            ResponseStep::Repeat { pattern, total } => {
+                let reader = Box::new(Repeated { pattern, at: 0 }.take(total));
+                Part::Reader { reader, origin: Origin::Pattern, length: Some(total) }
+            }
+            ResponseStep::Pause(delay) => Part::Pause(delay),
+            ResponseStep::Gate(gate) => Part::Gate(gate),
+        })
+    }
+
+    fn length(&self) -> Option<u64> {
+        match self {
+            Part::Bytes(bytes) => Some(bytes.len() as u64),
+            Part::Reader { length, .. } => *length,
+            Part::Pause(_) | Part::Gate(_) => Some(0),
+        }
+    }
+
+    fn delay(&self) -> Option<Delay> {
+        if let Part::Pause(delay) = self { Some(*delay) } else { None }
+    }
+
+    pub(super) fn is_something(&self) -> bool {
+        match self {
+            Part::Bytes(bytes) => !bytes.is_empty(),
+            Part::Reader { length, .. } => *length != Some(0),
+            Part::Pause(_) | Part::Gate(_) => true,
+        }
+    }
+}
+
+/// Bytes of a reader.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub(super) buffer: Vec<u8>,
+    /// How many are filled, and how many of those may be sent.
+    pub(super) filled: usize,
+    pub(super) sendable: usize,
+    pub(super) stopped: Option<Stopped>,
+}
+
+/// Why a buffer is not filled any further.
+pub(super) enum Stopped {
+    AtEnd,
+    Full,
+    WithRoom,
+    Failed(io::Error),
+}
+
+/// Reads after the first `filled` bytes of a buffer: once, or until it is full if all of it `is_at_hand`.
+pub(super) fn fill(
+    reader: &mut dyn Read,
+    buffer: &mut [u8],
+    mut filled: usize,
+    is_at_hand: bool,
+) -> (usize, Stopped) {
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => return (filled, Stopped::AtEnd),
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return (filled, Stopped::Failed(error)),
+        }
+        if !is_at_hand {
+            return (filled, Stopped::WithRoom);
+        }
+    }
+    (filled, Stopped::Full)
+}
+
+impl Origin {
+    pub(super) fn may_block(&self) -> bool {
+        matches!(self, Origin::Device(_) | Origin::User)
+    }
+
+    pub(super) fn name(&self, error: io::Error) -> io::Error {
+        match self {
+            Origin::File(path) | Origin::Device(path) => on_path("read response file", path)(error),
+            Origin::Pattern | Origin::User => error,
+        }
+    }
+}
+
+/// A pattern without end.
+struct Repeated {
+    pattern: Arc<[u8]>,
+    at: usize,
+}
+
+impl Read for Repeated {
+    fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len();
+        while !buffer.is_empty() {
+            let rest = &self.pattern[self.at..];
+            let length = rest.len().min(buffer.len());
+            let (now, later) = buffer.split_at_mut(length);
+            now.copy_from_slice(&rest[..length]);
+            buffer = later;
+            self.at = (self.at + length) % self.pattern.len();
+        }
+        Ok(wanted)
+    }
+}

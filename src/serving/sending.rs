@@ -1,0 +1,168 @@
+//! A response on its way out: how far it came, and when its next bytes are due. The writes are in `send`.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::parts::{Chunk, Part, Parts};
+use super::receiving::Pending;
+use crate::http1::persistence::Persistence;
+use crate::http1::response::Asked;
+use crate::journal::exchange::Exchange;
+use crate::os::stream::Next;
+use crate::response::ending::Ending;
+use crate::response::pace::Pace;
+
+/// A response on its way out.
+pub(super) struct Sending {
+    pub(super) pending: Option<Pending>,
+    pub(super) exchange: u64,
+    pub(super) parts: Vec<Part>,
+    /// The part that is being sent, and how far it came.
+    pub(super) index: usize,
+    pub(super) at: usize,
+    /// The last part that does something.
+    pub(super) last: Option<usize>,
+    pub(super) chunk: Chunk,
+    pub(super) pace: Pace,
+    pub(super) cut: Option<u64>,
+    pub(super) ending: Ending,
+    pub(super) offered: Option<u64>,
+    pub(super) seeds: Vec<u64>,
+    pub(super) sent: u64,
+    /// Whether the first part with bytes was reached.
+    pub(super) has_begun: bool,
+    /// Where the piece ends that is being sent, and when the next one is due.
+    pub(super) piece_end: u64,
+    pub(super) due: Option<Instant>,
+    /// When the first byte left.
+    pub(super) start: Option<Instant>,
+    /// Since when the client has taken nothing.
+    pub(super) stuck_since: Option<Instant>,
+    /// When it reached the gate that it waits at.
+    pub(super) at_gate_since: Option<Instant>,
+    pub(super) persistence: Option<Persistence>,
+    /// The exchange, once the last byte has left.
+    pub(super) exchange_entered: Option<Exchange>,
+    /// Whether its pauses are counted in the time that the server has to finish.
+    pub(super) has_extended: bool,
+}
+
+impl Sending {
+    /// Pauses of a response that begins when the server finishes already get no extra time.
+    pub(super) fn new(parts: Parts, pending: Pending, exchange: u64, is_finishing: bool) -> Self {
+        let Parts { steps: parts, pace, cut, ending, offered, seeds } = parts;
+        let last = parts.iter().rposition(Part::is_something);
+        let persistence = matches!(ending, Ending::KeepAlive).then(|| {
+            let request = &pending.request;
+            Persistence::after(request.plain_head(), Asked::by(request.method()))
+        });
+        Sending {
+            pending: Some(pending),
+            exchange,
+            parts,
+            index: 0,
+            at: 0,
+            last,
+            chunk: Chunk::default(),
+            pace,
+            cut,
+            ending,
+            offered,
+            seeds,
+            sent: 0,
+            has_begun: false,
+            piece_end: 0,
+            due: None,
+            start: None,
+            stuck_since: None,
+            at_gate_since: None,
+            persistence,
+            exchange_entered: None,
+            has_extended: is_finishing,
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.is_some_and(|cut| self.sent >= cut)
+    }
+
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self.ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive)
+    }
+
+    pub(super) fn next(&self) -> Next {
+        match self.ending {
+            Ending::Close | Ending::HalfClose => Next::End,
+            _ => Next::Other,
+        }
+    }
+
+    pub(super) fn next_part(&mut self) {
+        self.index += 1;
+        self.at = 0;
+        self.chunk = Chunk::default();
+    }
+
+    /// How much longer its pauses take, apart from the client.
+    pub(super) fn pauses_left(&self) -> Duration {
+        const COUNTED: u64 = 4096;
+        let mut pauses =
+            self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
+        for (index, part) in self.parts.iter().enumerate().skip(self.index + 1) {
+            if let Part::Pause(delay) = part {
+                pauses = pauses.saturating_add(delay.at(self.exchange, u64::MAX - index as u64));
+            }
+        }
+        let bytes = self.offered.unwrap_or(self.sent).saturating_sub(self.sent);
+        if let Some(rate) = self.pace.bytes_per_second {
+            let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.get());
+            let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+            pauses = pauses.saturating_add(Duration::from_nanos(nanos));
+        }
+        if let Some(size) = self.pace.piece_size(self.sent) {
+            let pieces = bytes.div_ceil(size);
+            let of_pieces: Duration = (0..pieces.min(COUNTED))
+                .map(|piece| self.pace.pause(self.exchange, self.piece_end + piece * size))
+                .sum();
+            pauses = pauses.saturating_add(
+                of_pieces
+                    .saturating_mul(u32::try_from(pieces.div_ceil(COUNTED)).unwrap_or(u32::MAX)),
+            );
+        }
+        pauses
+    }
+
+    /// When the next write is due, if not now.
+    pub(super) fn keep_pace(&mut self) -> Option<Instant> {
+        if self.pace.pieces.is_none() && self.pace.bytes_per_second.is_none() {
+            self.piece_end = u64::MAX;
+            return None;
+        }
+        let now = Instant::now();
+        let start = *self.start.get_or_insert(now);
+        let due = *self.due.get_or_insert_with(|| {
+            if self.sent == 0 {
+                return now;
+            }
+            let pause = self.pace.pause(self.exchange, self.sent);
+            let by_rate = self.pace.bytes_per_second.map_or(Duration::ZERO, |rate| {
+                let nanos = u128::from(self.sent) * 1_000_000_000 / u128::from(rate.get());
+                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            });
+            (now + pause).max(start.checked_add(by_rate).unwrap_or(now))
+        });
+        if due > now {
+            return Some(due);
+        }
+        self.due = None;
+        let largest = self.pace.largest_write(self.sent);
+        self.piece_end = self.sent.saturating_add(largest as u64);
+        None
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("sent", &self.sent).finish_non_exhaustive()
+    }
+}

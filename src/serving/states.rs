@@ -1,0 +1,77 @@
+//! The states of a connection, and what it stops for in them.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::failure::Failure;
+use super::receiving::{Pending, Receiving};
+use super::rest::Rest;
+use super::sending::Sending;
+use crate::os::kernel::PollTimer;
+use crate::response::ending::Ending;
+use crate::response::steps::Response;
+
+/// What a connection does.
+#[derive(Debug)]
+pub(super) enum State {
+    /// It was just accepted: the source may say where its first request ends.
+    New,
+    /// The first byte of a request is missing.
+    Idle {
+        since: Instant,
+    },
+    Receiving(Box<Receiving>),
+    /// The request is over; the source has not answered.
+    Answering(Box<Answering>),
+    Sending(Box<Sending>),
+    Closing(Closing),
+    Over,
+}
+
+/// The next state, or the state in which the connection stops and what for.
+pub(super) type Step = ControlFlow<(State, Rest), State>;
+
+/// Stops in this state.
+pub(super) fn stop(state: State, rest: Rest) -> Step {
+    ControlFlow::Break((state, rest))
+}
+
+/// How a connection goes on after an exchange.
+#[derive(Debug)]
+pub(super) enum After {
+    Request,
+    End(Ending),
+    /// The client is gone.
+    Gone,
+}
+
+/// A request that has not been answered.
+#[derive(Debug)]
+pub(super) struct Answering {
+    pub(super) pending: Pending,
+    pub(super) received: Result<(), Failure>,
+    /// The source's answer, whose files are not open yet.
+    pub(super) response: Option<Response>,
+}
+
+impl Answering {
+    pub(super) fn new(pending: Pending, received: Result<(), Failure>) -> Self {
+        Answering { pending, received, response: None }
+    }
+}
+
+/// A connection on its way to its end.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) ending: Ending,
+    pub(super) since: Option<Instant>,
+    /// Of a reset: how many bytes were not acknowledged when that last changed, and when it did.
+    pub(super) missing: Option<(u64, Instant)>,
+    pub(super) timer: PollTimer,
+}
+
+impl Closing {
+    pub(super) fn new(ending: Ending) -> Self {
+        Closing { ending, since: None, missing: None, timer: PollTimer::new() }
+    }
+}
