@@ -1,4 +1,4 @@
-//! Gets the response to a request: from the source, with its files opened. And what an exchange becomes when it is over.
+//! Gets the response to a request: from the source, with its files opened.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
