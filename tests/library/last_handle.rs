@@ -182,7 +182,7 @@ fn the_last_handle_is_dropped_in_its_own_observer() {
         over_within(LIMIT, case, move || {
             let (slot, is_dropped) = Slot::new();
             let inside = slot.clone();
-            // `Accepted` may come before the slot has the peer.
+            // The event may come before the slot has the peer, and before all clients have connected.
             let (go, gone) = mpsc::channel::<()>();
             let peer = spawned(hurried().source("answer").on_event(move |event| {
                 if is_it(event) {
@@ -191,7 +191,6 @@ fn the_last_handle_is_dropped_in_its_own_observer() {
                 }
             }));
             let addr = slot.put(peer);
-            drop(go);
             let mut asking = connect_and_send(addr, GET);
             let clients = if case == "closed" {
                 let _ = read_to_its_end(&mut asking);
@@ -202,6 +201,7 @@ fn the_last_handle_is_dropped_in_its_own_observer() {
                 clients.push(asking);
                 clients
             };
+            drop(go);
             is_gone(&is_dropped, addr, clients, case);
         });
     }
