@@ -175,8 +175,8 @@ fn a_peer_ends_though_a_request_never_does() {
         });
         let error = fails(peer, &case);
         assert!(matches!(error, Error::Receive { .. }), "{case}: {error:?}");
-        let cause = "it was cut, because the peer was to finish within 300ms";
-        assert_eq!(error.io_error().expect("a cause").to_string(), cause, "{case}");
+        let expected = "it was cut, because the peer was to finish within 300ms";
+        assert_eq!(error.io_error().expect("a cause").to_string(), expected, "{case}");
         let request = error.exchange().expect("what arrived").request();
         assert!(request.bytes().starts_with(head), "{case}: {error:?}");
         drop(sending);
