@@ -63,6 +63,7 @@ impl Service {
             is_abandoned: AtomicBool::new(false),
             serves_in_caller: AtomicBool::new(false),
             permits: Mutex::default(),
+            observer_panic: Mutex::default(),
             driver: Exclusive::new(Ready::new()),
             calls: RwLock::default(),
         });

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::context::Context;
 use super::failure::Failure;
 use super::rest::Rest;
-use super::service::Cut;
+use super::service::{Cut, Place};
 use super::states::{State, Step};
 use crate::journal::client::ClientEnd;
 
@@ -16,6 +16,10 @@ impl Connection {
     /// Goes on until it has to stop.
     pub(super) fn carry_on(&mut self, context: &mut Context<'_>) -> Rest {
         loop {
+            // In the thread of a call, each event is seen before the next step.
+            if context.place == Place::Caller {
+                context.service.call_observer();
+            }
             let state = mem::replace(&mut self.state, State::Over);
             let step = match (context.service.cut(), state) {
                 (_, State::Over) => return Rest::Over,

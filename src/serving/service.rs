@@ -45,6 +45,8 @@ pub(crate) struct Service {
     /// Whether the caller of `serve_once` runs user code.
     pub(super) serves_in_caller: AtomicBool,
     pub(super) permits: Mutex<Permits>,
+    /// What the observer panicked with in the thread of a call in the foreground.
+    pub(super) observer_panic: Mutex<Option<Payload>>,
     /// What a call in the foreground runs the loop with.
     pub(super) driver: Exclusive<Ready>,
     /// Calls for one exchange may share it; one for many would take their outcomes.
@@ -211,13 +213,19 @@ impl Service {
         }
     }
 
-    /// Calls the observer with what is queued; what it panics with first.
-    pub(super) fn run_observer(&self) -> Option<Payload> {
-        let mut panicked = None;
+    /// Calls the observer with what is queued, in the thread of a call. What it panics with first is kept for that call.
+    pub(super) fn call_observer(&self) {
         if let Some(observer) = &self.user_code.observer {
-            observer.run(|payload| panicked = panicked.take().or(Some(payload)));
+            observer.run(|payload| {
+                lock(&self.observer_panic).get_or_insert(payload);
+            });
         }
-        panicked
+    }
+
+    /// Calls the observer with what is queued; what it has panicked with since the last time.
+    pub(super) fn run_observer(&self) -> Option<Payload> {
+        self.call_observer();
+        lock(&self.observer_panic).take()
     }
 
     /// Queues the result of an exchange for the observer.

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -658,4 +659,22 @@ fn a_server_is_handed_to_other_threads_with_its_errors() {
     let mut client = connect_and_send(addr, b"request");
     assert_eq!(read_all(&mut client), b"answer");
     assert_eq!(serving.join().expect("no panic").expect("an exchange"), b"request");
+}
+
+#[test]
+fn the_observer_has_seen_what_came_before_the_source_is_asked() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (told, asked) = (Arc::clone(&seen), Arc::clone(&seen));
+    let server = bound(
+        patient()
+            .source(move |_: &Request| format!("{:?}", asked.lock().expect("no panic")))
+            .on_event(move |event| match event {
+                Event::Accepted { .. } => told.lock().expect("no panic").push("accepted"),
+                Event::Received { .. } => told.lock().expect("no panic").push("received"),
+                _ => {}
+            }),
+    );
+    let mut client = connect_and_send(server.local_addr(), b"hello");
+    server.serve_once().expect("an exchange");
+    assert_eq!(read_all(&mut client), br#"["accepted", "received"]"#);
 }
