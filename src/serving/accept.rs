@@ -103,16 +103,12 @@ impl Service {
                 }
                 accepted => accepted,
             };
+            if accepted.is_ok() && state.failing.take().is_some() {
+                // Out of the set while it failed. If this fails, the timer looks again.
+                let _ = self.event_loop.watch(state.key, state.listener.socket(), Interest::Read);
+            }
             match accepted {
                 Ok(Some((stream, addr))) => {
-                    if state.failing.take().is_some() {
-                        // Out of the set while it failed. If this fails, the timer looks again.
-                        let _ = self.event_loop.watch(
-                            state.key,
-                            state.listener.socket(),
-                            Interest::Read,
-                        );
-                    }
                     state.left = state.left.saturating_sub(u32::from(is_finishing));
                     let is_last = state.left == 0;
                     // Under the lock: a thread that finds no listener any more finds this connection.
@@ -124,13 +120,6 @@ impl Service {
                     }
                 }
                 Ok(None) => {
-                    if state.failing.take().is_some() {
-                        let _ = self.event_loop.watch(
-                            state.key,
-                            state.listener.socket(),
-                            Interest::Read,
-                        );
-                    }
                     drop(listening);
                     if is_finishing {
                         self.close_listener();
@@ -141,11 +130,18 @@ impl Service {
                     let is_new = state.failing.replace(source.kind()) != Some(source.kind());
                     self.event_loop.unwatch(state.listener.socket());
                     self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
-                    drop(listening);
-                    if is_new {
+                    // Under the lock: another thread that fails in the same way finds this reported, and may end the peer.
+                    let page = is_new.then(|| {
                         let error = Error::Accept { addr: self.addr.into(), source };
                         self.tell_error(&error);
-                        self.publish_outcome(Outcome::Failed(Box::new(error)));
+                        let mut page = self.ledger.lock();
+                        page.publish(Outcome::Failed(Box::new(error)));
+                        page
+                    });
+                    drop(listening);
+                    if let Some(page) = page {
+                        page.leave();
+                        self.event_loop.interrupt();
                     }
                     // No connection of this peer will give a descriptor back: what is in the backlog has been reported.
                     if is_finishing && lock(&self.open).connections.is_empty() {
