@@ -32,11 +32,11 @@ impl Listener {
     pub(crate) fn accept(&self) -> io::Result<Option<(Stream, Address)>> {
         // Bounded: each round takes a connection from the backlog, and a flood of clients that leave at once ends here, too.
         for _ in 0..64 {
-            match stream::without_waiting(self.socket.accept()) {
+            match stream::without_waiting(accept(&self.socket)) {
                 Ok(None) => return Ok(None),
                 Ok(Some((socket, addr))) => {
-                    let addr: SocketAddr = addr.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-                    return Ok(Some((Stream::new(socket, self.transport)?, addr.into())));
+                    let addr = addr.ok_or(io::ErrorKind::Unsupported)?;
+                    return Ok(Some((Stream::new(socket, self.transport), addr.into())));
                 }
                 // The client was gone before it was accepted: accept(2).
                 Err(error) if stream::is_gone(&error) => {}
@@ -45,4 +45,21 @@ impl Listener {
         }
         Ok(None)
     }
+}
+
+/// A connection whose calls do not wait. One call, where others take three: accept4(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn accept(listener: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+
+    let (socket, addr) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    Ok((socket.into(), addr.and_then(|addr| addr.try_into().ok())))
+}
+
+/// A connection whose calls do not wait.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn accept(listener: &Socket) -> io::Result<(Socket, Option<SocketAddr>)> {
+    let (socket, addr) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, addr.as_socket()))
 }

@@ -30,27 +30,36 @@ pub(crate) enum Transport {
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: Arc<Socket>,
+    transport: Transport,
     pub(crate) arrived: Arrived,
     /// Whether the other end has shut down its sending side, as far as it was read.
     has_ended: bool,
+    writes: Writes,
     sending_is_shut: bool,
     /// Whether the close will throw away what has not been sent.
     resets: bool,
 }
 
+/// How many writes there were, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    None,
+    One,
+    Many,
+}
+
 impl Stream {
-    pub(crate) fn new(socket: Socket, transport: Transport) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        if transport == Transport::Tcp {
-            set_options(&socket)?;
-        }
-        Ok(Stream {
+    /// A stream over a socket whose calls do not wait.
+    pub(crate) fn new(socket: Socket, transport: Transport) -> Self {
+        Stream {
             socket: Arc::new(socket),
+            transport,
             arrived: Arrived::default(),
             has_ended: false,
+            writes: Writes::None,
             sending_is_shut: false,
             resets: false,
-        })
+        }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -62,11 +71,20 @@ impl Stream {
         Arc::downgrade(&self.socket)
     }
 
-    /// One read. `Some(0)` means that the other end will send no more, `None` that nothing has arrived.
+    /// One read. `Some(0)` means that the other end will send no more, `None` that nothing has arrived: nothing had when the last
+    /// read took less than it could, unless it is to [`look_again`](Self::look_again). The set reports what comes later.
     pub(crate) fn read(&mut self) -> io::Result<Option<usize>> {
+        if self.arrived.took_all {
+            return Ok(None);
+        }
         let length = without_waiting(self.arrived.read_from(&mut &*self.socket))?;
         self.has_ended |= length == Some(0);
         Ok(length)
+    }
+
+    /// More may have arrived, also after a read that took less than it could.
+    pub(crate) fn look_again(&mut self) {
+        self.arrived.took_all = false;
     }
 
     /// Whether the other end has shut down its sending side, as far as it was read.
@@ -78,7 +96,8 @@ impl Stream {
     ///
     /// If the end of the stream follows at once, it goes into the same segment where the system can do that: less work for both
     /// sides, and the client wakes up once.
-    pub(crate) fn write(&self, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
+    pub(crate) fn write(&mut self, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
+        self.count_write();
         // Less than a segment waits for the end of the stream, which follows at once: MSG_MORE in send(2).
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if next == Next::End {
@@ -87,6 +106,16 @@ impl Stream {
         }
         let _ = next;
         without_waiting((&*self.socket).write(bytes))
+    }
+
+    /// The first write of a connection leaves at once. The others wait for its acknowledgement unless an option says otherwise
+    /// (RFC 896), which takes a call that a connection with one write does not need.
+    fn count_write(&mut self) {
+        if self.writes == Writes::One && self.transport == Transport::Tcp {
+            // Where this fails so does the write.
+            let _ = set_options(&*self.socket);
+        }
+        self.writes = if self.writes == Writes::None { Writes::One } else { Writes::Many };
     }
 
     /// How the other end has ended the connection, if it has, even if bytes before that are unread. `None` as well where the
@@ -177,6 +206,8 @@ pub(crate) struct Arrived {
     end: usize,
     /// Whether the last read took all the room there was.
     filled: bool,
+    /// Whether the last read took less than it could, so that there was no more.
+    took_all: bool,
     /// The next read takes at most this many: bytes after a request of known length stay with the kernel, so that a naive close
     /// becomes a reset.
     at_most: Option<u64>,
@@ -216,7 +247,9 @@ impl Arrived {
         }
         let room = self.buffer.len() - self.end;
         let at_most = self.at_most.map_or(room, |bytes| usize::try_from(bytes).unwrap_or(room));
-        let length = reader.read(&mut self.buffer[self.end..][..at_most.min(room)])?;
+        let most = at_most.min(room);
+        let length = reader.read(&mut self.buffer[self.end..][..most])?;
+        self.took_all = 0 < length && length < most;
         self.at_most = None;
         self.end += length;
         self.filled = self.end == self.buffer.len();
@@ -246,7 +279,8 @@ mod tests {
     fn a_unix_socket_is_a_stream_too() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         let ours = Socket::from(OwnedFd::from(ours));
-        let mut stream = Stream::new(ours, Transport::Unix).expect("a stream");
+        ours.set_nonblocking(true).expect("set");
+        let mut stream = Stream::new(ours, Transport::Unix);
         assert_eq!(stream.read().expect("open"), None, "nothing has arrived");
         theirs.write_all(b"hello").expect("open");
         assert_eq!(stream.read().expect("open"), Some(5));

@@ -26,9 +26,6 @@ use crate::os::stream::Stream;
 /// How long accepting pauses when it failed, as it does while the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How many connections are accepted before others have their turn.
-const ACCEPT_BATCH: u32 = 16;
-
 impl Service {
     pub(crate) fn start(
         listener: TcpListener,
@@ -91,69 +88,62 @@ impl Service {
         self.user_code.has_user_code() || self.settings.framing.is_custom()
     }
 
-    /// Accepts what is in the backlog.
-    fn accept(self: &Arc<Self>) {
-        for _ in 0..ACCEPT_BATCH {
-            let mut listening = lock(&self.listening);
-            let Some(state) = &mut *listening else { return };
-            let is_finishing = self.finishing.get().is_some();
-            let accepted = match state.listener.accept() {
-                Err(error) if spare::is_needed(&error) && spare::give_up() => {
-                    state.listener.accept()
-                }
-                accepted => accepted,
-            };
-            if accepted.is_ok() && state.failing.take().is_some() {
-                // Out of the set while it failed. If this fails, the timer looks again.
-                let _ = self.event_loop.watch(state.key, state.listener.socket(), Interest::Read);
-            }
-            match accepted {
-                Ok(Some((stream, addr))) => {
-                    state.left = state.left.saturating_sub(u32::from(is_finishing));
-                    let is_last = state.left == 0;
-                    // Under the lock: a thread that finds no listener any more finds this connection.
-                    let task = self.admit(stream, addr);
-                    drop(listening);
-                    task.carry_on(self.place());
-                    if is_last {
-                        return self.close_listener();
-                    }
-                }
-                Ok(None) => {
-                    drop(listening);
-                    if is_finishing {
-                        self.close_listener();
-                    }
-                    return;
-                }
-                Err(source) => {
-                    let is_new = state.failing.replace(source.kind()) != Some(source.kind());
-                    self.event_loop.unwatch(state.listener.socket());
-                    self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
-                    // Under the lock: another thread that fails in the same way finds this reported, and may end the peer.
-                    let page = is_new.then(|| {
-                        let error = Error::Accept { addr: self.addr.into(), source };
-                        self.tell_error(&error);
-                        let mut page = self.ledger.lock();
-                        page.publish(Outcome::Failed(Box::new(error)));
-                        page
-                    });
-                    drop(listening);
-                    if let Some(page) = page {
-                        page.leave();
-                        self.event_loop.interrupt();
-                    }
-                    // No connection of this peer will give a descriptor back: what is in the backlog has been reported.
-                    if is_finishing && lock(&self.open).connections.is_empty() {
-                        self.close_listener();
-                    }
-                    return;
-                }
-            }
+    /// Accepts a connection, and carries it on; false if there is none. The set reports the listener again while there are more.
+    fn accept(self: &Arc<Self>) -> bool {
+        let mut listening = lock(&self.listening);
+        let Some(state) = &mut *listening else { return false };
+        let is_finishing = self.finishing.get().is_some();
+        let accepted = match state.listener.accept() {
+            Err(error) if spare::is_needed(&error) && spare::give_up() => state.listener.accept(),
+            accepted => accepted,
+        };
+        if accepted.is_ok() && state.failing.take().is_some() {
+            // Out of the set while it failed. If this fails, the timer looks again.
+            let _ = self.event_loop.watch(state.key, state.listener.socket(), Interest::Read);
         }
-        if self.finishing.get().is_some() {
-            // The rest of the backlog.
-            self.event_loop.wake(Arc::clone(self) as _);
+        match accepted {
+            Ok(Some((stream, addr))) => {
+                state.left = state.left.saturating_sub(u32::from(is_finishing));
+                let is_last = state.left == 0;
+                // Under the lock: a thread that finds no listener any more finds this connection.
+                let task = self.admit(stream, addr);
+                drop(listening);
+                task.carry_on(self.place());
+                if is_last {
+                    self.close_listener();
+                }
+                !is_last
+            }
+            Ok(None) => {
+                drop(listening);
+                if is_finishing {
+                    self.close_listener();
+                }
+                false
+            }
+            Err(source) => {
+                let is_new = state.failing.replace(source.kind()) != Some(source.kind());
+                self.event_loop.unwatch(state.listener.socket());
+                self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
+                // Under the lock: another thread that fails in the same way finds this reported, and may end the peer.
+                let page = is_new.then(|| {
+                    let error = Error::Accept { addr: self.addr.into(), source };
+                    self.tell_error(&error);
+                    let mut page = self.ledger.lock();
+                    page.publish(Outcome::Failed(Box::new(error)));
+                    page
+                });
+                drop(listening);
+                if let Some(page) = page {
+                    page.leave();
+                    self.event_loop.interrupt();
+                }
+                // No connection of this peer will give a descriptor back: what is in the backlog has been reported.
+                if is_finishing && lock(&self.open).connections.is_empty() {
+                    self.close_listener();
+                }
+                false
+            }
         }
     }
 
@@ -181,13 +171,14 @@ impl Service {
         }
         self.start_finishing();
         drop(listening);
-        self.accept();
+        while self.accept() {}
         self.carry_all_on();
     }
 }
 
 impl Task for Service {
     fn run(self: Arc<Self>) {
+        // A connection for each turn of the loop, so that others have their turn, too.
         self.accept();
     }
 }
