@@ -171,8 +171,9 @@ impl Service {
         }
         self.start_finishing();
         drop(listening);
-        while self.accept() {}
+        // First those that are there: a client is often about to close, which the loop would be woken for.
         self.carry_all_on();
+        while self.accept() {}
     }
 }
 

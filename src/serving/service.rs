@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::journal::exchange::Exchange;
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listener;
-use crate::os::lock::{self, Condvar, Mutex, lock};
+use crate::os::lock::{self, Condvar, Mutex, MutexGuard, lock};
 use crate::os::set::Ready;
 
 #[derive(Debug)]
@@ -125,6 +125,8 @@ pub(super) struct Open {
     pub(super) is_listening: bool,
     /// When everything is cut, once the server is to finish.
     pub(super) deadline: Option<Instant>,
+    /// Threads that wait for `ended`.
+    pub(super) waiting: usize,
 }
 
 /// How many exchanges of a server in the foreground may begin.
@@ -321,7 +323,10 @@ impl Service {
         if self.finishing.get().is_some() {
             // Under the lock, so that a thread that is about to wait does not miss it.
             let open = lock(&self.open);
-            self.ended.notify_all();
+            // A system call, so only if a thread waits.
+            if open.waiting > 0 {
+                self.ended.notify_all();
+            }
             drop(open);
             // A server in the foreground runs its loop meanwhile.
             if self.role == Role::Foreground {
@@ -411,8 +416,19 @@ impl Service {
                 self.await_cut();
                 return self.give_up();
             }
-            open = lock::wait(&self.ended, open, left);
+            open = self.wait_for_end(open, left);
         }
+    }
+
+    fn wait_for_end<'o>(
+        &'o self,
+        mut open: MutexGuard<'o, Open>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'o, Open> {
+        open.waiting += 1;
+        open = lock::wait(&self.ended, open, left);
+        open.waiting -= 1;
+        open
     }
 
     /// Waits until the other threads have cut what they carry on, apart from user code. Nothing else takes long.
@@ -424,7 +440,7 @@ impl Service {
             if left == Some(Duration::ZERO) {
                 return;
             }
-            open = lock::wait(&self.ended, open, left);
+            open = self.wait_for_end(open, left);
         }
     }
 
