@@ -71,20 +71,13 @@ impl Stream {
         Arc::downgrade(&self.socket)
     }
 
-    /// One read. `Some(0)` means that the other end will send no more, `None` that nothing has arrived: nothing had when the last
-    /// read took less than it could, unless it is to [`look_again`](Self::look_again). The set reports what comes later.
+    /// One read. `Some(0)` means that the other end will send no more, `None` that nothing has arrived.
+    ///
+    /// Also after a read that took less than it could: a client has often sent more by the time it is tried, which spares a wait.
     pub(crate) fn read(&mut self) -> io::Result<Option<usize>> {
-        if self.arrived.took_all {
-            return Ok(None);
-        }
         let length = without_waiting(self.arrived.read_from(&mut &*self.socket))?;
         self.has_ended |= length == Some(0);
         Ok(length)
-    }
-
-    /// More may have arrived, also after a read that took less than it could.
-    pub(crate) fn look_again(&mut self) {
-        self.arrived.took_all = false;
     }
 
     /// Whether the other end has shut down its sending side, as far as it was read.
@@ -206,8 +199,6 @@ pub(crate) struct Arrived {
     end: usize,
     /// Whether the last read took all the room there was.
     filled: bool,
-    /// Whether the last read took less than it could, so that there was no more.
-    took_all: bool,
     /// The next read takes at most this many: bytes after a request of known length stay with the kernel, so that a naive close
     /// becomes a reset.
     at_most: Option<u64>,
@@ -247,9 +238,7 @@ impl Arrived {
         }
         let room = self.buffer.len() - self.end;
         let at_most = self.at_most.map_or(room, |bytes| usize::try_from(bytes).unwrap_or(room));
-        let most = at_most.min(room);
-        let length = reader.read(&mut self.buffer[self.end..][..most])?;
-        self.took_all = 0 < length && length < most;
+        let length = reader.read(&mut self.buffer[self.end..][..at_most.min(room)])?;
         self.at_most = None;
         self.end += length;
         self.filled = self.end == self.buffer.len();

@@ -62,10 +62,6 @@ impl Connection {
 
     /// One read. Its bytes are an event.
     pub(super) fn read(&mut self, context: &mut Context<'_>) -> std::io::Result<Option<usize>> {
-        if context.service.finishing_since().is_some() {
-            // Whatever has arrived by now decides how the connection ends.
-            self.stream.look_again();
-        }
         let length = self.stream.read()?;
         if let Some(length) = length.filter(|&length| length > 0) {
             context.use_budget(length);

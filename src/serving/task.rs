@@ -109,7 +109,6 @@ impl ConnectionTask {
             place,
             budget: BUDGET,
         };
-        carried.connection.stream.look_again();
         let carry_on = || carried.connection.carry_on(&mut context);
         // What user code panics with is caught where it is called. This is for what is left.
         panic::catch_unwind(AssertUnwindSafe(carry_on)).unwrap_or_else(|payload| {
