@@ -40,7 +40,7 @@ impl Service {
         let accept_error = |source| Error::Accept { addr: addr.into(), source };
         let event_loop = match role {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,
-            Role::Foreground => Arc::new(EventLoop::new().map_err(accept_error)?),
+            Role::Foreground => EventLoop::of_foreground().map_err(accept_error)?,
         };
         let service = Arc::new(Service {
             settings,
@@ -179,7 +179,8 @@ impl Service {
 
 impl Task for Service {
     fn run(self: Arc<Self>) {
-        // A connection for each turn of the loop, so that others have their turn, too.
-        self.accept();
+        // A connection for each turn of the loop, so that others have their turn, too; at the end all, since the set does not report
+        // that there is none left.
+        while self.accept() && self.finishing.get().is_some() {}
     }
 }

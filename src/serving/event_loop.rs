@@ -51,6 +51,12 @@ struct State {
     idle_since: Option<Instant>,
 }
 
+impl State {
+    fn is_unused(&self) -> bool {
+        self.free.len() == self.tasks.len() && self.woken.is_empty()
+    }
+}
+
 struct Scheduled {
     task: Arc<dyn Task>,
     /// Its entry in `timers`.
@@ -75,11 +81,32 @@ pub(crate) fn is_loop_thread() -> bool {
     IS_LOOP.get()
 }
 
+/// A loop of a server in the foreground that has ended, for the next one: making a set takes a dozen system calls.
+static UNUSED: Mutex<Option<Arc<EventLoop>>> = Mutex::new(None);
+
 static OF_PROCESS: Mutex<Option<Arc<EventLoop>>> = Mutex::new(None);
 
 impl EventLoop {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(EventLoop { set: Set::new()?, state: Mutex::default() })
+    fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(EventLoop { set: Set::new()?, state: Mutex::default() }))
+    }
+
+    /// A loop for a server in the foreground, which gives it back with [`give_back`](Self::give_back).
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor for the set.
+    pub(crate) fn of_foreground() -> io::Result<Arc<Self>> {
+        let unused = lock(&UNUSED).take();
+        unused.map_or_else(EventLoop::new, Ok)
+    }
+
+    /// Nobody runs this loop any more. The next server in the foreground may, if nothing is left in it.
+    pub(crate) fn give_back(self: &Arc<Self>) {
+        let state = lock(&self.state);
+        if state.is_unused() {
+            lock(&UNUSED).get_or_insert_with(|| Arc::clone(self));
+        }
     }
 
     /// The loop that all peers of the process share, with a thread that runs it.
@@ -91,7 +118,7 @@ impl EventLoop {
         let mut of_process = lock(&OF_PROCESS);
         let event_loop = match &*of_process {
             Some(event_loop) => Arc::clone(event_loop),
-            None => Arc::clone(of_process.insert(Arc::new(EventLoop::new()?))),
+            None => Arc::clone(of_process.insert(EventLoop::new()?)),
         };
         drop(of_process);
         let mut state = lock(&event_loop.state);
@@ -245,7 +272,7 @@ impl EventLoop {
     /// Whether the thread has had nothing to do for a while; then it ends, and the next peer starts another one.
     fn may_end(&self) -> bool {
         let mut state = lock(&self.state);
-        if state.free.len() < state.tasks.len() || !state.woken.is_empty() {
+        if !state.is_unused() {
             state.idle_since = None;
             return false;
         }

@@ -483,3 +483,11 @@ impl Service {
         }
     }
 }
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if self.role == Role::Foreground {
+            self.event_loop.give_back();
+        }
+    }
+}
