@@ -85,7 +85,9 @@ fn half_requests_and_silent_clients_have_no_thread_and_no_wake_up() {
     let _alone = alone();
     raise_descriptor_limit(2 * CONNECTIONS as u64 + 100);
     let before = threads().len();
-    let peer = spawned(patient().linger(Duration::from_millis(100)).source("answer"));
+    let peer = spawned(
+        patient().linger(Duration::from_millis(100)).clients_may_leave_early().source("answer"),
+    );
     let mut clients: Vec<_> = (0..CONNECTIONS / 2).map(|_| connect(peer.addr())).collect();
     for client in clients.iter_mut().step_by(2) {
         client.write_all(b"GET / HT").expect("room for half a request");

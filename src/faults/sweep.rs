@@ -26,7 +26,7 @@ use crate::source::response_source::ResponseSource;
 /// # Errors
 ///
 /// The first error of an exchange, except for [`Error::Send`]: in many cases a client rightly leaves before it has received
-/// everything.
+/// everything, or before it has sent everything ([`clients_may_leave_early`](crate::TcpServerBuilder::clients_may_leave_early)).
 ///
 /// # Panics
 ///
@@ -36,7 +36,7 @@ pub fn sweep(
     mut test: impl FnMut(&Case, &Peer),
 ) -> Result<()> {
     let stage = Stage(Arc::new(Mutex::new(Response::new())));
-    let peer = TcpServer::builder().source(stage.clone()).spawn()?;
+    let peer = TcpServer::builder().source(stage.clone()).clients_may_leave_early().spawn()?;
     for case in cases {
         *lock(&stage.0) = case.response().clone();
         let print_case = PrintCase(&case);

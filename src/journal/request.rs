@@ -53,7 +53,8 @@ pub(crate) struct RequestParts {
 pub enum RequestEnd {
     /// The request is complete by its framing.
     Complete,
-    /// The client shut down its sending side, or closed, before the request was complete. It is still answered.
+    /// The client shut down its sending side, or closed, before the request was complete. It is still answered; a peer then reports
+    /// it, unless [clients may leave early](crate::TcpServerBuilder::clients_may_leave_early).
     ClientClosed,
     /// The client reset the connection.
     Reset,

@@ -136,6 +136,30 @@ impl TcpServerBuilder {
         self
     }
 
+    /// A client that leaves before its request is complete, or before it has taken a byte of its answer, is no failure of the peer: for
+    /// tests of clients that give up. What was received is in the [journal](crate::Peer::journal) as always, and
+    /// [`Request::end`](crate::Request::end) tells.
+    ///
+    /// By default a peer answers a request that was cut short by the client's close, since the client may still read, and then
+    /// reports it as an [`Error::Receive`]. A server in the foreground reports no such request.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, RequestEnd};
+    /// # use std::io::Write;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = Peer::builder().source("hi").clients_may_leave_early().spawn()?;
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"GET / HT")?;
+    /// drop(client);
+    /// assert_eq!(peer.take_request().end(), RequestEnd::ClientClosed);
+    /// # Ok(()) }
+    /// ```
+    pub fn clients_may_leave_early(mut self) -> Self {
+        self.settings.clients_may_leave_early = true;
+        self
+    }
+
     /// How many bytes of each request, and of trailing bytes, are kept in memory. The sink gets all bytes of a request.
     ///
     /// Defaults to 1 MiB (1,048,576 bytes).

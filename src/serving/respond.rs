@@ -11,7 +11,9 @@ use super::parts::{Parts, Prepared};
 use super::receiving::Pending;
 use super::rest::Rest;
 use super::sending::Sending;
+use super::service::Role;
 use super::states::{After, Answering, State, Step, stop};
+use crate::journal::exchange::Exchange;
 use crate::journal::request::{Request, RequestEnd};
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
@@ -78,6 +80,24 @@ impl Connection {
         }
     }
 
+    /// Why a request that was answered is a failure of the test: its client left before it was complete.
+    pub(super) fn failure_of_request(
+        &self,
+        request: &Request,
+        context: &Context<'_>,
+    ) -> Option<Failure> {
+        let is_allowed = context.service.settings.clients_may_leave_early
+            || context.service.role == Role::Foreground;
+        if is_allowed || request.end() != RequestEnd::ClientClosed {
+            return None;
+        }
+        let text = format!(
+            "the client ended its side, and the request is not complete by framing `{}`",
+            self.framing
+        );
+        Some(Failure::Receive(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
+    }
+
     /// The exchange has failed before the first byte of a response, and the connection ends.
     pub(super) fn fail(
         &mut self,
@@ -86,7 +106,12 @@ impl Connection {
         context: &Context<'_>,
     ) -> Step {
         let is_gone = pending.request.end() == RequestEnd::Reset || failure.is_client_gone();
-        self.conclude_failed(pending, failure, context);
+        if is_gone && context.service.settings.clients_may_leave_early {
+            let parts = self.parts(pending, 0, None);
+            self.record(Exchange::new(parts), None, context);
+        } else {
+            self.conclude_failed(pending, failure, context);
+        }
         let after = if is_gone { After::Gone } else { After::End(Ending::Close) };
         self.go_on(after, context)
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, unnumbered};
 use super::context::Context;
 use super::event::Event;
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 use super::ledger::Outcome;
 use super::parts::{Part, Stopped, fill};
 use super::receiving::Pending;
@@ -263,12 +263,12 @@ impl Connection {
         }
         self.note_sent(sending, bytes, context);
         if let Some(pending) = sending.pending.take() {
-            let exchange = self.exchange_of(sending, pending, None).0;
+            let (exchange, fault) = self.sent_exchange(sending, pending, context);
             self.mark_sent(sending);
             if context.service.role == Role::Peer {
                 page.enter(&exchange);
-                context.service.tell_outcome(&exchange, None);
-                page.publish(Outcome::Served(exchange.clone()));
+                context.service.tell_outcome(&exchange, fault.as_ref());
+                page.publish(Outcome::of(&exchange, fault));
                 page.leave();
             }
             sending.exchange_entered = Some(exchange);
@@ -317,15 +317,27 @@ impl Connection {
         Halt::Rest(Rest::Wait { interest, until })
     }
 
-    /// The exchange, with its failure if there is one.
+    /// The exchange of a response that was sent. Its request may have been cut short, which is known to have failed only now: the
+    /// client may still want its answer.
+    fn sent_exchange(
+        &mut self,
+        sending: &mut Sending,
+        pending: Pending,
+        context: &Context<'_>,
+    ) -> (Exchange, Option<Fault>) {
+        let failure = self.failure_of_request(&pending.request, context);
+        // What a reader or a changing file held in the end.
+        let offered = Some(sending.sent);
+        self.exchange_of(sending, pending, offered, failure)
+    }
+
     fn exchange_of(
         &mut self,
         sending: &mut Sending,
         pending: Pending,
+        offered: Option<u64>,
         failure: Option<Failure>,
-    ) -> (Exchange, Option<super::failure::Fault>) {
-        // What a reader or a changing file held in the end.
-        let offered = if failure.is_none() { Some(sending.sent) } else { sending.offered };
+    ) -> (Exchange, Option<Fault>) {
         let mut parts = self.parts(pending, sending.sent, offered);
         if !sending.seeds.is_empty() {
             parts.rare.get_or_insert_default().seeds = mem::take(&mut sending.seeds);
@@ -350,19 +362,19 @@ impl Connection {
     ) -> Step {
         let is_gone = failure.as_ref().is_some_and(Failure::is_client_gone);
         // A client that leaves early may have had all that it wanted: curl does so after the head of a HEAD.
-        let has_left_early = is_gone && sending.sent > 0;
+        let may_leave = context.service.settings.clients_may_leave_early;
+        let has_left_early = is_gone && (sending.sent > 0 || may_leave);
         let failure = failure.filter(|_| !has_left_early);
         let has_failed = failure.is_some();
         if let Some(pending) = sending.pending.take() {
             let offered = sending.offered;
-            let (exchange, fault) = if has_left_early {
-                let mut parts = self.parts(pending, sending.sent, offered);
-                if !sending.seeds.is_empty() {
-                    parts.rare.get_or_insert_default().seeds = mem::take(&mut sending.seeds);
+            let (exchange, fault) = match failure {
+                Some(failure) => self.exchange_of(&mut sending, pending, offered, Some(failure)),
+                None if has_left_early => {
+                    let failure = self.failure_of_request(&pending.request, context);
+                    self.exchange_of(&mut sending, pending, offered, failure)
                 }
-                (Exchange::new(parts), None)
-            } else {
-                self.exchange_of(&mut sending, pending, failure)
+                None => self.sent_exchange(&mut sending, pending, context),
             };
             let fault = fault.filter(|_| !context.service.is_abandoned());
             self.mark_sent(&sending);
@@ -412,7 +424,8 @@ impl Connection {
             )),
             _ => Failure::Send(cause),
         };
-        let (exchange, fault) = self.exchange_of(&mut sending, pending, Some(failure));
+        let offered = sending.offered;
+        let (exchange, fault) = self.exchange_of(&mut sending, pending, offered, Some(failure));
         let fault = fault.filter(|_| !context.service.is_abandoned());
         self.record(exchange, fault, context);
     }

@@ -13,6 +13,7 @@ pub(crate) struct Settings {
     pub(crate) finish_timeout: Duration,
     pub(crate) retain: usize,
     pub(crate) buffer_limit: usize,
+    pub(crate) clients_may_leave_early: bool,
 }
 
 impl Default for Settings {
@@ -25,6 +26,7 @@ impl Default for Settings {
             finish_timeout: Duration::from_secs(10),
             retain: 1 << 20,
             buffer_limit: 16 << 20,
+            clients_may_leave_early: false,
         }
     }
 }

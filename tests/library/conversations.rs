@@ -140,7 +140,8 @@ fn commands_in_one_write_are_answered_one_by_one() {
 
 #[test]
 fn a_client_that_leaves_in_the_middle_of_its_mail_is_in_the_journal() {
-    let peer = spawned(patient().framing(Framing::nothing()).source(smtp_by_verb));
+    let builder = patient().framing(Framing::nothing()).clients_may_leave_early();
+    let peer = spawned(builder.source(smtp_by_verb));
     let mut client = connect(peer.addr());
     expect_bytes(&mut client, b"220 mail.test ESMTP\r\n", "the greeting");
     turn(&mut client, b"DATA\r\n", b"354 go ahead\r\n");

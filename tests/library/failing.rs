@@ -182,7 +182,7 @@ fn a_comparison_names_the_first_differing_byte() {
 
 #[test]
 fn a_request_that_is_not_whole_has_no_head_to_compare() {
-    let peer = Peer::answer("hi");
+    let peer = spawned(patient().source("hi").clients_may_leave_early());
     fake_peer_test_support::connect_and_send(
         peer.addr(),
         b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhello",

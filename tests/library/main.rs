@@ -6,6 +6,7 @@ mod bounded;
 mod captured;
 mod check;
 mod conversations;
+mod cut_short;
 mod errors;
 mod failing;
 mod faults;

@@ -211,7 +211,8 @@ fn the_end_of_a_request_is_forwarded_if_the_client_ended_it() {
     let short = &b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"[..];
     for (framing, request) in [(Framing::eof(), &b"anything"[..]), (Framing::http(), short)] {
         let upstream = spawned(patient().framing(Framing::eof()).source("+OK\r\n"));
-        let proxy = spawned(patient().framing(framing).source(Proxy::to(upstream.addr())));
+        let builder = patient().framing(framing).clients_may_leave_early();
+        let proxy = spawned(builder.source(Proxy::to(upstream.addr())));
         let mut client = connect_and_send(proxy.addr(), request);
         assert_eq!(read_all(&mut client), b"+OK\r\n");
         let exchange = taken(&upstream);
