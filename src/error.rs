@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::journal::client::Client;
 use crate::journal::count::{self, Count};
 use crate::journal::exchange::Exchange;
+use crate::journal::peer_report::PeerReport;
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::os::address::Address;
 
@@ -61,6 +62,8 @@ pub enum Error {
         addr: Address,
         /// The cause.
         source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// No client began an exchange within the [accept timeout](crate::TcpServer::accept_timeout).
     #[error("no request began on {addr} within {timeout:?}")]
@@ -79,6 +82,8 @@ pub enum Error {
         exchange: Exchange,
         /// The cause.
         source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// The sink failed.
     #[error("failed to record the request from {}", Received(exchange))]
@@ -88,15 +93,19 @@ pub enum Error {
         exchange: Exchange,
         /// The cause.
         source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// The source failed, or a file or reader of its response did.
-    #[error("failed to answer the request from {}{}", Received(exchange), Drawn(exchange))]
+    #[error("failed to answer the request {}{}", Asked(exchange), Drawn(exchange))]
     #[non_exhaustive]
     Respond {
         /// The exchange so far.
         exchange: Exchange,
         /// The cause.
         source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// The client was gone before the first byte of the response was sent, or took nothing more of it.
     #[error("failed to send the response to {}{}", Sent(exchange), Drawn(exchange))]
@@ -106,6 +115,8 @@ pub enum Error {
         exchange: Exchange,
         /// The cause.
         source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// No exchange was completed within the time given to [`take`](crate::Peer::take).
     #[error("no exchange was completed on {addr} within {timeout:?}: {}", Open(journal))]
@@ -117,6 +128,8 @@ pub enum Error {
         timeout: Duration,
         /// What had happened by then.
         journal: Box<Journal>,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// A peer served more or fewer exchanges than [`expect`](crate::Peer::expect) said.
     #[error(
@@ -132,6 +145,19 @@ pub enum Error {
         expected: u64,
         /// How many there were.
         served: u64,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
+    },
+    /// A peer that [expected](crate::Peer::expect) no exchange was connected to.
+    #[error("expected no client on {addr}, but {} came, without a byte", Count(*connections, "connection"))]
+    #[non_exhaustive]
+    Contacted {
+        /// The peer's address.
+        addr: Address,
+        /// How many connections there were.
+        connections: u64,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// User code had not returned when the time to [`finish`](crate::Peer::finish) was over.
     #[error(
@@ -145,6 +171,8 @@ pub enum Error {
         what: &'static str,
         /// How long there was time: the [`finish_timeout`](crate::TcpServerBuilder::finish_timeout).
         timeout: Duration,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
     /// At the end, the source is not finished: a [`Sequence`](crate::Sequence) or [`PerConnection`](crate::PerConnection) has
     /// answers that no client fetched, or a [`Proxy`](crate::Proxy) could not complete its record. The cause says which.
@@ -155,6 +183,8 @@ pub enum Error {
         addr: Address,
         /// The error of the source.
         source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
     },
 }
 
@@ -168,6 +198,42 @@ impl Error {
             | Error::Send { exchange, .. } => Some(exchange),
             _ => None,
         }
+    }
+
+    /// The peer whose test failed: where it was made, what it expected, its journal. `None` for a server in the foreground, and before
+    /// there is a peer.
+    pub fn peer(&self) -> Option<&PeerReport> {
+        match self {
+            Error::Listen { .. } | Error::NoRequest { .. } => None,
+            Error::Accept { peer, .. }
+            | Error::Receive { peer, .. }
+            | Error::Record { peer, .. }
+            | Error::Respond { peer, .. }
+            | Error::Send { peer, .. }
+            | Error::NoExchange { peer, .. }
+            | Error::Count { peer, .. }
+            | Error::Contacted { peer, .. }
+            | Error::NotReturned { peer, .. }
+            | Error::LeftOver { peer, .. } => peer.as_deref(),
+        }
+    }
+
+    /// The same error, of this peer.
+    pub(crate) fn of_peer(mut self, report: PeerReport) -> Self {
+        match &mut self {
+            Error::Listen { .. } | Error::NoRequest { .. } => {}
+            Error::Accept { peer, .. }
+            | Error::Receive { peer, .. }
+            | Error::Record { peer, .. }
+            | Error::Respond { peer, .. }
+            | Error::Send { peer, .. }
+            | Error::NoExchange { peer, .. }
+            | Error::Count { peer, .. }
+            | Error::Contacted { peer, .. }
+            | Error::NotReturned { peer, .. }
+            | Error::LeftOver { peer, .. } => *peer = Some(Box::new(report)),
+        }
+        self
     }
 
     /// The client whose exchange failed.
@@ -188,12 +254,13 @@ impl Error {
             Error::NoRequest { .. }
             | Error::NoExchange { .. }
             | Error::Count { .. }
+            | Error::Contacted { .. }
             | Error::NotReturned { .. } => None,
         }
     }
 
-    /// The error and its causes in one line, separated by colons. `Debug` prints the same, so that `finish().unwrap()` shows
-    /// all of it.
+    /// The error and its causes in one line, separated by colons. `Debug` prints the same and the [`peer`](Self::peer), so that
+    /// `finish().unwrap()` shows all of it.
     ///
     /// ```
     /// let server = fake_peer::TcpServer::builder().bind()?;
@@ -207,10 +274,12 @@ impl Error {
     }
 }
 
-/// Prints the [`report`](Error::report), because this is what `unwrap` and a failing `main` show.
+/// Prints the [`report`](Error::report), because this is what `unwrap` and a failing `main` show; and on lines of their own where the
+/// peer was made, what it expected, and its journal.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Report(self), f)
+        fmt::Display::fmt(&Report(self), f)?;
+        self.peer().map_or(Ok(()), |peer| write!(f, "\n{peer}"))
     }
 }
 
@@ -230,38 +299,56 @@ impl Error {
             Error::Listen { addr, source } => {
                 Error::Listen { addr: addr.clone(), source: copy(source) }
             }
-            Error::Accept { addr, source } => {
-                Error::Accept { addr: addr.clone(), source: copy(source) }
+            Error::Accept { addr, source, peer } => {
+                Error::Accept { addr: addr.clone(), source: copy(source), peer: peer.clone() }
             }
-            Error::LeftOver { addr, source } => {
-                Error::LeftOver { addr: addr.clone(), source: copy(source) }
+            Error::LeftOver { addr, source, peer } => {
+                Error::LeftOver { addr: addr.clone(), source: copy(source), peer: peer.clone() }
             }
-            Error::Receive { exchange, source } => {
-                Error::Receive { exchange: exchange.clone(), source: copy(source) }
-            }
-            Error::Record { exchange, source } => {
-                Error::Record { exchange: exchange.clone(), source: copy(source) }
-            }
-            Error::Respond { exchange, source } => {
-                Error::Respond { exchange: exchange.clone(), source: copy(source) }
-            }
-            Error::Send { exchange, source } => {
-                Error::Send { exchange: exchange.clone(), source: copy(source) }
+            Error::Receive { exchange, source, peer } => Error::Receive {
+                exchange: exchange.clone(),
+                source: copy(source),
+                peer: peer.clone(),
+            },
+            Error::Record { exchange, source, peer } => Error::Record {
+                exchange: exchange.clone(),
+                source: copy(source),
+                peer: peer.clone(),
+            },
+            Error::Respond { exchange, source, peer } => Error::Respond {
+                exchange: exchange.clone(),
+                source: copy(source),
+                peer: peer.clone(),
+            },
+            Error::Send { exchange, source, peer } => {
+                Error::Send { exchange: exchange.clone(), source: copy(source), peer: peer.clone() }
             }
             Error::NoRequest { addr, timeout } => {
                 Error::NoRequest { addr: addr.clone(), timeout: *timeout }
             }
-            Error::NoExchange { addr, timeout, journal } => Error::NoExchange {
+            Error::NoExchange { addr, timeout, journal, peer } => Error::NoExchange {
                 addr: addr.clone(),
                 timeout: *timeout,
                 journal: journal.clone(),
+                peer: peer.clone(),
             },
-            Error::Count { addr, expected, served } => {
-                Error::Count { addr: addr.clone(), expected: *expected, served: *served }
-            }
-            Error::NotReturned { addr, what, timeout } => {
-                Error::NotReturned { addr: addr.clone(), what, timeout: *timeout }
-            }
+            Error::Count { addr, expected, served, peer } => Error::Count {
+                addr: addr.clone(),
+                expected: *expected,
+                served: *served,
+                peer: peer.clone(),
+            },
+            Error::Contacted { addr, connections, peer } => Error::Contacted {
+                addr: addr.clone(),
+                connections: *connections,
+                peer: peer.clone(),
+            },
+            Error::NotReturned { addr, what, timeout, peer } => Error::NotReturned {
+                addr: addr.clone(),
+                what,
+                timeout: *timeout,
+                peer: peer.clone(),
+            },
         }
     }
 }
@@ -296,6 +383,22 @@ impl fmt::Display for Received<'_> {
         let (before, end) = bytes.split_at(bytes.len().saturating_sub(SHOWN));
         let dots = if before.is_empty() { "" } else { "…" };
         write!(f, "{dots}\"{}\"", end.escape_ascii())
+    }
+}
+
+/// `"GET / HTTP/1.1" from 127.0.0.1:59550 (connection 1, exchange 1)`; what is not HTTP as [`Received`].
+struct Asked<'a>(&'a Exchange);
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 96;
+        let request = self.0.request();
+        let Some(line) = request.first_line() else {
+            return write!(f, "from {}", Received(self.0));
+        };
+        let (shown, rest) = line.split_at(line.len().min(SHOWN));
+        let dots = if rest.is_empty() { "" } else { "…" };
+        write!(f, "\"{}\"{dots} from {}", shown.escape_ascii(), request.client())
     }
 }
 

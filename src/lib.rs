@@ -194,6 +194,7 @@ pub use framing::rule::Framing;
 pub use http1::problem::Problem;
 pub use journal::client::{Client, ClientEnd};
 pub use journal::exchange::{Exchange, Times};
+pub use journal::peer_report::PeerReport;
 pub use journal::record::{ConnectionRecord, Journal};
 pub use journal::request::{BodyError, Request, RequestEnd};
 pub use os::address::Address;

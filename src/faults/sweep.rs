@@ -31,6 +31,7 @@ use crate::source::response_source::ResponseSource;
 /// # Panics
 ///
 /// With the panic of `test`; if there is no free port, or no thread can be started.
+#[track_caller]
 pub fn sweep(
     cases: impl IntoIterator<Item = Case>,
     mut test: impl FnMut(&Case, &Peer),

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod connection_state;
 pub(crate) mod count;
 pub(crate) mod exchange;
+pub(crate) mod peer_report;
 pub(crate) mod prefix;
 mod print;
 pub(crate) mod record;

@@ -88,6 +88,11 @@ impl ConnectionRecord {
         self.live.received.load(Ordering::Relaxed)
     }
 
+    /// Whether a request has begun whose exchange is not over.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.unfinished() > 0 || self.answering().is_some()
+    }
+
     /// Whether another request may come.
     pub(crate) fn may_ask(&self) -> bool {
         self.closed_at().is_none() && !self.live.is_ending.load(Ordering::Relaxed)

@@ -210,6 +210,12 @@ impl Request {
         }
     }
 
+    /// The request line of a request that is HTTP, without its line end.
+    pub(crate) fn first_line(&self) -> Option<&[u8]> {
+        self.request_line()?;
+        self.head()?.first_line()
+    }
+
     /// The head of a complete HTTP request whose end is where its head says.
     pub(crate) fn plain_head(&self) -> Option<Head<'_>> {
         if self.is_complete() && self.problem().is_none() { self.head() } else { None }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::TcpListener;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -216,14 +217,16 @@ impl TcpServerBuilder {
     }
 
     /// Binds, and makes what serves in this role.
+    #[track_caller]
     pub(super) fn service(self, role: Role) -> Result<Arc<Service>> {
+        let made_at = Location::caller();
         let user_code = UserCode::new(self.sink, self.source, self.observer);
         let listener = match self.listener {
             Some(listener) => listener,
             None => address::listen(&self.addr, self.backlog)
                 .map_err(|source| Error::Listen { addr: self.addr, source })?,
         };
-        Service::start(listener, self.backlog, self.settings, user_code, role)
+        Service::start(listener, self.backlog, self.settings, user_code, role, made_at)
     }
 }
 

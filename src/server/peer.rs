@@ -10,8 +10,9 @@ use super::blocking_future;
 use super::builder::TcpServerBuilder;
 use super::take_future::Taking;
 use crate::error::{Error, Result};
+use crate::journal::count::Count;
 use crate::journal::exchange::Exchange;
-use crate::journal::record::Journal;
+use crate::journal::record::{ConnectionRecord, Journal};
 use crate::journal::request::Request;
 use crate::os::lock::lock;
 use crate::serving::failure::Fault;
@@ -21,6 +22,9 @@ use crate::source::response_source::ResponseSource;
 
 /// How long [`Peer::take_request`] and its async twin wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much longer they wait for an exchange in progress, which may run into its own timeout at the same time: its error says more.
+const TIME_TO_FAIL: Duration = Duration::from_secs(2);
 
 /// A server that runs in the background, until it is [finished](Self::finish) or dropped.
 ///
@@ -53,7 +57,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 #[must_use = "a peer ends when it is dropped"]
 pub struct Peer {
     service: Arc<Service>,
-    expected: Option<u64>,
     finished: bool,
 }
 
@@ -79,7 +82,8 @@ impl Peer {
     }
 
     /// How many exchanges the peer must serve: [`finish`](Self::finish) and the drop fail if there were more or fewer.
-    /// Exchanges with an empty request count.
+    /// Exchanges with an empty request count. `expect(0)` allows no connection without a byte either; see
+    /// [`assert_never_contacted`](Self::assert_never_contacted).
     ///
     /// Defaults to any number.
     ///
@@ -89,8 +93,8 @@ impl Peer {
     /// // No client has come by the end of the test.
     /// # drop(peer);
     /// ```
-    pub fn expect(mut self, exchanges: u64) -> Self {
-        self.expected = Some(exchanges);
+    pub fn expect(self, exchanges: u64) -> Self {
+        self.service.expect(exchanges);
         self
     }
 
@@ -122,18 +126,25 @@ impl Peer {
     ///
     /// With the panic of a source, a sink or an observer.
     pub fn take(&self, timeout: Duration) -> Result<Exchange> {
-        self.service.ledger.take(timeout).map_or_else(
+        self.taken(self.service.ledger.take(timeout), timeout)
+    }
+
+    /// What was taken within `timeout`.
+    fn taken(&self, outcome: Option<Outcome>, timeout: Duration) -> Result<Exchange> {
+        let taken = outcome.map_or_else(
             || {
                 let journal = Box::new(self.service.ledger.journal());
-                Err(Error::NoExchange { addr: self.addr().into(), timeout, journal })
+                Err(Error::NoExchange { addr: self.addr().into(), timeout, journal, peer: None })
             },
             Outcome::result,
-        )
+        );
+        taken.map_err(|error| error.of_peer(self.service.report()))
     }
 
     /// The next exchange that is already over.
     pub(crate) fn take_now(&self) -> Option<Result<Exchange>> {
-        self.service.ledger.take(Duration::ZERO).map(Outcome::result)
+        let taken = self.service.ledger.take(Duration::ZERO).map(Outcome::result);
+        taken.map(|result| result.map_err(|error| error.of_peer(self.service.report())))
     }
 
     /// The request of the next exchange: [`take`](Self::take) with a timeout of 10 seconds, for assertions. Each call takes
@@ -148,7 +159,12 @@ impl Peer {
     /// If there was no exchange within 10 seconds, or the exchange failed; with the panic of a source, a sink or an observer.
     #[track_caller]
     pub fn take_request(&self) -> Request {
-        request_of(self.take(REQUEST_TIMEOUT))
+        let ledger = &self.service.ledger;
+        let taken = ledger.take(REQUEST_TIMEOUT).or_else(|| {
+            let is_asking = ledger.journal().connections().iter().any(ConnectionRecord::is_asking);
+            if is_asking { ledger.take(TIME_TO_FAIL) } else { None }
+        });
+        request_of(self.taken(taken, REQUEST_TIMEOUT))
     }
 
     /// [`take_request`](Self::take_request) for async code: does not block the thread that awaits it. A future that is
@@ -167,7 +183,8 @@ impl Peer {
     ///
     /// As [`take_request`](Self::take_request).
     pub fn take_request_async(&self) -> impl Future<Output = Request> + Send + use<> {
-        let exchange = self.take_async(REQUEST_TIMEOUT);
+        let service = Arc::downgrade(&self.service);
+        let exchange = Taking::new(service, self.addr(), REQUEST_TIMEOUT, TIME_TO_FAIL);
         async { request_of(exchange.await) }
     }
 
@@ -199,7 +216,34 @@ impl Peer {
         match self.end() {
             Ok(()) => Ok(self.journal()),
             Err(Fault::Error(error)) => Err(error),
-            Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
+            Err(Fault::Panic(payload)) => {
+                self.print_report();
+                panic::resume_unwind(payload)
+            }
+        }
+    }
+
+    /// Asserts that no client has connected, and ends the peer. A connection that was established before counts, also if it
+    /// has not been accepted yet and is not in the journal: that is why this takes the peer.
+    ///
+    /// ```
+    /// let peer = fake_peer::Peer::answer("hi");
+    /// // … the client under test uses its cache …
+    /// peer.assert_never_contacted();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a client has connected, with the journal; if the observer panicked.
+    #[track_caller]
+    pub fn assert_never_contacted(mut self) {
+        let ended = self.end();
+        let report = self.service.report();
+        let connections = Count(report.journal().connections().len() as u64, "connection");
+        assert!(connections.0 == 0, "expected no client, but {connections} came\n{report}");
+        // Answers that are left are what was expected.
+        if let Err(Fault::Panic(payload)) = ended {
+            panic::resume_unwind(payload);
         }
     }
 
@@ -241,7 +285,7 @@ impl Peer {
         async move {
             match running {
                 Ok(running) => running.await,
-                Err(source) => Err(Error::Accept { addr: addr.into(), source }),
+                Err(source) => Err(Error::Accept { addr: addr.into(), source, peer: None }),
             }
         }
     }
@@ -260,14 +304,22 @@ impl Peer {
         &self,
         timeout: Duration,
     ) -> impl Future<Output = Result<Exchange>> + Send + use<> {
-        Taking::new(Arc::downgrade(&self.service), self.addr(), timeout)
+        Taking::new(Arc::downgrade(&self.service), self.addr(), timeout, Duration::ZERO)
     }
 
     fn end(&mut self) -> std::result::Result<(), Fault> {
         self.finished = true;
         self.service.begin_finish();
         self.service.await_end();
-        self.service.end(self.expected)
+        self.service.end().map_err(|fault| match fault {
+            Fault::Error(error) => Fault::Error(error.of_peer(self.service.report())),
+            fault @ Fault::Panic(_) => fault,
+        })
+    }
+
+    #[allow(clippy::print_stderr)] // where a failing test looks
+    fn print_report(&self) {
+        eprintln!("{}", self.service.report());
     }
 }
 
@@ -277,8 +329,9 @@ impl TcpServerBuilder {
     /// # Errors
     ///
     /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
+    #[track_caller]
     pub fn spawn(self) -> Result<Peer> {
-        Ok(Peer { service: self.service(Role::Peer)?, expected: None, finished: false })
+        Ok(Peer { service: self.service(Role::Peer)?, finished: false })
     }
 }
 
@@ -286,7 +339,7 @@ impl TcpServerBuilder {
 fn request_of(taken: Result<Exchange>) -> Request {
     match taken {
         Ok(exchange) => exchange.request().clone(),
-        Err(error) => panic!("{}", error.report()),
+        Err(error) => panic!("{error:?}"),
     }
 }
 
@@ -299,7 +352,7 @@ impl Drop for Peer {
             return;
         }
         if thread::panicking() {
-            print_journal(&self.service.ledger.journal());
+            self.print_report();
             self.service.abandon();
         }
         let ended = self.end();
@@ -309,8 +362,11 @@ impl Drop for Peer {
         match ended {
             Ok(()) => {}
             Err(fault) if thread::panicking() => print_fault(&fault),
-            Err(Fault::Error(error)) => panic!("{}", error.report()),
-            Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
+            Err(Fault::Error(error)) => panic!("{error:?}"),
+            Err(Fault::Panic(payload)) => {
+                self.print_report();
+                panic::resume_unwind(payload)
+            }
         }
     }
 }
@@ -323,17 +379,6 @@ fn print_seeds(journal: &Journal) {
     seeds.dedup();
     for seed in seeds {
         eprintln!("the peer's delays were drawn from seed {seed}");
-    }
-}
-
-/// Prints the journal, or the first 8 Ki characters of a long one.
-#[allow(clippy::print_stderr)]
-fn print_journal(journal: &Journal) {
-    const LONG: usize = 8 * 1024;
-    let text = journal.to_string();
-    match text.char_indices().nth(LONG) {
-        Some((end, _)) => eprintln!("the peer's journal:\n{}\n…", &text[..end]),
-        None => eprintln!("the peer's journal:\n{text}"),
     }
 }
 

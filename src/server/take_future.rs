@@ -1,6 +1,7 @@
 //! The future of the next exchange. It takes an exchange when it is polled, so a future that is dropped has taken nothing.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
-use crate::journal::record::Journal;
+use crate::journal::peer_report::PeerReport;
+use crate::journal::record::ConnectionRecord;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
 use crate::serving::ledger::Outcome;
@@ -23,6 +25,8 @@ pub(crate) struct Taking {
     addr: SocketAddr,
     start: Instant,
     timeout: Duration,
+    /// How much longer it waits for an exchange in progress.
+    extra: Duration,
     deadline: Deadline,
     alarm: Option<Alarm>,
 }
@@ -34,22 +38,29 @@ struct Alarm {
 }
 
 impl Taking {
-    pub(crate) fn new(service: Weak<Service>, addr: SocketAddr, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        service: Weak<Service>,
+        addr: SocketAddr,
+        timeout: Duration,
+        extra: Duration,
+    ) -> Self {
         Taking {
             service,
             addr,
             start: Instant::now(),
             timeout,
+            extra,
             deadline: Deadline::after(Some(timeout)),
             alarm: None,
         }
     }
 
-    fn nothing(&self, journal: Journal) -> Poll<Result<Exchange>> {
-        let journal = Box::new(journal);
+    fn nothing(&self, report: Option<PeerReport>) -> Poll<Result<Exchange>> {
+        let journal = report.as_ref().map(|report| report.journal().clone()).unwrap_or_default();
+        let (journal, peer) = (Box::new(journal), report.map(Box::new));
         // Shorter than asked for if the peer has ended.
         let timeout = self.timeout.min(self.start.elapsed());
-        Poll::Ready(Err(Error::NoExchange { addr: self.addr.into(), timeout, journal }))
+        Poll::Ready(Err(Error::NoExchange { addr: self.addr.into(), timeout, journal, peer }))
     }
 }
 
@@ -58,28 +69,47 @@ impl Future for Taking {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(service) = self.service.upgrade() else {
-            return self.nothing(Journal::default());
+            return self.nothing(None);
         };
         if let Some(result) = service.ledger.take_or_wake(context.waker()) {
-            return Poll::Ready(result.result());
+            return Poll::Ready(of_peer(result.result(), &service));
         }
-        let left = self.deadline.left();
+        let mut left = self.deadline.left();
+        if left == Some(Duration::ZERO) && !self.extra.is_zero() {
+            let extra = mem::take(&mut self.extra);
+            if service.ledger.journal().connections().iter().any(ConnectionRecord::is_asking) {
+                self.deadline = Deadline::after(Some(extra));
+                self.alarm = None;
+                left = self.deadline.left();
+            }
+        }
         if service.finishing_since().is_some() || left.is_some_and(|left| left.is_zero()) {
             let there = service.ledger.take(Duration::ZERO).map(Outcome::result);
-            return there.map_or_else(|| self.nothing(service.ledger.journal()), Poll::Ready);
+            return there.map_or_else(
+                || self.nothing(Some(service.report())),
+                |result| Poll::Ready(of_peer(result, &service)),
+            );
         }
         match (&self.alarm, left) {
             (Some(alarm), _) => lock(&alarm.waker).clone_from(context.waker()),
             (None, Some(left)) => match Alarm::set(context.waker().clone(), left) {
                 Ok(alarm) => self.alarm = Some(alarm),
                 Err(source) => {
-                    return Poll::Ready(Err(Error::Accept { addr: self.addr.into(), source }));
+                    return Poll::Ready(Err(Error::Accept {
+                        addr: self.addr.into(),
+                        source,
+                        peer: None,
+                    }));
                 }
             },
             (None, None) => {}
         }
         Poll::Pending
     }
+}
+
+fn of_peer(result: Result<Exchange>, service: &Service) -> Result<Exchange> {
+    result.map_err(|error| error.of_peer(service.report()))
 }
 
 impl Alarm {

@@ -165,7 +165,7 @@ impl TcpServer {
     /// ```
     pub fn finish(self) -> Result<()> {
         foreground::stop(&self.service);
-        match self.service.end(None) {
+        match self.service.end() {
             Err(Fault::Error(error @ Error::LeftOver { .. })) => Err(error),
             Err(Fault::Panic(payload)) => panic::resume_unwind(payload),
             Err(Fault::Error(_)) | Ok(()) => Ok(()),
@@ -179,6 +179,7 @@ impl TcpServerBuilder {
     /// # Errors
     ///
     /// [`Error::Listen`](crate::Error::Listen) if the address cannot be resolved or bound.
+    #[track_caller]
     pub fn bind(self) -> Result<TcpServer> {
         Ok(TcpServer { service: self.service(Role::Foreground)?, accept_timeout: None })
     }

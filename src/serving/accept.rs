@@ -1,6 +1,7 @@
 //! Starts a server, and accepts its connections.
 
 use std::net::TcpListener;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
@@ -33,11 +34,12 @@ impl Service {
         settings: Settings,
         user_code: UserCode,
         role: Role,
+        made_at: &'static Location<'static>,
     ) -> Result<Arc<Self>> {
         let listen_error = |addr: String| move |source| Error::Listen { addr, source };
         let listener = Listener::new(listener).map_err(listen_error("a listener".into()))?;
         let addr = listener.addr().map_err(listen_error("a listener".into()))?;
-        let accept_error = |source| Error::Accept { addr: addr.into(), source };
+        let accept_error = |source| Error::Accept { addr: addr.into(), source, peer: None };
         let event_loop = match role {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,
             Role::Foreground => EventLoop::of_foreground().map_err(accept_error)?,
@@ -49,6 +51,8 @@ impl Service {
             ledger: Ledger::new(role == Role::Peer),
             event_loop,
             addr,
+            made_at,
+            expected: Mutex::default(),
             backlog,
             user_threads: UserThreads::new(format!("peer {}", addr.port())),
             exchanges: AtomicU64::new(0),
@@ -127,7 +131,7 @@ impl Service {
                 self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
                 // Under the lock: another thread that fails in the same way finds this reported, and may end the peer.
                 let page = is_new.then(|| {
-                    let error = Error::Accept { addr: self.addr.into(), source };
+                    let error = Error::Accept { addr: self.addr.into(), source, peer: None };
                     self.tell_error(&error);
                     let mut page = self.ledger.lock();
                     page.publish(Outcome::Failed(Box::new(error)));

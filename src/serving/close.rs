@@ -195,7 +195,7 @@ impl Connection {
     /// The exchange is over and may have been taken, so this failure is one of the connection.
     fn fail_to_deliver(&mut self, source: io::Error, context: &Context<'_>) {
         let Some(exchange) = self.last_exchange.clone() else { return };
-        let error = Error::Send { exchange, source };
+        let error = Error::Send { exchange, source, peer: None };
         match (context.service.role, &mut self.outcome) {
             (Role::Foreground, Some((_, fault))) => {
                 *fault = fault.take().or(Some(Fault::Error(error)));

@@ -39,15 +39,17 @@ impl Failure {
                 return Fault::Panic(payload);
             }
             Failure::Receive(source) => {
-                (|exchange, source| Error::Receive { exchange, source }, source)
+                (|exchange, source| Error::Receive { exchange, source, peer: None }, source)
             }
             Failure::Record(source) => {
-                (|exchange, source| Error::Record { exchange, source }, source)
+                (|exchange, source| Error::Record { exchange, source, peer: None }, source)
             }
             Failure::Respond(source) => {
-                (|exchange, source| Error::Respond { exchange, source }, source)
+                (|exchange, source| Error::Respond { exchange, source, peer: None }, source)
             }
-            Failure::Send(source) => (|exchange, source| Error::Send { exchange, source }, source),
+            Failure::Send(source) => {
+                (|exchange, source| Error::Send { exchange, source, peer: None }, source)
+            }
         };
         let error = kind(Exchange::new(parts.clone()), source);
         parts.rare.get_or_insert_default().failure = Some(error.report().to_string());

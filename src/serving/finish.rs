@@ -10,6 +10,7 @@ use super::ledger::Outcome;
 use super::service::{Cut, Service};
 use crate::error::Error;
 use crate::os::deadline::Deadline;
+use crate::os::lock::lock;
 
 struct Alarm {
     service: Arc<Service>,
@@ -39,7 +40,7 @@ impl Service {
 
     /// The first failure that was not taken, panics before errors; then a wrong count; then what the source has left. Drops the
     /// user's code.
-    pub(crate) fn end(&self, expected: Option<u64>) -> Result<(), Fault> {
+    pub(crate) fn end(&self) -> Result<(), Fault> {
         self.ledger.wake_all();
         let unreturned = self.end_user_code();
         let (failures, outcomes) = self.ledger.take_rest();
@@ -61,11 +62,22 @@ impl Service {
             return Err(Fault::Panic(payload));
         }
         let served = self.exchanges();
-        let expected = expected.unwrap_or(served);
+        let known = *lock(&self.expected);
+        let expected = known.unwrap_or(served);
         let addr = || self.addr().into();
-        let wrong_count =
-            (expected != served).then(|| Error::Count { addr: addr(), expected, served });
-        match (first_error.or(wrong_count), unreturned) {
+        let wrong_count = (expected != served).then(|| Error::Count {
+            addr: addr(),
+            expected,
+            served,
+            peer: None,
+        });
+        let connections = self.ledger.accepted();
+        let contacted = (known == Some(0) && connections > 0).then(|| Error::Contacted {
+            addr: addr(),
+            connections,
+            peer: None,
+        });
+        match (first_error.or(wrong_count).or(contacted), unreturned) {
             (Some(error), _) => Err(Fault::Error(error)),
             (None, result) => result,
         }
@@ -90,7 +102,12 @@ impl Service {
         };
         let not_returned = |what| {
             let timeout = self.settings.finish_timeout;
-            Err(Fault::Error(Error::NotReturned { addr: self.addr().into(), what, timeout }))
+            Err(Fault::Error(Error::NotReturned {
+                addr: self.addr().into(),
+                what,
+                timeout,
+                peer: None,
+            }))
         };
         let observer = match &self.user_code.observer {
             Some(queue) => match queue.take_away(self.observer_deadline(deadline)) {
@@ -111,9 +128,11 @@ impl Service {
                 let finish = AssertUnwindSafe(move || source.finish());
                 match panic::catch_unwind(finish) {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(source)) => {
-                        Err(Fault::Error(Error::LeftOver { addr: self.addr().into(), source }))
-                    }
+                    Ok(Err(source)) => Err(Fault::Error(Error::LeftOver {
+                        addr: self.addr().into(),
+                        source,
+                        peer: None,
+                    })),
                     Err(payload) => Err(Fault::Panic(payload)),
                 }
             }

@@ -31,7 +31,7 @@ impl<'s> Driver<'s> {
         let ready = self.ready.as_mut().expect("it is there until the drop");
         let addr = self.service.addr().into();
         let turned = self.service.event_loop.turn(ready, deadline);
-        turned.map_err(|source| Error::Accept { addr, source })
+        turned.map_err(|source| Error::Accept { addr, source, peer: None })
     }
 }
 

@@ -97,6 +97,11 @@ impl Ledger {
         client
     }
 
+    /// How many connections there were.
+    pub(crate) fn accepted(&self) -> u64 {
+        lock(&self.state).accepted
+    }
+
     /// Something failed outside of any exchange.
     pub(crate) fn enter_failure(&self, fault: Fault) {
         lock(&self.state).failures.push(fault);

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::task::Waker;
@@ -19,6 +20,7 @@ use super::user_code::{Call, Exclusive, Payload, UserCode};
 use super::user_threads::{Job, UserThreads};
 use crate::error::Error;
 use crate::journal::exchange::Exchange;
+use crate::journal::peer_report::PeerReport;
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listener;
 use crate::os::lock::{self, Condvar, Mutex, MutexGuard, lock};
@@ -32,6 +34,10 @@ pub(crate) struct Service {
     pub(crate) ledger: Ledger,
     pub(crate) event_loop: Arc<EventLoop>,
     pub(crate) addr: SocketAddr,
+    /// Where in the test it was made.
+    pub(super) made_at: &'static Location<'static>,
+    /// How many exchanges the test expects, if it says so.
+    pub(super) expected: Mutex<Option<u64>>,
     pub(super) backlog: u32,
     pub(super) user_threads: Arc<UserThreads>,
     pub(super) exchanges: AtomicU64,
@@ -160,6 +166,20 @@ pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
 impl Service {
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What a failing test wants to know.
+    pub(crate) fn report(&self) -> PeerReport {
+        PeerReport {
+            addr: self.addr.into(),
+            made_at: self.made_at,
+            expected: *lock(&self.expected),
+            journal: self.ledger.journal(),
+        }
+    }
+
+    pub(crate) fn expect(&self, exchanges: u64) {
+        *lock(&self.expected) = Some(exchanges);
     }
 
     pub(super) fn next_exchange(&self) -> u64 {

@@ -189,7 +189,7 @@ impl OpenConnection for ConnectionTask {
         let timeout = self.service.settings.finish_timeout;
         let Some(request) = request else {
             let addr = self.service.addr().into();
-            return Some(Error::NotReturned { addr, what, timeout });
+            return Some(Error::NotReturned { addr, what, timeout, peer: None });
         };
         let now = Instant::now();
         let accepted = self.live.accepted;
@@ -201,7 +201,7 @@ impl OpenConnection for ConnectionTask {
             ExchangeParts { request, offered, sent: 0, sent_before: 0, moments, rare, live };
         let text = format!("the {what} has not returned within {timeout:?}");
         let source = io::Error::new(io::ErrorKind::TimedOut, text);
-        Some(Error::Respond { exchange: Exchange::new(parts), source })
+        Some(Error::Respond { exchange: Exchange::new(parts), source, peer: None })
     }
 
     fn is_in_user_code(&self) -> bool {

@@ -125,7 +125,15 @@ impl ResponseSource for Sequence {
             return Ok(());
         }
         let all = Count(self.answers.len() as u64, "answer");
-        Err(io::Error::other(format!("only {fetched} of the sequence's {all} were fetched")))
+        let text = format!("only {fetched} of the sequence's {all} were fetched");
+        // The commonest mistake: the client waits on a connection that the script has closed.
+        let closes = |index: usize| matches!(self.answers[index].ending, Ending::Close);
+        Err(io::Error::other(match fetched.checked_sub(1) {
+            Some(last) if closes(last) => format!(
+                "{text}; the connection was closed by the peer after answer {fetched}, as scripted (`keep_open` and `keep_alive` keep it)"
+            ),
+            _ => text,
+        }))
     }
 
     fn hints(&mut self) -> Hints<'_> {
