@@ -165,7 +165,7 @@ fn failing_with_journals() {
 fn the_journal_that_a_failing_test_prints_has_what_its_client_has_read() {
     let stdout = output_of("captured::failing_with_journals", "journals");
     let printed = section(&stdout, "failing_with_journals");
-    let journals = printed.matches("the peer's journal:").count();
+    let journals = printed.matches("; its journal:\n").count();
     assert_eq!(journals, JOURNALS, "a journal for each test that fails");
     let finished = "exchange 1: 18 bytes of request, complete; 40 of 40 bytes of response";
     let complete = printed.matches(finished).count();

@@ -157,11 +157,13 @@ fn a_request_behind_the_last_one_is_told() {
 }
 
 #[test]
-fn an_error_is_unwrapped_as_its_report() {
+fn an_error_is_unwrapped_as_its_report_and_its_peer() {
     let peer = spawned(patient().source(Sequence::new(["one"])).framing(Framing::exactly(1)));
     let error = peer.finish().expect_err("nobody has fetched it");
-    assert_eq!(format!("{error:?}"), error.report().to_string());
-    assert!(format!("{error:?}").ends_with(": only 0 of the sequence's 1 answer were fetched"));
+    let report = error.report().to_string();
+    assert!(report.ends_with(": only 0 of the sequence's 1 answer were fetched"), "{report}");
+    let peer = error.peer().expect("a peer");
+    assert_eq!(format!("{error:?}"), format!("{report}\n{peer}"));
 }
 
 #[test]

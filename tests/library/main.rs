@@ -19,6 +19,7 @@ mod order;
 mod peer;
 mod pipelined;
 mod proxy;
+mod reports;
 mod reset;
 mod serve;
 mod serve_once;

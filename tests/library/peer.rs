@@ -133,7 +133,10 @@ fn as_many_exchanges_as_expected_are_no_error() {
         for _ in 0..expected {
             assert_eq!(ask(peer.addr(), b"request"), b"answer", "{expected} expected");
         }
-        drop(connect_and_send(peer.addr(), b""));
+        // A connection without a byte is no exchange; where no client is expected it is one too many.
+        if expected > 0 {
+            drop(connect_and_send(peer.addr(), b""));
+        }
         assert_eq!(finished(peer).exchanges().count() as u64, expected);
     }
 }
@@ -259,7 +262,8 @@ fn a_drop_without_finish_panics_with_the_error() {
     let peer = spawned(patient().source("answer")).expect(1);
     let addr = peer.addr();
     let text = panic_of(|| drop(peer));
-    assert_eq!(text, format!("expected 1 exchange on {addr}, but there were 0"));
+    let expected = format!("expected 1 exchange on {addr}, but there were 0\n");
+    assert!(text.starts_with(&expected), "{text}");
 }
 
 #[test]
@@ -267,12 +271,11 @@ fn a_drop_without_finish_panics_with_the_cause_too() {
     let peer = spawned(patient().source(Sequence::new(["one", "two"])));
     let addr = peer.addr();
     assert_eq!(ask(addr, b"request"), b"one");
-    assert_eq!(
-        panic_of(|| drop(peer)),
-        format!(
-            "failed to finish the source of the server on {addr}: only 1 of the sequence's 2 answers were fetched"
-        )
+    let text = panic_of(|| drop(peer));
+    let expected = format!(
+        "failed to finish the source of the server on {addr}: only 1 of the sequence's 2 answers were fetched;"
     );
+    assert!(text.starts_with(&expected), "{text}");
 }
 
 #[test]
@@ -376,7 +379,9 @@ fn answers_that_nobody_fetched_are_an_error() {
     let error = error_of_finish(peer);
     assert!(matches!(error, Error::LeftOver { .. }), "{error:?}");
     let text = error.report().to_string();
-    assert!(text.ends_with(": only 1 of the sequence's 3 answers were fetched"), "{text}");
+    let expected = ": only 1 of the sequence's 3 answers were fetched; the connection was closed by the peer after answer 1, \
+                    as scripted (`keep_open` and `keep_alive` keep it)";
+    assert!(text.ends_with(expected), "{text}");
 }
 
 #[test]

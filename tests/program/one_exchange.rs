@@ -495,8 +495,7 @@ fn a_missing_response_file_fails_after_the_request_was_written() {
         failed(
             addr,
             &format!(
-                "failed to answer the request from {addr} (connection 1, exchange 1) after 18 bytes \
-                 \"GET / HTTP/1.1\\r\\n\\r\\n\": failed to open response file `missing.txt`: {cause}"
+                "failed to answer the request \"GET / HTTP/1.1\" from {addr} (connection 1, exchange 1): failed to open response file `missing.txt`: {cause}"
             )
         )
     );
