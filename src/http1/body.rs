@@ -80,11 +80,12 @@ impl BodyFramer {
     }
 }
 
-/// The members of a comma-separated list, without empty ones (RFC 9110 section 5.6.1). An empty value is its own member,
-/// so that an empty Content-Length counts as a bad one.
+/// The members of a comma-separated list, without empty ones (RFC 9110 section 5.6.1). A list of nothing else has an empty member, so
+/// that a Content-Length of no number, or of a comma, counts as a bad one.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let members = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-    members.filter(move |member| !member.is_empty() || value.is_empty())
+    let members = || value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    let is_empty = members().all(<[u8]>::is_empty);
+    members().filter(move |member| !member.is_empty()).chain(is_empty.then_some(&b""[..]))
 }
 
 /// Digits only: a sign, which `parse` takes, is not a Content-Length.

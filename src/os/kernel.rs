@@ -25,7 +25,6 @@ impl PollTimer {
 }
 
 /// How the other end of a connection ended it.
-#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))] // not known there
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RemoteEnd {
     /// It closed, or shut down its sending side.

@@ -2,6 +2,7 @@
 //! no responses and no events.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -115,6 +116,15 @@ impl Stream {
     /// kernel does not say.
     pub(crate) fn remote_end(&self) -> io::Result<Option<RemoteEnd>> {
         kernel::remote_end(&self.socket)
+    }
+
+    /// How the other end has ended the connection, if it has and nothing is left to read.
+    pub(crate) fn end_without_a_byte(&self) -> Option<RemoteEnd> {
+        match without_waiting(self.socket.peek(&mut [MaybeUninit::uninit()])) {
+            Ok(Some(0)) => Some(RemoteEnd::Closed),
+            Ok(_) => None,
+            Err(_) => Some(RemoteEnd::Reset),
+        }
     }
 
     /// Whether everything was sent to the client, the end of the stream included; false where the kernel does not say. The

@@ -173,7 +173,8 @@ impl Response {
 
     /// Sends only the first `bytes` bytes of the response, then ends the connection with `ending`: a response that breaks off.
     /// Steps after the cut are not carried out. Pauses and gates before the first byte are, even if no byte is sent. A shorter
-    /// response is sent completely, and ends with `ending` as well.
+    /// response is sent completely, ends with `ending` as well, and fails with [`Error::Respond`](crate::Error::Respond): nothing was
+    /// cut.
     ///
     /// ```
     /// use fake_peer::{Ending, Peer, http};

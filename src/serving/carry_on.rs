@@ -11,6 +11,7 @@ use super::rest::Rest;
 use super::service::{Cut, Place};
 use super::states::{State, Step};
 use crate::journal::client::ClientEnd;
+use crate::os::kernel::RemoteEnd;
 
 impl Connection {
     /// Goes on until it has to stop.
@@ -68,7 +69,13 @@ impl Connection {
                 }
                 self.abort_closing(&closing, cause, context);
             }
-            State::New | State::Idle { .. } | State::Over => {}
+            State::New | State::Idle { .. } => match self.stream.end_without_a_byte() {
+                // It has left before, which only nobody has looked at.
+                Some(RemoteEnd::Closed) => return self.over(ClientEnd::Closed, context),
+                Some(RemoteEnd::Reset) => return self.over(ClientEnd::Reset, context),
+                None => {}
+            },
+            State::Over => {}
         }
         self.over(ClientEnd::ClosedByUs, context)
     }

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::os::lock::lock;
 use crate::os::path_error::on_path;
+use crate::os::same_file::is_same_file;
 use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
@@ -88,6 +89,19 @@ impl Parts {
     }
 }
 
+/// Whether part of a response is read from a file.
+pub(super) fn has_file(response: &Response) -> bool {
+    response.steps.iter().any(|step| matches!(step, ResponseStep::SendFile(_)))
+}
+
+/// The path by which part of a response is read from this file, if it is.
+pub(super) fn read_from<'r>(response: &'r Response, file: &Path) -> Option<&'r Path> {
+    response.steps.iter().find_map(|step| match step {
+        ResponseStep::SendFile(path) if is_same_file(path, file) => Some(path.as_path()),
+        _ => None,
+    })
+}
+
 /// Whether a step has a file that is no regular one. A file that changes between this look and the opening is opened without waiting.
 fn opens_a_device(step: &ResponseStep) -> bool {
     let ResponseStep::SendFile(path) = step else { return false };
@@ -159,6 +173,8 @@ pub(super) struct Chunk {
     /// How many are filled, and how many of those may be sent.
     pub(super) filled: usize,
     pub(super) sendable: usize,
+    /// How many the reader has given, of all chunks.
+    pub(super) read: u64,
     pub(super) stopped: Option<Stopped>,
 }
 
@@ -194,6 +210,16 @@ pub(super) fn fill(
 impl Origin {
     pub(super) fn may_block(&self) -> bool {
         matches!(self, Origin::Device(_) | Origin::User)
+    }
+
+    /// Why a reader that has ended after `read` bytes has ended too early. A file of the system may say a length that it never had.
+    pub(super) fn shrunk(&self, read: u64, length: Option<u64>) -> Option<io::Error> {
+        let (Origin::File(path), Some(length)) = (self, length) else { return None };
+        let is_shorter = || fs::metadata(path).is_ok_and(|metadata| metadata.len() < length);
+        (read < length && is_shorter()).then(|| {
+            let text = format!("it had {length} bytes when it was opened, and ends after {read}");
+            io::Error::new(io::ErrorKind::UnexpectedEof, text)
+        })
     }
 
     pub(super) fn name(&self, error: io::Error) -> io::Error {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::parts::{has_file, read_from};
 use super::rest::Rest;
 use crate::framing::framer::Framer;
 use crate::framing::rule::Framing;
@@ -72,6 +73,18 @@ impl Receiving {
             return Ok(());
         };
         let Some(mut sink) = sink.take(|| context.waker()) else { return Err(Rest::WOKEN) };
+        // Opening it would empty it.
+        let fixed = context.service.user_code.fixed.as_ref().filter(|fixed| has_file(fixed));
+        if let Some(fixed) = fixed
+            && let Some(file) = sink.file(client)
+            && read_from(fixed, &file).is_some()
+        {
+            let text = format!("the request file `{}` is the response file", file.display());
+            let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+            self.record = Record::None;
+            self.result = Err(Failure::Record(error));
+            return Ok(());
+        }
         let opened = match sink.open_promptly(client) {
             Some(opened) => opened.map(Record::Prompt),
             None if !context.may_run_user_code() => return Err(Rest::UserThread),

@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::context::Context;
 use super::event::Event;
 use super::failure::Failure;
-use super::parts::{Parts, Prepared};
+use super::parts::{Parts, Prepared, has_file, read_from};
 use super::receiving::Pending;
 use super::rest::Rest;
 use super::sending::Sending;
@@ -45,6 +45,24 @@ impl Connection {
             let text = "the response to an empty request keeps the connection open for another empty request, which would never end";
             let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
             return self.fail(answering.pending, failure, context);
+        }
+        if has_file(&response)
+            && let Some(sink) = &context.service.user_code.sink
+        {
+            let Some(sink) = sink.take(|| context.waker()) else {
+                answering.response = Some(response);
+                return stop(State::Answering(answering), Rest::WOKEN);
+            };
+            let file = sink.file(request.client());
+            if let Some(path) = file.and_then(|file| read_from(&response, &file)) {
+                let text = format!(
+                    "the response file `{}` is the file that the request was written to",
+                    path.display()
+                );
+                drop(sink);
+                let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
+                return self.fail(answering.pending, failure, context);
+            }
         }
         let may_block = context.may_run_user_code();
         let prepared = if may_block && Parts::may_block(&response) {

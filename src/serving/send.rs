@@ -172,6 +172,14 @@ impl Connection {
                 return Err(Halt::Failed(failure));
             }
         };
+        let chunk = &mut sending.chunk;
+        chunk.read += (filled - chunk.filled) as u64;
+        let stopped = match stopped {
+            Stopped::AtEnd => {
+                origin.shrunk(chunk.read, *length).map_or(Stopped::AtEnd, Stopped::Failed)
+            }
+            stopped => stopped,
+        };
         sending.chunk.filled = filled;
         sending.chunk.sendable =
             filled - usize::from(is_at_hand && matches!(stopped, Stopped::Full));
@@ -270,8 +278,10 @@ impl Connection {
                 context.service.tell_outcome(&exchange, fault.as_ref());
                 page.publish(Outcome::of(&exchange, fault));
                 page.leave();
+                sending.exchange_entered = Some((exchange, None));
+            } else {
+                sending.exchange_entered = Some((exchange, fault));
             }
-            sending.exchange_entered = Some(exchange);
         }
         Ok(written)
     }
@@ -326,6 +336,7 @@ impl Connection {
         context: &Context<'_>,
     ) -> (Exchange, Option<Fault>) {
         let failure = self.failure_of_request(&pending.request, context);
+        let failure = failure.or_else(|| sending.failure_of_cut());
         // What a reader or a changing file held in the end.
         let offered = Some(sending.sent);
         self.exchange_of(sending, pending, offered, failure)
@@ -380,10 +391,10 @@ impl Connection {
             self.mark_sent(&sending);
             self.last_exchange = Some(exchange.clone());
             self.record(exchange, fault, context);
-        } else if let Some(exchange) = sending.exchange_entered.take() {
+        } else if let Some((exchange, fault)) = sending.exchange_entered.take() {
             self.last_exchange = Some(exchange.clone());
             if context.service.role == Role::Foreground {
-                self.outcome = Some((exchange, None));
+                self.outcome = Some((exchange, fault));
             }
         }
         let after = if is_gone {

@@ -1,12 +1,15 @@
 //! A response on its way out: how far it came, and when its next bytes are due. The writes are in `send`.
 
 use std::fmt;
+use std::io;
 use std::time::{Duration, Instant};
 
+use super::failure::{Failure, Fault};
 use super::parts::{Chunk, Part, Parts};
 use super::receiving::Pending;
 use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
+use crate::journal::count;
 use crate::journal::exchange::Exchange;
 use crate::os::stream::Next;
 use crate::response::ending::Ending;
@@ -41,8 +44,8 @@ pub(super) struct Sending {
     /// When it reached the gate that it waits at.
     pub(super) at_gate_since: Option<Instant>,
     pub(super) persistence: Option<Persistence>,
-    /// The exchange, once the last byte has left.
-    pub(super) exchange_entered: Option<Exchange>,
+    /// The exchange, once the last byte has left, and what has failed in it, if that is not in the ledger yet.
+    pub(super) exchange_entered: Option<(Exchange, Option<Fault>)>,
     /// Whether its pauses are counted in the time that the server has to finish.
     pub(super) has_extended: bool,
 }
@@ -84,6 +87,14 @@ impl Sending {
 
     pub(super) fn is_cut(&self) -> bool {
         self.cut.is_some_and(|cut| self.sent >= cut)
+    }
+
+    /// Why a response that was sent is not what was asked for: its cut is beyond its end.
+    pub(super) fn failure_of_cut(&self) -> Option<Failure> {
+        let cut = self.cut.filter(|&cut| cut > self.sent)?;
+        let sent = count::bytes(self.sent);
+        let text = format!("the response was to be cut after byte {cut}, and has only {sent}");
+        Some(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)))
     }
 
     pub(super) fn goes_on(&self) -> bool {

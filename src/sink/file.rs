@@ -39,4 +39,8 @@ impl RequestSink for FileSink {
     fn open_promptly(&mut self, _: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
         self.file.is_prompt().then(|| self.file.open())
     }
+
+    fn file(&self, _: &Client) -> Option<PathBuf> {
+        Some(self.file.path().into())
+    }
 }

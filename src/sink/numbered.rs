@@ -79,6 +79,10 @@ impl RequestSink for NumberedFileSink {
     fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
         FileSink::new(self.path_of(client.exchange())).open_promptly(client)
     }
+
+    fn file(&self, client: &Client) -> Option<PathBuf> {
+        Some(self.path_of(client.exchange()))
+    }
 }
 
 fn find_place(path: &[u8]) -> Option<usize> {

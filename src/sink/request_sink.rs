@@ -1,6 +1,7 @@
 //! The trait `RequestSink`: where request bytes go.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use crate::journal::client::Client;
 
@@ -51,6 +52,12 @@ pub trait RequestSink: Send {
     fn open_promptly(&mut self, _: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
         None
     }
+
+    /// The file of the record, if it is in one: a response must not be read from it.
+    #[doc(hidden)]
+    fn file(&self, _: &Client) -> Option<PathBuf> {
+        None
+    }
 }
 
 impl<S: RequestSink + ?Sized> RequestSink for Box<S> {
@@ -61,6 +68,10 @@ impl<S: RequestSink + ?Sized> RequestSink for Box<S> {
     fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
         (**self).open_promptly(client)
     }
+
+    fn file(&self, client: &Client) -> Option<PathBuf> {
+        (**self).file(client)
+    }
 }
 
 impl<S: RequestSink + ?Sized> RequestSink for &mut S {
@@ -70,5 +81,9 @@ impl<S: RequestSink + ?Sized> RequestSink for &mut S {
 
     fn open_promptly(&mut self, client: &Client) -> Option<io::Result<Box<dyn Write + Send>>> {
         (**self).open_promptly(client)
+    }
+
+    fn file(&self, client: &Client) -> Option<PathBuf> {
+        (**self).file(client)
     }
 }

@@ -24,4 +24,5 @@ mod reset;
 mod serve;
 mod serve_once;
 mod steps;
+mod swallowed;
 mod wire;

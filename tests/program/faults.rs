@@ -38,6 +38,20 @@ fn received(mut client: &TcpStream) -> (Vec<u8>, End) {
 }
 
 #[test]
+fn a_cut_beyond_the_end_of_the_response_is_an_error() {
+    let folder = Folder::new();
+    let program = Tcpserver::start(&folder, ["--cut", "1k"]);
+    let client = program.connect();
+    send(&client, GET);
+    assert_eq!(received(&client), (RESPONSE.to_vec(), End::Closed));
+    drop(client);
+    let ended = program.end();
+    assert_eq!(ended.code, Some(1));
+    let expected = "the response was to be cut after byte 1024, and has only 389 bytes\n";
+    assert!(ended.stderr.ends_with(expected), "{}", ended.stderr);
+}
+
+#[test]
 fn the_client_gets_so_many_bytes_and_the_ending_that_was_asked_for() {
     for (arguments, length, end) in [
         (&["--cut", "20"][..], 20, End::Closed),
@@ -46,7 +60,6 @@ fn the_client_gets_so_many_bytes_and_the_ending_that_was_asked_for() {
         (&["--cut", "20:reset"], 20, End::Reset),
         (&["--cut", "20:hold"], 20, End::Held),
         (&["--cut", "0:reset"], 0, End::Reset),
-        (&["--cut", "1k"], RESPONSE.len(), End::Closed),
         (&["--hold"], RESPONSE.len(), End::Held),
         (&["--reset"], RESPONSE.len(), End::Reset),
     ] {

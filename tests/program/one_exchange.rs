@@ -749,15 +749,25 @@ fn the_response_file_is_opened_after_the_request_has_ended() {
 }
 
 #[test]
-fn one_file_for_both_echoes_the_request() {
+fn one_file_for_both_is_an_error() {
     let folder = Folder::new();
     let program = Tcpserver::start(&folder, ["--send", "both.txt", "--recv", "both.txt"]);
     let client = program.connect();
     let addr = own_addr(&client);
     send(&client, b"hello");
-    assert_bytes(&receive_all(&client), b"hello", "the answer");
+    assert_bytes(&receive_all(&client), b"", "the answer");
     drop(client);
-    assert_eq!(program.end(), served(addr));
+    assert_eq!(
+        program.end(),
+        failed(
+            addr,
+            &format!(
+                "failed to answer the request from {addr} (connection 1, exchange 1) after 5 bytes \"hello\": \
+                 the response file `both.txt` is the file that the request was written to"
+            )
+        )
+    );
+    assert_eq!(folder.read("both.txt"), b"hello");
 }
 
 #[test]
