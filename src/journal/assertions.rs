@@ -40,6 +40,64 @@ impl Request {
         }
     }
 
+    /// Asserts that the request's body, without its chunked coding, is exactly these bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it is not, with the first difference as [`assert_bytes`](Self::assert_bytes) shows it. If the request has no complete HTTP
+    /// body: see [`BodyError`](crate::BodyError).
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # let peer = fake_peer::Peer::answer("hi");
+    /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
+    /// # client.write_all(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello").unwrap();
+    /// peer.take_request().assert_body("hello");
+    /// ```
+    #[track_caller]
+    pub fn assert_body(&self, expected: impl AsRef<[u8]>) {
+        match self.decoded_body() {
+            Ok(body) => {
+                if let Some(difference) = Difference::between(expected.as_ref(), &body) {
+                    panic!("the request's body differs from what was expected {difference}");
+                }
+            }
+            Err(error) => panic!("{error}, in \"{}\"", self.bytes().escape_ascii()),
+        }
+    }
+
+    /// Asserts that the request has a header field with this name, whatever its case, and exactly this value, without the white space
+    /// around it. Another field with the same name may have another value.
+    ///
+    /// # Panics
+    ///
+    /// If it has none. The message shows the values that the field has instead, or the head if the field is missing.
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # let peer = fake_peer::Peer::answer("hi");
+    /// # let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
+    /// # client.write_all(b"GET / HTTP/1.1\r\nHost: peer\r\nAccept: */*\r\n\r\n").unwrap();
+    /// peer.take_request().assert_header("accept", "*/*");
+    /// ```
+    #[track_caller]
+    pub fn assert_header(&self, name: &str, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        let has_name = |(field, _): &(&[u8], &[u8])| field.eq_ignore_ascii_case(name.as_bytes());
+        let values: Vec<_> = self.headers().filter(has_name).map(|(_, value)| value).collect();
+        if values.contains(&expected) {
+            return;
+        }
+        let expected = expected.escape_ascii();
+        if values.is_empty() {
+            let bytes = self.bytes().escape_ascii();
+            panic!("the request has no header field `{name}: {expected}`, in \"{bytes}\"");
+        }
+        let values: Vec<_> = values.iter().map(|value| value.escape_ascii().to_string()).collect();
+        let actual = values.join("`, `");
+        panic!("the request's header field `{name}` is `{actual}`, not `{expected}`");
+    }
+
     /// Asserts that the request's head is this one: the same request line, and the same header fields, whatever their
     /// order, the case of their names, and the white space around their values (RFC 9110 section 5.3: the order of
     /// fields with different names has no meaning). Fields with the same name keep their order and their number.

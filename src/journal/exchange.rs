@@ -34,13 +34,29 @@ pub struct Exchange(Arc<ExchangeParts>);
 #[derive(Debug, Clone)]
 pub(crate) struct ExchangeParts {
     pub(crate) request: Request,
-    pub(crate) offered: Option<u64>,
+    pub(crate) offered: Offered,
     pub(crate) sent: u64,
+    /// The first bytes of the response. They may be more than were sent: the response shares them.
+    pub(crate) response: Option<Arc<[u8]>>,
     /// How many the kernel had taken of earlier responses on the connection.
     pub(crate) sent_before: u64,
     pub(crate) moments: Moments,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) live: Arc<ConnectionState>,
+}
+
+/// How many bytes there were to send, in half the memory of an `Option`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offered(u64);
+
+impl Offered {
+    pub(crate) fn of(bytes: Option<u64>) -> Self {
+        Offered(bytes.unwrap_or(u64::MAX))
+    }
+
+    fn bytes(self) -> Option<u64> {
+        Some(self.0).filter(|&bytes| bytes != u64::MAX)
+    }
 }
 
 /// [`Times`], as durations since the connection was accepted.
@@ -123,7 +139,26 @@ impl Exchange {
     /// How many bytes of response there were to send, without what a [cut](crate::Response::cut) leaves out. `None` if part of
     /// it came from a reader whose end was not reached, or there was no response.
     pub fn offered(&self) -> Option<u64> {
-        self.0.offered
+        self.0.offered.bytes()
+    }
+
+    /// The first bytes of the response that the kernel took: all of them if the response is one piece in memory, with which they are
+    /// shared, otherwise at most 512.
+    ///
+    /// ```
+    /// # use std::io::{Read, Write};
+    /// # use std::time::Duration;
+    /// # let peer = fake_peer::Peer::answer("HTTP/1.1 204 No Content\r\n\r\n");
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// let exchange = peer.take(Duration::from_secs(10)).unwrap();
+    /// assert!(exchange.sent_bytes().starts_with(b"HTTP/1.1 204 "));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn sent_bytes(&self) -> &[u8] {
+        let bytes = self.0.response.as_deref().unwrap_or(&[]);
+        &bytes[..usize::try_from(self.sent()).map_or(bytes.len(), |sent| sent.min(bytes.len()))]
     }
 
     /// How many bytes of response the kernel took for sending.

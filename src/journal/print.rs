@@ -18,23 +18,12 @@ impl fmt::Display for Journal {
 
 impl fmt::Display for ConnectionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connection {} from {}, ", self.client.connection, self.client.addr)?;
-        match self.live.end.get() {
-            None => writeln!(f, "open")?,
-            Some(end) => {
-                f.write_str(match end.client {
-                    ClientEnd::Closed => "closed by the client",
-                    ClientEnd::Reset => "reset by the client",
-                    ClientEnd::ClosedByUs if end.is_reset => "reset by the peer",
-                    ClientEnd::ClosedByUs => {
-                        "closed by the peer while the client was still connected"
-                    }
-                    ClientEnd::StillOpen => "open",
-                })?;
-                self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
-                writeln!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))?;
-            }
+        write!(f, "connection {}", self.client.connection)?;
+        if !f.alternate() {
+            write!(f, " from {}, ", self.client.addr)?;
+            self.write_end(f)?;
         }
+        writeln!(f)?;
         if self.is_silent() {
             writeln!(f, "  no byte")?;
         }
@@ -50,9 +39,25 @@ impl fmt::Display for ConnectionRecord {
         if self.trailing_len() > 0 {
             let trailing = count::bytes(self.trailing_len());
             writeln!(f, "  {trailing} after the last request")?;
-            write_lines(f, self.trailing(), self.trailing_len())?;
+            write_lines(f, '>', self.trailing(), self.trailing_len())?;
         }
         Ok(())
+    }
+}
+
+impl ConnectionRecord {
+    /// How it ended, and when.
+    fn write_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(end) = self.live.end.get() else { return f.write_str("open") };
+        f.write_str(match end.client {
+            ClientEnd::Closed => "closed by the client",
+            ClientEnd::Reset => "reset by the client",
+            ClientEnd::ClosedByUs if end.is_reset => "reset by the peer",
+            ClientEnd::ClosedByUs => "closed by the peer while the client was still connected",
+            ClientEnd::StillOpen => "open",
+        })?;
+        self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
+        write!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))
     }
 }
 
@@ -68,7 +73,9 @@ impl fmt::Display for Exchange {
             }
             None => writeln!(f, "{} of response", count::bytes(self.sent()))?,
         }
-        write_lines(f, request.bytes(), request.len())?;
+        write_lines(f, '>', request.bytes(), request.len())?;
+        let sent = self.sent_bytes();
+        write_lines(f, '<', &sent[..sent.len().min(SHOWN)], self.sent())?;
         for seed in self.seeds() {
             writeln!(f, "    note: delays were drawn from seed {seed}")?;
         }
@@ -76,7 +83,13 @@ impl fmt::Display for Exchange {
             writeln!(f, "    note: {problem}")?;
         }
         if let Some(failure) = self.failure() {
-            writeln!(f, "    failed: {failure}")?;
+            if f.alternate() {
+                // It names the client.
+                let addr = self.client().addr().to_string();
+                writeln!(f, "    failed: {}", failure.replace(&addr, "the client"))?;
+            } else {
+                writeln!(f, "    failed: {failure}")?;
+            }
         }
         Ok(())
     }
@@ -91,15 +104,17 @@ fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Resul
     }
 }
 
-/// One line of text for each line of bytes, escaped, its line end visible.
-fn write_lines(f: &mut fmt::Formatter<'_>, bytes: &[u8], len: u64) -> fmt::Result {
+/// How many bytes of a response are shown.
+const SHOWN: usize = 512;
+
+/// One line of text for each line of bytes, escaped, its line end visible, after the mark of its direction.
+fn write_lines(f: &mut fmt::Formatter<'_>, mark: char, bytes: &[u8], len: u64) -> fmt::Result {
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        writeln!(f, "    {}", line.escape_ascii())?;
+        writeln!(f, "    {mark} {}", line.escape_ascii())?;
     }
     let more = len - bytes.len() as u64;
     if more > 0 {
-        let more = count::bytes(more);
-        writeln!(f, "    … and {more} more, not kept")?;
+        writeln!(f, "    {mark} … and {} more", count::bytes(more))?;
     }
     Ok(())
 }

@@ -11,15 +11,18 @@ use super::request::Request;
 
 /// Every connection of a peer so far, in the order of acceptance.
 ///
-/// Printed, it is meant to be read in a failing test: line by line, escaped, with line ends visible. Times count from the
-/// acceptance of the connection.
+/// Printed, it is meant to be read in a failing test: line by line, escaped, with line ends visible, `>` before what the client sent and
+/// `<` before what was sent to it. Times count from the acceptance of the connection. The alternate form, `{journal:#}`, has no
+/// ports, no times, and not how connections ended, which may differ from run to run: it is for snapshot tests of clients that ask
+/// in sequence.
 ///
 /// ```text
 /// connection 1 from 127.0.0.1:59550, closed by the client at 2.17ms
 ///   exchange 1: 37 bytes of request, complete; 19 of 19 bytes of response
-///     GET / HTTP/1.1\r\n
-///     Host: localhost\r\n
-///     \r\n
+///     > GET / HTTP/1.1\r\n
+///     > Host: localhost\r\n
+///     > \r\n
+///     < HTTP/1.1 200 OK\r\n
 /// connection 2 from 127.0.0.1:59552, closed by the client at 9.81ms
 ///   no byte
 /// connection 3 from 127.0.0.1:59554, reset by the client after byte 137 of 300 at 14.03ms

@@ -15,7 +15,7 @@ use super::states::{After, Closing, State, Step, stop};
 use crate::framing::rule::Framing;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::connection_state::{ConnectionEnd, ConnectionState};
-use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Offered, Times};
 use crate::journal::prefix::Prefix;
 use crate::os::stream::Stream;
 
@@ -168,8 +168,9 @@ impl Connection {
         self.sent += sent;
         ExchangeParts {
             request,
-            offered,
+            offered: Offered::of(offered),
             sent,
+            response: None,
             sent_before,
             moments: Moments::of(Times {
                 accepted: self.live.accepted,

@@ -145,7 +145,7 @@ impl Part {
         })
     }
 
-    fn length(&self) -> Option<u64> {
+    pub(super) fn length(&self) -> Option<u64> {
         match self {
             Part::Bytes(bytes) => Some(bytes.len() as u64),
             Part::Reader { length, .. } => *length,

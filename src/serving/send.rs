@@ -240,6 +240,7 @@ impl Connection {
 
     fn note_sent(&self, sending: &mut Sending, bytes: &[u8], context: &Context<'_>) {
         sending.at += bytes.len();
+        sending.first_bytes.keep(bytes);
         sending.sent += bytes.len() as u64;
         sending.stuck_since = None;
         if let Some(persistence) = &mut sending.persistence {
@@ -350,6 +351,7 @@ impl Connection {
         failure: Option<Failure>,
     ) -> (Exchange, Option<Fault>) {
         let mut parts = self.parts(pending, sending.sent, offered);
+        parts.response = sending.first_bytes.take();
         if !sending.seeds.is_empty() {
             parts.rare.get_or_insert_default().seeds = mem::take(&mut sending.seeds);
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Fault};
@@ -32,6 +34,7 @@ pub(super) struct Sending {
     pub(super) offered: Option<u64>,
     pub(super) seeds: Vec<u64>,
     pub(super) sent: u64,
+    pub(super) first_bytes: FirstBytes,
     /// Whether the first part with bytes was reached.
     pub(super) has_begun: bool,
     /// Where the piece ends that is being sent, and when the next one is due.
@@ -59,6 +62,7 @@ impl Sending {
             let request = &pending.request;
             Persistence::after(request.plain_head(), Asked::by(request.method()))
         });
+        let first_bytes = FirstBytes::of(&parts);
         Sending {
             pending: Some(pending),
             exchange,
@@ -73,6 +77,7 @@ impl Sending {
             offered,
             seeds,
             sent: 0,
+            first_bytes,
             has_begun: false,
             piece_end: 0,
             due: None,
@@ -169,6 +174,41 @@ impl Sending {
         let largest = self.pace.largest_write(self.sent);
         self.piece_end = self.sent.saturating_add(largest as u64);
         None
+    }
+}
+
+/// The first bytes of a response, for the journal.
+pub(super) enum FirstBytes {
+    /// A response that is one piece in memory.
+    Shared(Arc<[u8]>),
+    Kept(Vec<u8>),
+}
+
+impl FirstBytes {
+    /// How many are kept of a response that cannot be shared.
+    const KEPT: usize = 512;
+
+    fn of(parts: &[Part]) -> Self {
+        let mut sending = parts.iter().filter(|part| part.length() != Some(0));
+        match (sending.next(), sending.next()) {
+            (Some(Part::Bytes(bytes)), None) => FirstBytes::Shared(Arc::clone(bytes)),
+            _ => FirstBytes::Kept(Vec::new()),
+        }
+    }
+
+    /// These bytes were sent next.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        if let FirstBytes::Kept(kept) = self {
+            let room = Self::KEPT - kept.len();
+            kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<Arc<[u8]>> {
+        match mem::replace(self, FirstBytes::Kept(Vec::new())) {
+            FirstBytes::Shared(bytes) => Some(bytes),
+            FirstBytes::Kept(bytes) => (!bytes.is_empty()).then(|| bytes.into()),
+        }
     }
 }
 

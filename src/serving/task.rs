@@ -20,7 +20,7 @@ use super::service::{OpenConnection, Place, Service, as_user_thread_of};
 use super::turn::Turn;
 use crate::error::Error;
 use crate::journal::connection_state::ConnectionState;
-use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Times};
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Offered, Times};
 use crate::os::lock::{Mutex, lock};
 use crate::os::set::Interest;
 
@@ -196,9 +196,16 @@ impl OpenConnection for ConnectionTask {
         let moments =
             Moments::of(Times { accepted, first_byte: now, request_end: now, response_end: now });
         let live = Arc::clone(&self.live);
-        let (offered, rare) = (None, None);
-        let parts =
-            ExchangeParts { request, offered, sent: 0, sent_before: 0, moments, rare, live };
+        let parts = ExchangeParts {
+            request,
+            offered: Offered::of(None),
+            sent: 0,
+            response: None,
+            sent_before: 0,
+            moments,
+            rare: None,
+            live,
+        };
         let text = format!("the {what} has not returned within {timeout:?}");
         let source = io::Error::new(io::ErrorKind::TimedOut, text);
         Some(Error::Respond { exchange: Exchange::new(parts), source, peer: None })

@@ -198,3 +198,48 @@ fn a_request_that_is_not_whole_has_no_head_to_compare() {
         "{text}"
     );
 }
+
+/// The text of a panic.
+#[track_caller]
+fn panic_of(run: impl FnOnce()) -> String {
+    let payload = panic::catch_unwind(AssertUnwindSafe(run)).expect_err("a panic");
+    payload.downcast_ref::<String>().expect("a text").clone()
+}
+
+#[test]
+fn a_body_is_compared_without_its_chunks() {
+    let peer = spawned(patient().source("hi"));
+    let chunks =
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    fake_peer_test_support::ask(peer.addr(), chunks);
+    let request = peer.take_request();
+    request.assert_body("hello");
+    assert_eq!(
+        panic_of(|| request.assert_body("help")),
+        "the request's body differs from what was expected at byte 3\
+         \n  expected 4 bytes: \"hel»p\"\
+         \n    actual 5 bytes: \"hel»lo\""
+    );
+    fake_peer_test_support::ask(peer.addr(), b"hello");
+    let text = panic_of(|| peer.take_request().assert_body("hello"));
+    assert_eq!(text, "the request is not HTTP with a complete head, in \"hello\"");
+}
+
+#[test]
+fn a_header_field_is_compared_by_its_value() {
+    let peer = spawned(patient().source("hi"));
+    let request = b"GET / HTTP/1.1\r\nAccept: a\r\nHost:  peer \r\naccept: b\r\n\r\n";
+    fake_peer_test_support::ask(peer.addr(), request);
+    let request = peer.take_request();
+    request.assert_header("host", "peer");
+    request.assert_header("ACCEPT", "b");
+    assert_eq!(
+        panic_of(|| request.assert_header("Accept", "c")),
+        "the request's header field `Accept` is `a`, `b`, not `c`"
+    );
+    let text = panic_of(|| request.assert_header("X", "c"));
+    assert!(
+        text.starts_with("the request has no header field `X: c`, in \"GET / HTTP/1.1"),
+        "{text}"
+    );
+}

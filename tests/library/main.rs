@@ -12,6 +12,7 @@ mod failing;
 mod faults;
 mod framing;
 mod garbage;
+mod journal;
 mod last_handle;
 mod leaving;
 mod naive;

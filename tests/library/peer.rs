@@ -971,16 +971,18 @@ fn the_journal_prints_as_one_wants_to_read_it() {
     let expected = format!(
         r"connection 1 from {}, closed by the client at …
   exchange 1: 34 bytes of request, complete; 19 of 19 bytes of response
-    GET /good HTTP/1.1\r\n
-    Host: peer\r\n
-    \r\n
+    > GET /good HTTP/1.1\r\n
+    > Host: peer\r\n
+    > \r\n
+    < HTTP/1.1 200 OK\r\n
+    < \r\n
   5 bytes after the last request
-    more\x00
+    > more\x00
 connection 2 from {}, closed by the client at …
   no byte
 connection 3 from {}, closed by the client at …
   exchange 2: 8 bytes of request, cut short by the client's close; 0 bytes of response
-    GET /bad
+    > GET /bad
     failed: the source panicked
 ",
         addr(&served),
@@ -1024,7 +1026,7 @@ fn the_journal_prints_who_is_still_connected_and_who_has_reset() {
     let expected = format!(
         "connection 1 from {first}, reset by the client at …\n  \
          exchange 1: 3 bytes of request, cut short by the client's reset; 0 bytes of response\n    \
-         a\\tb\n    failed: {failure}\n"
+         > a\\tb\n    failed: {failure}\n"
     );
     assert_eq!(journal, expected);
     finished(peer);

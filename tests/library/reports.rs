@@ -51,7 +51,8 @@ fn every_error_of_a_peer_has_its_report() {
     );
     assert!(text.starts_with(&expected), "{text}");
     assert!(text.contains(", expected 2 exchanges; its journal:\nconnection 1 from "), "{text}");
-    assert!(text.ends_with("    GET /a HTTP/1.1\\r\\n\n    \\r\\n"), "{text}");
+    let end = "    > GET /a HTTP/1.1\\r\\n\n    > \\r\\n\n    < hi";
+    assert!(text.ends_with(end), "{text}");
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! How the journal shows what went over the wire, and what it keeps of a response.
+
+use std::fs;
+
+use fake_peer::{Ending, Peer, Response, Sequence, http};
+use fake_peer_test_support::{
+    PATIENCE, ask, connect_and_send, finished, patient, read_all, spawned, taken,
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+#[test]
+fn an_exchange_has_the_first_bytes_that_were_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("page.http");
+    let lines: Vec<_> = (0..1000).map(|number| format!("line {number}\n")).collect();
+    let long = lines.concat();
+    fs::write(&path, &long).expect("a file");
+    for (case, response, sent, kept) in [
+        ("in memory", Response::from(long.as_str()), long.len(), long.len()),
+        ("a cut", Response::from(long.as_str()).cut(10, Ending::Close), 10, 10),
+        ("a file", Response::file(&path), long.len(), 512),
+        ("pieces", Response::from(&long[..100]).send(&long[100..]), long.len(), 512),
+        ("a short file", Response::file(&path).cut(7, Ending::Close), 7, 7),
+        (
+            "a reader",
+            Response::new().send_from(std::io::Cursor::new(long.clone())),
+            long.len(),
+            512,
+        ),
+        ("nothing", Response::new(), 0, 0),
+    ] {
+        let peer = spawned(patient().source(response));
+        assert_eq!(ask(peer.addr(), GET).len(), sent, "{case}");
+        let exchange = taken(&peer);
+        let shown = String::from_utf8(exchange.sent_bytes().to_vec()).expect("text");
+        assert_eq!(shown, long[..kept], "{case}");
+        finished(peer);
+    }
+}
+
+#[test]
+fn the_journal_shows_both_directions_and_no_more_than_is_readable() {
+    let body = "x".repeat(600);
+    let peer = Peer::answer(Response::from(format!("one\n{body}")));
+    ask(peer.addr(), GET);
+    let text = finished(peer).to_string();
+    let shown = "x".repeat(508);
+    let expected = format!(
+        "    > GET / HTTP/1.1\\r\\n\n    > \\r\\n\n    < one\\n\n    < {shown}\n    < … and 92 bytes more\n"
+    );
+    assert!(text.ends_with(&expected), "{text}");
+}
+
+/// Two connections, one of which is kept; one answer fails.
+fn asked_in_sequence() -> String {
+    let answers = [http::ok("1").keep_open(), http::ok("2"), http::ok("3")];
+    let peer = spawned(patient().source(Sequence::new(answers)));
+    let mut client = connect_and_send(peer.addr(), &[GET, b"POST / HTTP/1.1\r\n\r\n"].concat());
+    read_all(&mut client);
+    drop(client);
+    ask(peer.addr(), GET);
+    ask(peer.addr(), b"GET /once-too-often HTTP/1.1\r\n\r\n");
+    for _ in 0..4 {
+        // The last one has failed.
+        let _ = peer.take(PATIENCE);
+    }
+    format!("{:#}", finished(peer))
+}
+
+#[test]
+fn the_alternate_form_is_the_same_in_every_run() {
+    let first = asked_in_sequence();
+    assert!(
+        first.starts_with("connection 1\n  exchange 1: 18 bytes of request, complete; "),
+        "{first}"
+    );
+    assert!(!first.contains("127.0.0.1"), "{first}");
+    let failed = "failed: failed to answer the request \"GET /once-too-often HTTP/1.1\" from the client (connection 3, exchange 4): \
+                  the sequence of 3 answers has run out\n";
+    assert!(first.ends_with(failed), "{first}");
+    for run in 1..1000 {
+        assert_eq!(asked_in_sequence(), first, "run {run}");
+    }
+}
