@@ -1,5 +1,5 @@
-//! What a head says about its connection: its HTTP version, and the options `close` and `keep-alive` of the field
-//! `Connection` (RFC 9112 section 9.3).
+//! What a head says about its connection: its HTTP version, and the options `close` and `keep-alive` of the fields
+//! `Connection` (RFC 9112 section 9.3) and `Proxy-Connection` (RFC 9112 appendix C.2.2).
 
 use super::head::Head;
 
@@ -7,7 +7,15 @@ use super::head::Head;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionWishes {
     version: Version,
-    option: Option<ConnectionOption>,
+    connection: Option<ConnectionOption>,
+    proxy_connection: Option<ConnectionOption>,
+}
+
+/// What the client takes the server for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerKind {
+    Origin,
+    Proxy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +33,43 @@ enum ConnectionOption {
 impl ConnectionWishes {
     pub(crate) fn of_request(head: Head<'_>) -> Option<Self> {
         let version = head.request_line().and_then(|line| line.version);
-        ConnectionWishes::of(version.map(str::as_bytes), head.values("connection"))
+        ConnectionWishes::of(version.map(str::as_bytes), head)
     }
 
     pub(crate) fn of_response(head: Head<'_>) -> Option<Self> {
-        ConnectionWishes::of(head.status_line().map(|line| line.version), head.values("connection"))
+        ConnectionWishes::of(head.status_line().map(|line| line.version), head)
     }
 
     /// `None` for a version that has no persistent connections of this kind, or is not known.
-    fn of<'a>(version: Option<&[u8]>, fields: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+    fn of(version: Option<&[u8]>, head: Head<'_>) -> Option<Self> {
         let version = match version? {
             b"HTTP/1.0" => Version::Http10,
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::Http11,
             _ => return None,
         };
+        Some(ConnectionWishes {
+            version,
+            connection: ConnectionOption::among(head.values("connection")),
+            proxy_connection: ConnectionOption::among(head.values("proxy-connection")),
+        })
+    }
+
+    /// Whether its recipient may expect the connection to persist, as far as this head says.
+    ///
+    /// `Proxy-Connection` counts between a client and a proxy only. curl reads it in this way, and sends HTTP/1.0 with this
+    /// field alone to a proxy that has answered with HTTP/1.0.
+    pub(crate) fn persists(self, server: ServerKind) -> bool {
+        use ConnectionOption::{Close, KeepAlive};
+        let for_proxies = self.proxy_connection.filter(|_| server == ServerKind::Proxy);
+        let options = [self.connection, for_proxies];
+        !options.contains(&Some(Close))
+            && (self.version == Version::Http11 || options.contains(&Some(KeepAlive)))
+    }
+}
+
+impl ConnectionOption {
+    /// `Close` wins.
+    fn among<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut option = None;
         for word in fields.flat_map(|field| field.split(|&byte| byte == b',')) {
             if word.trim_ascii().eq_ignore_ascii_case(b"close") {
@@ -47,22 +78,19 @@ impl ConnectionWishes {
                 option = option.or(Some(ConnectionOption::KeepAlive));
             }
         }
-        Some(ConnectionWishes { version, option })
+        option
     }
+}
 
-    /// Whether a request with these wishes and a response with those let the connection persist.
-    pub(crate) fn agrees_with(self, response: ConnectionWishes) -> bool {
-        use ConnectionOption::{Close, KeepAlive};
-        if self.option == Some(Close) || response.option == Some(Close) {
-            return false;
-        }
-        match (self.version, response.version) {
-            (Version::Http11, Version::Http11) => true,
-            (Version::Http11, Version::Http10) => response.option == Some(KeepAlive),
-            // A client of HTTP/1.0 waits for the close unless it reads that there will be none.
-            (Version::Http10, _) => {
-                self.option == Some(KeepAlive) && response.option == Some(KeepAlive)
-            }
+impl ServerKind {
+    /// A client names the whole URI to a proxy, or only the authority (RFC 9112 section 3.2).
+    pub(crate) fn of(request: Head<'_>) -> Self {
+        let is_for_origin = |target: &[u8]| target.starts_with(b"/") || target == b"*";
+        let has_origin_form = request.request_line().is_none_or(|line| is_for_origin(line.target));
+        if has_origin_form && request.values("proxy-connection").next().is_none() {
+            ServerKind::Origin
+        } else {
+            ServerKind::Proxy
         }
     }
 }

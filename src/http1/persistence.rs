@@ -1,7 +1,7 @@
 //! Whether HTTP lets a connection persist after a response (RFC 9112 section 9.3): by the request, and by the bytes that were
 //! sent.
 
-use super::connection_wishes::ConnectionWishes;
+use super::connection_wishes::{ConnectionWishes, ServerKind};
 use super::head::Head;
 use super::response::{Asked, ResponseFramer};
 use super::verdict::Verdict;
@@ -10,7 +10,7 @@ use super::verdict::Verdict;
 #[derive(Debug)]
 pub(crate) struct Persistence {
     framer: ResponseFramer,
-    request: Option<ConnectionWishes>,
+    request: Option<(ConnectionWishes, ServerKind)>,
     at: At,
 }
 
@@ -27,7 +27,8 @@ impl Persistence {
     pub(crate) fn after(request: Option<Head<'_>>, asked: Asked) -> Self {
         Persistence {
             framer: ResponseFramer::new(asked),
-            request: request.and_then(ConnectionWishes::of_request),
+            request: request
+                .and_then(|head| Some((ConnectionWishes::of_request(head)?, ServerKind::of(head)))),
             at: At::Within,
         }
     }
@@ -45,13 +46,14 @@ impl Persistence {
         };
     }
 
-    /// Whether a client takes the bytes that were sent for a complete response, and expects the connection to persist.
+    /// Whether a client takes the bytes that were sent for a complete response, and expects the connection to persist; or for
+    /// the beginning of a tunnel, whose later bytes both sides may send.
     pub(crate) fn persists(&self) -> bool {
-        self.at == At::End
-            && self
-                .request
-                .zip(self.framer.wishes())
-                .is_some_and(|(request, response)| request.agrees_with(response))
+        let Some(((request, server), response)) = self.request.zip(self.framer.wishes()) else {
+            return false;
+        };
+        self.framer.is_in_tunnel()
+            || (self.at == At::End && request.persists(server) && response.persists(server))
     }
 }
 
@@ -91,6 +93,7 @@ mod tests {
                 "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nconnection: x, keep-alive\r\nContent-Length: 0\r\n\r\n",
             ),
+            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HI),
         ] {
             assert!(persists(request, response), "{response:?} to {request:?}");
         }
@@ -106,16 +109,85 @@ mod tests {
             (GET, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nhi"),
             (GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"),
             (GET, "HTTP/1.1 100 Continue\r\n\r\n"),
-            (GET, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
             (GET, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
             (GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"),
             (GET, "HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n"),
             ("HEAD / HTTP/1.1\r\n\r\n", HI),
             ("GET / HTTP/1.1\r\nConnection: keep-alive, Close\r\n\r\n", HI),
             ("GET / HTTP/1.0\r\n\r\n", HI),
-            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HI),
+            (
+                "GET / HTTP/1.0\r\n\r\n",
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+            ),
+            (
+                "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+                "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+            ),
             ("GET /simple\r\n", HI),
             ("hello", HI),
+        ] {
+            assert!(!persists(request, response), "{response:?} to {request:?}");
+        }
+    }
+
+    /// What curl sends to a proxy.
+    const TO_PROXY: &str = "GET http://a/ HTTP/1.1\r\nProxy-Connection: Keep-Alive\r\n\r\n";
+    /// What it sends after an HTTP/1.0 response.
+    const OLD_TO_PROXY: &str = "GET http://a/ HTTP/1.0\r\nProxy-Connection: Keep-Alive\r\n\r\n";
+
+    #[test]
+    fn proxy_connection_counts_for_the_client_of_a_proxy_alone() {
+        let empty =
+            |version, field| format!("{version} 200 OK\r\n{field}\r\nContent-Length: 0\r\n\r\n");
+        let (old, new) = ("HTTP/1.0", "HTTP/1.1");
+        for (request, version, field, expected) in [
+            (TO_PROXY, old, "Proxy-Connection: keep-alive", true),
+            (TO_PROXY, old, "proxy-connection: x, Keep-Alive", true),
+            (TO_PROXY, old, "Connection: keep-alive", true),
+            (TO_PROXY, old, "Connection: close\r\nProxy-Connection: keep-alive", false),
+            (TO_PROXY, old, "A: b", false),
+            (TO_PROXY, new, "A: b", true),
+            (TO_PROXY, new, "Proxy-Connection: close", false),
+            (OLD_TO_PROXY, old, "Proxy-Connection: keep-alive", true),
+            (OLD_TO_PROXY, old, "Connection: keep-alive", true),
+            (OLD_TO_PROXY, old, "A: b", false),
+            (OLD_TO_PROXY, new, "A: b", true),
+            ("GET http://a/ HTTP/1.1\r\n\r\n", old, "Proxy-Connection: keep-alive", true),
+            ("GET http://a/ HTTP/1.0\r\n\r\n", old, "Proxy-Connection: keep-alive", false),
+            ("GET / HTTP/1.0\r\nProxy-Connection: keep-alive\r\n\r\n", new, "A: b", true),
+            ("GET / HTTP/1.1\r\nProxy-Connection: close\r\n\r\n", new, "A: b", false),
+            (GET, old, "Proxy-Connection: keep-alive", false),
+            (GET, new, "Proxy-Connection: close", true),
+            ("OPTIONS * HTTP/1.1\r\n\r\n", old, "Proxy-Connection: keep-alive", false),
+        ] {
+            let response = empty(version, field);
+            assert_eq!(persists(request, &response), expected, "{response:?} to {request:?}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_persists_whatever_is_in_it() {
+        let connect = "CONNECT a:1 HTTP/1.1\r\n\r\n";
+        let upgrade = "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+        for (request, response) in [
+            (connect, "HTTP/1.1 200 Connection established\r\n\r\n"),
+            (connect, "HTTP/1.1 299 \r\n\r\nbytes of the tunnel"),
+            (connect, "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"),
+            (connect, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+            ("CONNECT a:1 HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n"),
+            (upgrade, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n"),
+            (upgrade, "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+            (GET, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        ] {
+            assert!(persists(request, response), "{response:?} to {request:?}");
+        }
+        for (request, response) in [
+            (connect, "HTTP/1.1 200 OK\r\n"),
+            (connect, "HTTP/1.1 407 Who?\r\n\r\n"),
+            (connect, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\nmore"),
+            (connect, "HTTP/2 200 OK\r\n\r\n"),
+            (GET, "HTTP/1.1 200 Connection established\r\n\r\n"),
+            ("hello", "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
         ] {
             assert!(!persists(request, response), "{response:?} to {request:?}");
         }

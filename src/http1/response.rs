@@ -31,9 +31,31 @@ pub(crate) enum Asked {
 
 #[derive(Debug)]
 enum ResponseState {
-    Head { bytes: Vec<u8>, end: HeadEnd },
+    Head(HeadSoFar),
     Body(BodyFramer),
+    /// Bytes of another protocol.
+    Tunnel,
     UntilClose,
+}
+
+/// A head that arrives in pieces.
+#[derive(Debug, Default)]
+struct HeadSoFar {
+    /// The pieces before this one.
+    bytes: Vec<u8>,
+    end: HeadEnd,
+}
+
+/// What a piece does for a head.
+enum HeadProgress<'a> {
+    More,
+    /// The bytes are no head of a response, or one without an end.
+    NotOne,
+    Whole {
+        head: Head<'a>,
+        /// How many bytes of the piece belong to it.
+        length: usize,
+    },
 }
 
 /// What is missing from a response when its server closes.
@@ -70,40 +92,36 @@ impl ResponseFramer {
         let mut done = 0;
         loop {
             let rest = &piece[done..];
-            let (bytes, end) = match &mut self.state {
-                ResponseState::UntilClose => return Verdict::More,
+            self.state = match &mut self.state {
+                ResponseState::Tunnel | ResponseState::UntilClose => return Verdict::More,
                 ResponseState::Body(body) => match body.feed(rest) {
                     Progress::More => return Verdict::More,
                     Progress::Over(length) => return Verdict::Done(done + length),
-                    Progress::Broken { .. } => {
-                        self.state = ResponseState::UntilClose;
-                        return Verdict::More;
+                    Progress::Broken { .. } => ResponseState::UntilClose,
+                },
+                ResponseState::Head(so_far) => match so_far.feed(rest) {
+                    HeadProgress::More => return Verdict::More,
+                    HeadProgress::NotOne => ResponseState::UntilClose,
+                    HeadProgress::Whole { head, length } => {
+                        done += length;
+                        self.wishes = ConnectionWishes::of_response(head);
+                        match Follows::after(head, self.request) {
+                            Follows::Response => ResponseState::head(),
+                            Follows::Nothing => return Verdict::Done(done),
+                            Follows::Anything => ResponseState::Tunnel,
+                            Follows::Body(length, _) => length
+                                .framer()
+                                .map_or(ResponseState::UntilClose, ResponseState::Body),
+                        }
                     }
                 },
-                ResponseState::Head { bytes, end } => (bytes, end),
-            };
-            let before = bytes.len();
-            bytes.extend_from_slice(rest);
-            let start = bytes.len().min(STATUS_LINE_START.len());
-            if bytes[..start] != STATUS_LINE_START[..start] || bytes.len() > HEAD_LIMIT {
-                self.state = ResponseState::UntilClose;
-                return Verdict::More;
-            }
-            let Some(end) = end.find(bytes) else {
-                return Verdict::More;
-            };
-            done += end - before;
-            let head = Head::of(&bytes[..end]).expect("its end was found");
-            self.wishes = ConnectionWishes::of_response(head);
-            self.state = match Follows::after(head, self.request) {
-                Follows::Response => ResponseState::head(),
-                Follows::Nothing => return Verdict::Done(done),
-                Follows::Anything => ResponseState::UntilClose,
-                Follows::Body(length, _) => {
-                    length.framer().map_or(ResponseState::UntilClose, ResponseState::Body)
-                }
             };
         }
+    }
+
+    /// Whether the client takes what follows for bytes of another protocol: after a 101, and after a 2xx to CONNECT.
+    pub(crate) fn is_in_tunnel(&self) -> bool {
+        matches!(self.state, ResponseState::Tunnel)
     }
 
     /// What the head of the response says about its connection, if there is one.
@@ -114,17 +132,19 @@ impl ResponseFramer {
     /// Whether the response may end here, where the server has closed.
     pub(crate) fn close(&self) -> Result<(), Missing> {
         Err(match &self.state {
-            ResponseState::UntilClose => return Ok(()),
+            ResponseState::Tunnel | ResponseState::UntilClose => return Ok(()),
             // Too short to be HTTP.
-            ResponseState::Head { bytes, .. }
+            ResponseState::Head(HeadSoFar { bytes, .. })
                 if bytes.is_empty() && self.request != Asked::NotHttp =>
             {
                 Missing::Everything
             }
-            ResponseState::Head { bytes, .. } if bytes.len() < STATUS_LINE_START.len() => {
+            ResponseState::Head(HeadSoFar { bytes, .. })
+                if bytes.len() < STATUS_LINE_START.len() =>
+            {
                 return Ok(());
             }
-            ResponseState::Head { .. } => Missing::HeadEnd,
+            ResponseState::Head(_) => Missing::HeadEnd,
             ResponseState::Body(BodyFramer::Length { left }) => Missing::Bytes(*left),
             ResponseState::Body(BodyFramer::Chunks(_)) => Missing::LastChunk,
         })
@@ -133,7 +153,36 @@ impl ResponseFramer {
 
 impl ResponseState {
     fn head() -> Self {
-        ResponseState::Head { bytes: Vec::new(), end: HeadEnd::default() }
+        ResponseState::Head(HeadSoFar::default())
+    }
+}
+
+impl HeadSoFar {
+    fn feed<'a>(&'a mut self, piece: &'a [u8]) -> HeadProgress<'a> {
+        let before = self.bytes.len();
+        let within_limit = &piece[..piece.len().min(HEAD_LIMIT - before)];
+        // A head that is whole in its piece is not copied, and neither is what follows it: that may be many more heads.
+        if before > 0 {
+            self.bytes.extend_from_slice(within_limit);
+        }
+        let so_far = if before > 0 { &self.bytes } else { within_limit };
+        let start = so_far.len().min(STATUS_LINE_START.len());
+        if so_far[..start] != STATUS_LINE_START[..start] {
+            return HeadProgress::NotOne;
+        }
+        match self.end.find(so_far) {
+            Some(end) => {
+                let so_far = if before > 0 { &self.bytes } else { within_limit };
+                HeadProgress::Whole { head: Head::whole(&so_far[..end]), length: end - before }
+            }
+            None if within_limit.len() < piece.len() => HeadProgress::NotOne,
+            None => {
+                if before == 0 {
+                    self.bytes.extend_from_slice(piece);
+                }
+                HeadProgress::More
+            }
+        }
     }
 }
 
@@ -164,6 +213,8 @@ impl Follows {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     /// Feeds `response` and then more, in two pieces; where it ends, `None` for where the server closes.
@@ -222,6 +273,51 @@ mod tests {
                 let found = end(request, response.as_bytes(), cut);
                 assert_eq!(found, None, "{response:?} to {request:?} at {cut}");
             }
+        }
+    }
+
+    #[test]
+    fn a_head_up_to_the_limit_is_found_however_much_follows_it() {
+        const BODY: usize = 3;
+        let start = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nA: ";
+        let head = |length: usize| {
+            let value = "b".repeat(length - start.len() - "\r\n\r\n".len());
+            format!("{start}{value}\r\n\r\n").into_bytes()
+        };
+        for (length, is_found) in [(64, true), (HEAD_LIMIT, true), (HEAD_LIMIT + 1, false)] {
+            let response = [head(length), vec![b'c'; BODY + HEAD_LIMIT]].concat();
+            let expected = if is_found { Verdict::Done(length + BODY) } else { Verdict::More };
+            let mut framer = ResponseFramer::new(Asked::OtherHttp);
+            assert_eq!(framer.feed(&response), expected, "a head of {length} bytes at once");
+            let mut framer = ResponseFramer::new(Asked::OtherHttp);
+            let (first, second) = response.split_at(length - 1);
+            assert_eq!(framer.feed(first), Verdict::More, "a head of {length} bytes in two");
+            let expected = if is_found { Verdict::Done(1 + BODY) } else { Verdict::More };
+            assert_eq!(framer.feed(second), expected, "a head of {length} bytes in two");
+        }
+    }
+
+    #[test]
+    fn interim_heads_in_one_piece_take_no_more_time_than_one_by_one() {
+        let interim = format!("HTTP/1.1 100 Continue\r\nA: {}\r\n\r\n", "b".repeat(222));
+        let heads = interim.repeat((4 << 20) / interim.len()).into_bytes();
+        let time = |first: &[u8], piece: usize| {
+            let start = Instant::now();
+            let mut framer = ResponseFramer::new(Asked::OtherHttp);
+            assert_eq!(framer.feed(first), Verdict::More);
+            for piece in heads[first.len()..].chunks(piece) {
+                assert_eq!(framer.feed(piece), Verdict::More);
+            }
+            start.elapsed()
+        };
+        let one_by_one = time(b"", interim.len());
+        for (first, case) in [(&b""[..], "at once"), (&heads[..9], "after the start of the first")]
+        {
+            let at_once = time(first, heads.len());
+            assert!(
+                at_once < 10 * one_by_one,
+                "{case}: {at_once:?}, and one by one {one_by_one:?}"
+            );
         }
     }
 
