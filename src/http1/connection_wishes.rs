@@ -24,10 +24,11 @@ enum Version {
     Http11,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The greater one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ConnectionOption {
-    Close,
     KeepAlive,
+    Close,
 }
 
 impl ConnectionWishes {
@@ -54,31 +55,41 @@ impl ConnectionWishes {
         })
     }
 
-    /// Whether its recipient may expect the connection to persist, as far as this head says.
-    ///
-    /// `Proxy-Connection` counts between a client and a proxy only. curl reads it in this way, and sends HTTP/1.0 with this
-    /// field alone to a proxy that has answered with HTTP/1.0.
-    pub(crate) fn persists(self, server: ServerKind) -> bool {
+    /// Whether a request with these wishes and a response with those let the connection to `server` persist.
+    pub(crate) fn agrees_with(self, response: ConnectionWishes, server: ServerKind) -> bool {
         use ConnectionOption::{Close, KeepAlive};
-        let for_proxies = self.proxy_connection.filter(|_| server == ServerKind::Proxy);
-        let options = [self.connection, for_proxies];
-        !options.contains(&Some(Close))
-            && (self.version == Version::Http11 || options.contains(&Some(KeepAlive)))
+        let options = (self.option(server), response.option(server));
+        match (self.version, response.version, options) {
+            (_, _, (Some(Close), _) | (_, Some(Close))) => false,
+            (Version::Http11, Version::Http11, _) => true,
+            (Version::Http11, Version::Http10, (_, response)) => response == Some(KeepAlive),
+            // A client of HTTP/1.0 may wait for the close unless it reads that there will be none. `ab -k` does.
+            (Version::Http10, _, options) => options == (Some(KeepAlive), Some(KeepAlive)),
+        }
+    }
+
+    /// `Proxy-Connection` counts between a client and a proxy only. curl reads it in this way, and sends it alone to a proxy.
+    fn option(self, server: ServerKind) -> Option<ConnectionOption> {
+        match server {
+            ServerKind::Origin => self.connection,
+            ServerKind::Proxy => self.connection.max(self.proxy_connection),
+        }
     }
 }
 
 impl ConnectionOption {
-    /// `Close` wins.
     fn among<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut option = None;
-        for word in fields.flat_map(|field| field.split(|&byte| byte == b',')) {
-            if word.trim_ascii().eq_ignore_ascii_case(b"close") {
-                option = Some(ConnectionOption::Close);
-            } else if word.trim_ascii().eq_ignore_ascii_case(b"keep-alive") {
-                option = option.or(Some(ConnectionOption::KeepAlive));
-            }
+        let words =
+            fields.flat_map(|field| field.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+        words.filter_map(Self::of).max()
+    }
+
+    fn of(word: &[u8]) -> Option<Self> {
+        if word.eq_ignore_ascii_case(b"close") {
+            Some(ConnectionOption::Close)
+        } else {
+            word.eq_ignore_ascii_case(b"keep-alive").then_some(ConnectionOption::KeepAlive)
         }
-        option
     }
 }
 

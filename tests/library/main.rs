@@ -13,6 +13,7 @@ mod faults;
 mod framing;
 mod garbage;
 mod journal;
+mod keep_alive_rule;
 mod last_handle;
 mod leaving;
 mod naive;
