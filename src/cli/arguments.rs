@@ -72,7 +72,8 @@ pub(super) struct Arguments {
     pub(super) forever: bool,
 
     /// Keep a connection open for its next request where HTTP does: if the response says how long it is, and neither
-    /// side asks for the close. Otherwise close it
+    /// side asks for the close (a response of HTTP/1.0 has to ask for keep-alive, and if the request is HTTP/1.0, both have
+    /// to); or if a tunnel begins, with a 101 or a 2xx to CONNECT. Otherwise close it
     #[arg(long, group = "ending", requires = "many", help_heading = "How many")]
     pub(super) keep_alive: bool,
 

@@ -53,7 +53,11 @@ pub enum Ending {
     /// The connection persists if the request is a complete HTTP/1.1 request, the bytes sent are exactly one final response
     /// whose end the client can find (by its Content-Length, its last chunk, or the end of its head in answer to HEAD and
     /// with status 204 or 304), and neither of them says `Connection: close`. An HTTP/1.0 response must say
-    /// `Connection: keep-alive`; to an HTTP/1.0 request both must.
+    /// `Connection: keep-alive`; to an HTTP/1.0 request both must. Where the request is for a proxy, because it names the whole
+    /// URI or has the field `Proxy-Connection`, both fields count on both sides: so does curl (RFC 9112 appendix C.2.2).
+    ///
+    /// A 101, and a 2xx to CONNECT, end with their head, and a tunnel begins. The connection persists, whatever the fields say
+    /// and whatever the response sends after that head. What the client sends next is a request with the same framing.
     KeepAlive,
     /// Read the next request on this connection with another framing: [`Response::then`](crate::Response::then).
     Then(Framing),

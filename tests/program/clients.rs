@@ -135,6 +135,46 @@ fn curl_with_http_1_0_gets_its_close() {
 
 #[test]
 #[ignore = "needs curl"]
+fn curl_goes_through_a_tunnel() {
+    let folder = Folder::new();
+    folder.write("established", b"HTTP/1.1 200 Connection established\r\n\r\n");
+    folder.write("page", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let arguments = [
+        "--send=established",
+        "--send=page",
+        "--count=2",
+        "--keep-alive",
+        "--recv={n}",
+        "--lang=en",
+    ];
+    let program = Tcpserver::start(&folder, arguments);
+    let proxy = url(&program, "");
+    let answer =
+        said("curl", &["-sS", "--noproxy", "", "-p", "-x", &proxy, "http://example.test/"]);
+    assert_eq!(answer, "hi");
+    assert_eq!(connections(program, "a tunnel"), 1);
+    assert!(folder.read("1").starts_with(b"CONNECT example.test:80 HTTP/1.1\r\n"));
+    assert!(folder.read("2").starts_with(b"GET / HTTP/1.1\r\n"));
+}
+
+#[test]
+#[ignore = "needs curl"]
+fn curl_uses_its_connection_to_an_http_1_0_proxy_again() {
+    let folder = Folder::new();
+    folder.write(
+        "page",
+        b"HTTP/1.0 200 OK\r\nProxy-Connection: keep-alive\r\nContent-Length: 2\r\n\r\nhi",
+    );
+    let arguments = ["--send=page", "--count=3", "--keep-alive", "--lang=en"];
+    let program = Tcpserver::start(&folder, arguments);
+    let (proxy, page) = (url(&program, ""), "http://example.test/");
+    let answer = said("curl", &["-sS", "--noproxy", "", "-x", &proxy, page, page, page]);
+    assert_eq!(answer, "hihihi");
+    assert_eq!(connections(program, "HTTP/1.0"), 1);
+}
+
+#[test]
+#[ignore = "needs curl"]
 fn curl_takes_no_part_for_a_whole() {
     for (fault, code) in [("--cut=370", 18), ("--cut=370:reset", 56), ("--cut=0", 52)] {
         let folder = Folder::new();
