@@ -147,6 +147,7 @@ mod tests {
             (TO_PROXY, old, "A: b", false),
             (TO_PROXY, new, "A: b", true),
             (TO_PROXY, new, "Proxy-Connection: close", false),
+            (TO_PROXY, new, "Connection: keep-alive\r\nProxy-Connection: close", false),
             (OLD_TO_PROXY, old, "Proxy-Connection: keep-alive", true),
             (OLD_TO_PROXY, old, "Connection: keep-alive", true),
             (OLD_TO_PROXY, old, "A: b", false),

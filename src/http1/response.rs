@@ -253,6 +253,14 @@ mod tests {
                 let found = end(request, response.as_bytes(), cut);
                 assert_eq!(found, Some(response.len()), "{response:?} to {request:?} at {cut}");
             }
+            let mut framer = ResponseFramer::new(request);
+            let (last, before) = response.as_bytes().split_last().expect("one at least");
+            for byte in before {
+                let verdict = framer.feed(&[*byte]);
+                assert_eq!(verdict, Verdict::More, "{response:?} to {request:?} byte by byte");
+            }
+            let verdict = framer.feed(&[*last]);
+            assert_eq!(verdict, Verdict::Done(1), "{response:?} to {request:?} byte by byte");
         }
     }
 
@@ -289,11 +297,17 @@ mod tests {
             let expected = if is_found { Verdict::Done(length + BODY) } else { Verdict::More };
             let mut framer = ResponseFramer::new(Asked::OtherHttp);
             assert_eq!(framer.feed(&response), expected, "a head of {length} bytes at once");
+            if !is_found {
+                assert_eq!(framer.close(), Ok(()), "a head of {length} bytes is none");
+            }
             let mut framer = ResponseFramer::new(Asked::OtherHttp);
             let (first, second) = response.split_at(length - 1);
             assert_eq!(framer.feed(first), Verdict::More, "a head of {length} bytes in two");
             let expected = if is_found { Verdict::Done(1 + BODY) } else { Verdict::More };
             assert_eq!(framer.feed(second), expected, "a head of {length} bytes in two");
+            if !is_found {
+                assert_eq!(framer.close(), Ok(()), "a head of {length} bytes is none");
+            }
         }
     }
 
