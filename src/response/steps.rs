@@ -1,14 +1,18 @@
 //! What to answer: a list of steps and one ending. They are carried out in `serving`.
 
 use std::fmt;
+use std::fs;
 use std::io::Read;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::slice;
 use std::sync::{Arc, Mutex};
+use std::vec;
 
 use super::delay::Delay;
 use super::ending::Ending;
 use super::gate::Gate;
+use super::head::{Head, Length};
 use super::pace::{Pace, Pieces};
 use crate::framing::rule::Framing;
 
@@ -28,13 +32,31 @@ use crate::framing::rule::Framing;
 #[derive(Debug, Clone, Default)]
 #[must_use = "a response is sent only where a source returns it"]
 pub struct Response {
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Steps,
     pub(crate) pace: Pace,
     /// At most this many bytes are sent.
     pub(crate) cut: Option<u64>,
+    cut_place: CutPlace,
     pub(crate) ending: Ending,
     /// Where a connection's first request ends for this response, instead of where the server's framing says.
     pub(crate) after: Option<Framing>,
+}
+
+/// What the bytes before a cut were counted from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum CutPlace {
+    #[default]
+    Start,
+    /// The cut moves with the end of the head.
+    Body,
+}
+
+/// The steps of a response. Taken out of it, they are as they are sent: the head of a file has its length.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Steps {
+    list: Vec<Step>,
+    /// The head that the first `Step::Send` begins with, if this crate has built it.
+    head: Option<Head>,
 }
 
 #[derive(Clone)]
@@ -61,6 +83,13 @@ impl Response {
     /// `Response::file("page.http").cut(137, Ending::Reset)`.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Response::new().send_file(path)
+    }
+
+    /// A response that begins with a head of this crate.
+    pub(super) fn with_head(bytes: Vec<u8>, head: Head) -> Self {
+        let mut response = Response::from(bytes);
+        response.steps.head = Some(head);
+        response
     }
 
     /// Sends these bytes.
@@ -94,6 +123,66 @@ impl Response {
         self.step(Step::Repeat { pattern, total })
     }
 
+    /// Adds the same steps several times: what `steps` adds to a response.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, Response};
+    /// use std::time::Duration;
+    ///
+    /// let tick = Duration::from_millis(5);
+    /// let peer = Peer::answer(
+    ///     Response::from("go").repeat_steps(3, |response| response.pause(tick).send(" tick")).send(" over"),
+    /// );
+    /// # use std::io::{Read, Write};
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"hello")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "go tick tick tick over");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// For many bytes without a wait between, [`repeat`](Self::repeat) needs no memory for each of them.
+    pub fn repeat_steps(self, times: usize, mut steps: impl FnMut(Self) -> Self) -> Self {
+        (0..times).fold(self, |response, _| steps(response))
+    }
+
+    /// Adds a field to the head of a response that a function of [`http`](crate::http) has built. It comes after the fields that are
+    /// there. Neither name nor value is changed: a field that is there already is then there twice, and a value with a line end is
+    /// two lines.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, http};
+    ///
+    /// let peer = Peer::answer(http::ok("hi").header("Set-Cookie", "a=1").header("Set-Cookie", "b=2"));
+    /// # use std::io::{Read, Write};
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// assert_eq!(
+    ///     answer,
+    ///     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\nhi"
+    /// );
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the response was not built by a function of [`http`](crate::http): bytes that you write yourself are never changed.
+    #[track_caller]
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        let Some(added) = self.steps.add_field(name.as_ref(), value.as_ref()) else {
+            panic!(
+                "only a response that `http` has built gets header fields: write the field into the bytes of this one"
+            )
+        };
+        if let (Some(cut), CutPlace::Body) = (&mut self.cut, self.cut_place) {
+            *cut += added;
+        }
+        self
+    }
+
     /// Waits before the next step: for a fixed time, or for a time drawn from a distribution.
     ///
     /// A client that gives up during the pause is noticed after it, because a half-closed client may still want the rest;
@@ -121,7 +210,7 @@ impl Response {
     /// # Ok(()) }
     /// ```
     pub fn delay(mut self, delay: impl Into<Delay>) -> Self {
-        self.steps.insert(0, Step::Pause(delay.into()));
+        self.steps.list.insert(0, Step::Pause(delay.into()));
         self
     }
 
@@ -190,8 +279,15 @@ impl Response {
     /// assert_eq!(answer, b"HTTP/1.1 200 OK\r\nCon");
     /// # Ok(()) }
     /// ```
-    pub fn cut(mut self, bytes: u64, ending: Ending) -> Self {
+    ///
+    /// [`cut_body`](Self::cut_body) counts from the end of the head, and [`cut_chunk`](Self::cut_chunk) within a chunk.
+    pub fn cut(self, bytes: u64, ending: Ending) -> Self {
+        self.cut_at(bytes, CutPlace::Start, ending)
+    }
+
+    pub(super) fn cut_at(mut self, bytes: u64, place: CutPlace, ending: Ending) -> Self {
         self.cut = Some(bytes);
+        self.cut_place = place;
         self.ending(ending)
     }
 
@@ -260,9 +356,64 @@ impl Response {
         self.steps.iter().any(|step| matches!(step, Step::SendFrom(_)))
     }
 
-    fn step(mut self, step: Step) -> Self {
-        self.steps.push(step);
+    pub(super) fn step(mut self, step: Step) -> Self {
+        self.steps.list.push(step);
         self
+    }
+}
+
+impl Steps {
+    pub(crate) fn iter(&self) -> slice::Iter<'_, Step> {
+        self.list.iter()
+    }
+
+    /// Adds a field to the head, if this crate has built it; how many bytes were added.
+    fn add_field(&mut self, name: &[u8], value: &[u8]) -> Option<u64> {
+        let head = self.head.as_mut()?;
+        let first = self.list.iter_mut().find_map(|step| match step {
+            Step::Send(bytes) => Some(bytes),
+            _ => None,
+        })?;
+        let longer = head.add_field(first, name, value);
+        let added = longer.len() - first.len();
+        *first = longer.into();
+        Some(added as u64)
+    }
+
+    /// The length of the first file, if it is there and has one.
+    fn file_length(&self) -> Option<u64> {
+        let path = self.list.iter().find_map(|step| match step {
+            Step::SendFile(path) => Some(path),
+            _ => None,
+        })?;
+        // If this fails so does opening the file, which reports it.
+        fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+}
+
+impl IntoIterator for Steps {
+    type Item = Step;
+    type IntoIter = vec::IntoIter<Step>;
+
+    fn into_iter(mut self) -> Self::IntoIter {
+        if self.head.is_some_and(|head| head.length == Length::OfFile)
+            && let Some(length) = self.file_length()
+        {
+            self.add_field(b"Content-Length", length.to_string().as_bytes());
+        }
+        self.list.into_iter()
+    }
+}
+
+impl Step {
+    /// How many bytes it sends, if that is known without opening anything.
+    pub(super) fn known_length(&self) -> Option<u64> {
+        match self {
+            Step::Send(bytes) => Some(bytes.len() as u64),
+            Step::Repeat { total, .. } => Some(*total),
+            Step::Pause(_) | Step::Gate(_) => Some(0),
+            Step::SendFile(_) | Step::SendFrom(_) => None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::framing::rule::Framing;
+use crate::journal::request::Request;
 use crate::os::address;
 use crate::response::steps::Response;
 use crate::serving::event::Event;
@@ -86,6 +87,31 @@ impl TcpServerBuilder {
     pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {
         self.source = Box::new(source);
         self
+    }
+
+    /// Responses come from a closure, as with [`source`](Self::source), whose parameter needs no type here.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = Peer::builder()
+    ///     .framing(Framing::until("\n"))
+    ///     .source_with(|request| request.bytes().to_ascii_uppercase())
+    ///     .spawn()?;
+    /// # use std::io::{Read, Write};
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"hello\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "HELLO\n");
+    /// # Ok(()) }
+    /// ```
+    pub fn source_with<R>(self, answer: impl FnMut(&Request) -> R + Send + 'static) -> Self
+    where
+        R: Into<Response>,
+    {
+        self.source(answer)
     }
 
     /// The rule that says where a request ends.

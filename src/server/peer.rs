@@ -15,6 +15,7 @@ use crate::journal::exchange::Exchange;
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::journal::request::Request;
 use crate::os::lock::lock;
+use crate::response::steps::Response;
 use crate::serving::failure::Fault;
 use crate::serving::ledger::Outcome;
 use crate::serving::service::{Role, Service};
@@ -73,6 +74,35 @@ impl Peer {
             Ok(peer) => peer,
             Err(error) => panic!("{}", error.report()),
         }
+    }
+
+    /// A peer like that of [`answer`](Self::answer) that answers each request with what a closure returns: a
+    /// [`Response`], or bytes. The closure's parameter needs no type here.
+    ///
+    /// ```
+    /// use fake_peer::Peer;
+    ///
+    /// let peer = Peer::answer_with(|request| if request.target() == Some("/") { "home" } else { "elsewhere" });
+    /// # use std::io::{Read, Write};
+    /// # for (path, expected) in [("/", "home"), ("/a", "elsewhere")] {
+    /// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// #     write!(client, "GET {path} HTTP/1.1\r\n\r\n")?;
+    /// #     let mut answer = String::new();
+    /// #     client.read_to_string(&mut answer)?;
+    /// #     assert_eq!(answer, expected);
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no free port, or no thread can be started.
+    #[track_caller]
+    pub fn answer_with<R>(answer: impl FnMut(&Request) -> R + Send + 'static) -> Self
+    where
+        R: Into<Response>,
+    {
+        Peer::answer(answer)
     }
 
     /// Settings for a peer, all at their defaults; [`spawn`](crate::TcpServerBuilder::spawn) starts it. The same builder as

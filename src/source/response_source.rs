@@ -53,6 +53,14 @@ use crate::response::steps::Response;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "a peer cannot answer with `{Self}`",
+    label = "not a source of responses",
+    note = "one answer for all requests: `http::ok(body)`, a `Response`, or bytes that are owned or `'static` (for a `&String`: `text.clone()`)",
+    note = "one answer after another: `Sequence::new(list)`",
+    note = "a closure: `Peer::answer_with(|request| …)`, or with the type of its parameter, `|request: &Request| …`; \
+            it returns a `Response` or owned bytes, and is `Send`"
+)]
 pub trait ResponseSource: Send {
     /// The response to `request`.
     ///
@@ -138,6 +146,8 @@ impl<S: fmt::Debug, F> fmt::Debug for MapResponse<S, F> {
     }
 }
 
+// The message of the trait says more than one about `FnMut`.
+#[diagnostic::do_not_recommend]
 impl<F, R> ResponseSource for F
 where
     F: FnMut(&Request) -> R + Send,

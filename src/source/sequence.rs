@@ -39,6 +39,9 @@ use crate::response::steps::Response;
 /// peer.finish()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A list has answers of one type; [`and`](Self::and) adds one of another type:
+/// `Sequence::new(["raw bytes"]).and(http::ok("hello"))`.
 #[derive(Debug, Clone)]
 pub struct Sequence {
     answers: Vec<Response>,
@@ -46,6 +49,8 @@ pub struct Sequence {
     given: usize,
     /// The answers that are promised to connections, by the number of the connection.
     promised: HashMap<u64, usize>,
+    /// The ending of all answers but the last one that have no other ending than the default.
+    between: Ending,
     beyond: Beyond,
 }
 
@@ -59,32 +64,55 @@ enum Beyond {
 impl Sequence {
     /// These answers, once each.
     pub fn new(answers: impl IntoIterator<Item = impl Into<Response>>) -> Self {
-        let answers = answers.into_iter().map(Into::into).collect();
-        Sequence { answers, given: 0, promised: HashMap::new(), beyond: Beyond::Error }
+        Sequence {
+            answers: answers.into_iter().map(Into::into).collect(),
+            given: 0,
+            promised: HashMap::new(),
+            between: Ending::Close,
+            beyond: Beyond::Error,
+        }
+    }
+
+    /// Adds one more answer, which may have another type than the others.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, Response, Sequence, http};
+    ///
+    /// let peer = Peer::answer(
+    ///     Sequence::new(["HTTP/1.1 200 OK\r\n\r\nraw"])
+    ///         .and(http::status(503))
+    ///         .and(Response::file("study/server_send.txt")),
+    /// );
+    /// # for expected in ["HTTP/1.1 200 OK", "HTTP/1.1 503 Service Unavailable", "HTTP/1.1 200 OK"] {
+    /// #     use std::io::{Read, Write};
+    /// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// #     client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// #     let mut answer = String::new();
+    /// #     client.read_to_string(&mut answer)?;
+    /// #     assert!(answer.starts_with(expected));
+    /// # }
+    /// # peer.finish()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn and(mut self, answer: impl Into<Response>) -> Self {
+        self.answers.push(answer.into());
+        self
     }
 
     /// Every answer but the last one keeps its connection open for the next request as HTTP says
     /// ([`Ending::KeepAlive`]). An answer with an ending of its own keeps that ending.
     #[must_use]
-    pub fn keep_alive(self) -> Self {
-        self.all_but_last(&Ending::KeepAlive)
+    pub fn keep_alive(mut self) -> Self {
+        self.between = Ending::KeepAlive;
+        self
     }
 
     /// Every answer but the last one keeps its connection open for the next request, whatever the bytes say
     /// ([`Ending::KeepOpen`]). An answer with an ending of its own keeps that ending.
     #[must_use]
-    pub fn keep_open(self) -> Self {
-        self.all_but_last(&Ending::KeepOpen)
-    }
-
-    fn all_but_last(mut self, ending: &Ending) -> Self {
-        if let Some((_, all_but_last)) = self.answers.split_last_mut() {
-            for answer in all_but_last {
-                if let Ending::Close = answer.ending {
-                    answer.ending = ending.clone();
-                }
-            }
-        }
+    pub fn keep_open(mut self) -> Self {
+        self.between = Ending::KeepOpen;
         self
     }
 
@@ -104,14 +132,23 @@ impl Sequence {
             Beyond::Error => (self.given < self.answers.len()).then_some(self.given),
         }
     }
+
+    fn answer(&self, index: usize) -> Response {
+        let answer = self.answers[index].clone();
+        let is_last = index + 1 == self.answers.len();
+        match answer.ending {
+            Ending::Close if !is_last => answer.ending(self.between.clone()),
+            _ => answer,
+        }
+    }
 }
 
 impl ResponseSource for Sequence {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
         if let Some(index) = self.promised.remove(&request.client().connection()) {
-            return Ok(self.answers[index].clone());
+            return Ok(self.answer(index));
         }
-        let answer = self.next().map(|index| self.answers[index].clone()).ok_or_else(|| {
+        let answer = self.next().map(|index| self.answer(index)).ok_or_else(|| {
             let all = Count(self.answers.len() as u64, "answer");
             io::Error::other(format!("the sequence of {all} has run out"))
         })?;
@@ -161,10 +198,10 @@ mod tests {
     #[test]
     fn the_last_answer_and_chosen_endings_stay_as_they_are() {
         let chosen = Response::from("two").then(Framing::eof());
-        let sequence = Sequence::new([Response::from("one"), chosen, Response::from("three")]);
+        let sequence = Sequence::new([Response::from("one"), chosen]);
         let endings = |sequence: Sequence| {
-            let endings = sequence.answers.into_iter().map(|answer| answer.ending);
-            endings.collect::<Vec<_>>()
+            let sequence = sequence.and("three");
+            [0, 1, 2].map(|index| sequence.answer(index).ending)
         };
         let open = endings(sequence.clone().keep_open());
         assert!(matches!(open[..], [Ending::KeepOpen, Ending::Then(_), Ending::Close]), "{open:?}");

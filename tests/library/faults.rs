@@ -141,7 +141,7 @@ fn reading_stops_within_an_upload_and_the_client_is_stuck() {
 
 #[test]
 fn an_early_answer_comes_while_the_client_uploads() {
-    let peer = Peer::answer(faults::early(http::response("413 Content Too Large", [], "")));
+    let peer = Peer::answer(faults::early(http::status(413)));
     let mut client = connect(peer.addr());
     let body = numbered(5_000_000);
     let head = format!("PUT / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
