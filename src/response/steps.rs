@@ -52,7 +52,7 @@ pub(super) enum CutPlace {
 }
 
 /// The steps of a response. Taken out of it, they are as they are sent: the head of a file has its length.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Steps {
     list: Vec<Step>,
     /// The head that the first `Step::Send` begins with, if this crate has built it.
@@ -414,6 +414,12 @@ impl Step {
             Step::Pause(_) | Step::Gate(_) => Some(0),
             Step::SendFile(_) | Step::SendFrom(_) => None,
         }
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.list).finish()
     }
 }
 

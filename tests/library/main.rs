@@ -12,6 +12,7 @@ mod failing;
 mod faults;
 mod framing;
 mod garbage;
+mod http_responses;
 mod journal;
 mod keep_alive_rule;
 mod last_handle;
