@@ -32,11 +32,33 @@
 //! [`take`](Peer::take) returns exchanges in that order. When the peer goes out of scope, it fails the test for everything that
 //! went wrong: an exchange that failed, a panic in a closure, an answer that no client fetched.
 //!
-//! Other sources than one fixed answer: a closure, a [`Sequence`], one source [`PerConnection`], the turns of a conversation
-//! with [`Response::then`]. For settings there is [`Peer::builder`]:
+//! Where the answer depends on the request, a closure gives it, and [`http`] builds plain HTTP:
 //!
 //! ```
-//! use fake_peer::{Framing, Peer, Request, Response};
+//! use fake_peer::{Peer, http};
+//! # use std::io::{Read, Write};
+//! # use std::net::TcpStream;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let peer = Peer::answer_with(|request| match request.target() {
+//!     Some("/hello") => http::ok("hi").header("Content-Type", "text/plain"),
+//!     _ => http::status(404),
+//! });
+//! # for (path, expected) in [("/hello", "HTTP/1.1 200 OK\r\n"), ("/", "HTTP/1.1 404 Not Found\r\n")] {
+//! #     let mut client = TcpStream::connect(peer.addr())?;
+//! #     write!(client, "GET {path} HTTP/1.1\r\n\r\n")?;
+//! #     let mut answer = String::new();
+//! #     client.read_to_string(&mut answer)?;
+//! #     assert!(answer.starts_with(expected));
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! Other sources: a [`Sequence`], one source [`PerConnection`], the turns of a conversation with [`Response::then`]. For settings
+//! there is [`Peer::builder`]:
+//!
+//! ```
+//! use fake_peer::{Framing, Peer, Response};
 //! # use std::io::{Read, Write};
 //! # use std::net::TcpStream;
 //!
@@ -44,7 +66,7 @@
 //! // The peer speaks first; then it answers each line.
 //! let peer = Peer::builder()
 //!     .framing(Framing::nothing())
-//!     .source(|request: &Request| match request.bytes() {
+//!     .source_with(|request| match request.bytes() {
 //!         b"" => Response::from("220 peer\r\n").then(Framing::until("\r\n")),
 //!         b"QUIT\r\n" => Response::from("221 bye\r\n"),
 //!         _ => Response::from("250 ok\r\n").keep_open(),

@@ -47,6 +47,7 @@
 //! | | a close or a reset instead | [`no_answer`] with [`Ending::Close`], [`Ending::Reset`] |
 //! | | a late answer | [`Response::new`]`().`[`pause`](Response::pause)`(…).send(…)`, a [`Gate`](crate::Gate) |
 //! | reading the answer | it ends after n bytes: close, reset, half-close, silence | [`Response::cut`] |
+//! | | it ends after n bytes of its body, or of its k-th chunk | [`Response::cut_body`], [`Response::cut_chunk`] |
 //! | | the same after each byte | [`truncations`] |
 //! | | it comes in pieces, in two parts, byte by byte | [`Response::in_pieces`], [`Response::split_at`], [`splits`], [`byte_by_byte`] |
 //! | | it is slow, evenly or not | [`Response::throttle`], [`Delay`](crate::Delay) |

@@ -1,5 +1,6 @@
 //! Cuts that are counted from the end of an HTTP head, or within a chunk: where in the bytes of a response they are.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -16,7 +17,8 @@ impl Response {
     /// [`cut`](Self::cut) for which nobody counts the bytes of the head. The chunked coding is part of the body.
     ///
     /// The head is looked for when this is called, in files too. Fields that [`header`](Self::header) adds later move the cut. A shorter
-    /// body is sent completely.
+    /// body is sent completely. In what a reader or a [`Proxy`](crate::Proxy) sends, the head is looked for while it is sent; steps
+    /// after the reader are not carried out, and a clone made before has no reader any more.
     ///
     /// ```
     /// use fake_peer::{Ending, Peer, http};
@@ -33,9 +35,14 @@ impl Response {
     ///
     /// # Panics
     ///
-    /// If the response does not begin with a complete HTTP head, if its head comes from a reader, or if a file can't be read.
+    /// If the response does not begin with a complete HTTP head, or if a file can't be read. If a reader does not begin with one, its
+    /// exchange fails with [`Error::Respond`](crate::Error::Respond).
     #[track_caller]
-    pub fn cut_body(self, bytes: u64, ending: Ending) -> Self {
+    pub fn cut_body(mut self, bytes: u64, ending: Ending) -> Self {
+        if self.steps.cut_reader(|reader| Box::new(CutReader::new(reader, bytes))) {
+            self.cut = None;
+            return self.ending(ending);
+        }
         match KnownBytes::of(&self).and_then(|mut known| known.body_start()) {
             Ok(start) => self.cut_at(start.saturating_add(bytes), CutPlace::Body, ending),
             Err(error) => panic!("there is no body to cut: {error}"),
@@ -77,47 +84,41 @@ impl Response {
 
 /// The bytes of a response up to the first ones that only sending can show: those of a reader, a FIFO or a device.
 struct KnownBytes {
-    bytes: BufReader<Box<dyn Read>>,
+    bytes: BufReader<InTurn>,
     /// How many of them were looked at.
     at: u64,
 }
 
 impl KnownBytes {
     fn of(response: &Response) -> io::Result<Self> {
-        let mut bytes: Box<dyn Read> = Box::new(io::empty());
+        let mut readers: VecDeque<Box<dyn Read>> = VecDeque::new();
         for step in response.steps.clone() {
-            bytes = match step {
-                Step::Send(more) => Box::new(bytes.chain(io::Cursor::new(more))),
+            match step {
+                Step::Send(bytes) => readers.push_back(Box::new(io::Cursor::new(bytes))),
                 Step::SendFile(path) if is_special(&path) => break,
                 Step::SendFile(path) => {
                     let file = File::open(&path).map_err(on_path("open response file", &path))?;
-                    Box::new(bytes.chain(file))
+                    readers.push_back(Box::new(file));
                 }
                 Step::Repeat { pattern, total } => {
-                    Box::new(bytes.chain(Repeated { pattern, at: 0, left: total }))
+                    readers.push_back(Box::new(Repeated { pattern, at: 0, left: total }));
                 }
                 Step::SendFrom(_) => break,
-                Step::Pause(_) | Step::Gate(_) => bytes,
-            };
+                Step::Pause(_) | Step::Gate(_) => {}
+            }
         }
-        Ok(KnownBytes { bytes: BufReader::new(bytes), at: 0 })
+        Ok(KnownBytes { bytes: BufReader::new(InTurn(readers)), at: 0 })
     }
 
     /// Where the body of the final response begins.
     fn body_start(&mut self) -> io::Result<u64> {
+        let mut heads = Heads::default();
         loop {
-            let mut bytes = Vec::new();
-            let mut end = HeadEnd::default();
-            while end.find(&bytes).is_none() {
-                if self.read_line(&mut bytes)? == 0 || bytes.len() > HEAD_LIMIT {
-                    return Err(io::Error::other("the response has no complete HTTP head"));
-                }
+            let mut line = Vec::new();
+            if self.read_line(&mut line)? == 0 {
+                return Err(io::Error::other("the response has no complete HTTP head"));
             }
-            let head = Head::whole(&bytes);
-            if head.status_line().is_none() {
-                return Err(io::Error::other("the response does not begin with a status line"));
-            }
-            if !matches!(Follows::after(head, Asked::OtherHttp), Follows::Response) {
+            if heads.feed(&line)?.is_some() {
                 return Ok(self.at);
             }
         }
@@ -152,6 +153,84 @@ impl KnownBytes {
         let read = self.bytes.by_ref().take(HEAD_LIMIT as u64).read_until(b'\n', line)?;
         self.at += read as u64;
         Ok(read)
+    }
+}
+
+/// Readers one after another. A chain of `Read::chain` would be as deep as a response has steps.
+struct InTurn(VecDeque<Box<dyn Read>>);
+
+impl Read for InTurn {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(reader) = self.0.front_mut() {
+            let read = reader.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            self.0.pop_front();
+        }
+        Ok(0)
+    }
+}
+
+/// The heads before a body: that of the final response, and those of interim ones.
+#[derive(Default)]
+struct Heads {
+    bytes: Vec<u8>,
+    end: HeadEnd,
+}
+
+impl Heads {
+    /// Looks at the next bytes; how many of them come before the body, if it begins in or after them.
+    fn feed(&mut self, piece: &[u8]) -> io::Result<Option<usize>> {
+        self.bytes.extend_from_slice(piece);
+        while let Some(end) = self.end.find(&self.bytes) {
+            let head = Head::whole(&self.bytes[..end]);
+            if head.status_line().is_none() {
+                return Err(io::Error::other("the response does not begin with a status line"));
+            }
+            let is_interim = matches!(Follows::after(head, Asked::OtherHttp), Follows::Response);
+            self.bytes.drain(..end);
+            self.end = HeadEnd::default();
+            if !is_interim {
+                return Ok(Some(piece.len() - self.bytes.len()));
+            }
+        }
+        if self.bytes.len() > HEAD_LIMIT {
+            return Err(io::Error::other("the response has no complete HTTP head"));
+        }
+        Ok(None)
+    }
+}
+
+/// What another reader returns, up to some bytes of its body.
+struct CutReader {
+    reader: Box<dyn Read + Send>,
+    /// `None` in the body.
+    heads: Option<Heads>,
+    /// How many bytes of the body are left to send.
+    left: u64,
+}
+
+impl CutReader {
+    fn new(reader: Box<dyn Read + Send>, bytes: u64) -> Self {
+        CutReader { reader, heads: Some(Heads::default()), left: bytes }
+    }
+}
+
+impl Read for CutReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(heads) = &mut self.heads else {
+            let read = self.reader.by_ref().take(self.left).read(buffer)?;
+            self.left -= read as u64;
+            return Ok(read);
+        };
+        let read = self.reader.read(buffer)?;
+        let Some(start) = heads.feed(&buffer[..read])? else { return Ok(read) };
+        self.heads = None;
+        let sent =
+            usize::try_from(self.left).map_or(read, |left| read.min(start.saturating_add(left)));
+        self.left -= (sent - start) as u64;
+        Ok(sent)
     }
 }
 

@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::head::{Head, Length};
 use super::pace::{Pace, Pieces};
 use crate::framing::rule::Framing;
+use crate::os::lock::lock;
 
 /// What to answer: steps, then an ending. Nothing is added to the bytes of the steps.
 ///
@@ -378,6 +379,24 @@ impl Steps {
         let added = longer.len() - first.len();
         *first = longer.into();
         Some(added as u64)
+    }
+
+    /// Replaces the reader of a response that begins with one; false if it does not. Nothing is left after the reader.
+    pub(super) fn cut_reader(
+        &mut self,
+        cut: impl FnOnce(Box<dyn Read + Send>) -> Box<dyn Read + Send>,
+    ) -> bool {
+        let first =
+            self.list.iter().position(|step| !matches!(step, Step::Pause(_) | Step::Gate(_)));
+        let Some(first) = first else { return false };
+        let Step::SendFrom(reader) = &mut self.list[first] else { return false };
+        // What was sent already reports that itself.
+        let unsent = lock(reader).take();
+        if let Some(unsent) = unsent {
+            *reader = Arc::new(Mutex::new(Some(cut(unsent))));
+        }
+        self.list.truncate(first + 1);
+        true
     }
 
     /// The length of the first file, if it is there and has one.

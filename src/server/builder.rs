@@ -80,8 +80,8 @@ impl TcpServerBuilder {
         self
     }
 
-    /// Where responses come from: bytes, a [`Response`], a [`FileSource`](crate::FileSource), a closure, or a
-    /// [`ResponseSource`] of your own.
+    /// Where responses come from: bytes, a [`Response`], a [`FileSource`](crate::FileSource), a [`Sequence`](crate::Sequence), or a
+    /// [`ResponseSource`] of your own. For a closure there is [`source_with`](Self::source_with).
     ///
     /// Defaults to an empty response: the connection closes.
     pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {

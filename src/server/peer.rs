@@ -62,8 +62,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer on a free port of 127.0.0.1 that answers all requests from this source: with one fixed answer, a closure, a
-    /// [`Sequence`](crate::Sequence). All settings have their defaults; [`builder`](Self::builder) changes them.
+    /// A peer on a free port of 127.0.0.1 that answers all requests from this source: with one fixed answer, a
+    /// [`Sequence`](crate::Sequence), a closure (see [`answer_with`](Self::answer_with)). All settings have their defaults; [`builder`](Self::builder) changes them.
     ///
     /// # Panics
     ///

@@ -13,16 +13,17 @@ use crate::response::steps::Response;
 /// [sink](crate::RequestSink) is closed. There is one call at a time, also for requests that are served side by side.
 ///
 /// Implemented by the types of a fixed answer (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
-/// [`Response`]), by [`FileSource`](crate::FileSource), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures:
+/// [`Response`]), by [`FileSource`](crate::FileSource), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures. With
+/// [`Peer::answer_with`](crate::Peer::answer_with) and [`source_with`](crate::TcpServerBuilder::source_with) a closure needs no type:
 ///
 /// ```
-/// use fake_peer::{Request, TcpServer};
+/// use fake_peer::TcpServer;
 /// # use std::io::{Read, Write};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut asked = 0;
 /// let server = TcpServer::builder()
-///     .source(move |request: &Request| {
+///     .source_with(move |request| {
 ///         asked += 1;
 ///         format!("{asked}: {}", request.bytes().escape_ascii())
 ///     })
@@ -36,6 +37,8 @@ use crate::response::steps::Response;
 /// assert_eq!(answer, r"1: hello\n");
 /// # Ok(()) }
 /// ```
+///
+/// Wherever else a source is expected, the compiler needs the type of the parameter: `move |request: &Request| …`.
 ///
 /// One of your own:
 ///

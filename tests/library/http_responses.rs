@@ -1,11 +1,12 @@
 //! Plain HTTP responses that the library builds, as the client's socket sees them.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    Ending, Framing, Gate, Peer, PerConnection, Request, Response, ResponseSource, Sequence, http,
+    Ending, Framing, Gate, Peer, PerConnection, Proxy, Request, Response, ResponseSource, Sequence,
+    faults, http,
 };
 use fake_peer_test_support::programs::Folder;
 use fake_peer_test_support::{
@@ -124,7 +125,7 @@ fn json_is_sent_as_it_is() {
             body.len()
         );
         assert_eq!(sent(http::json(body)), expected);
-        assert_eq!(sent(http::json(body.as_bytes().to_vec())), expected);
+        assert_eq!(sent(http::json(body.as_bytes())), expected);
     }
 }
 
@@ -152,7 +153,7 @@ fn a_built_response_stands_where_any_response_does() {
 struct FnSource<F>(F);
 
 impl<F: Fn() -> Response + Send> ResponseSource for FnSource<F> {
-    fn respond(&mut self, _: &Request) -> std::io::Result<Response> {
+    fn respond(&mut self, _: &Request) -> io::Result<Response> {
         Ok(self.0())
     }
 }
@@ -164,7 +165,7 @@ fn each_item_is_one_chunk_and_the_last_chunk_follows() {
         (http::chunked(["hello, ", "world"]), "7\r\nhello, \r\n5\r\nworld\r\n0\r\n\r\n"),
         (http::chunked([String::from("0123456789abcdef")]), "10\r\n0123456789abcdef\r\n0\r\n\r\n"),
         (http::chunked([Vec::new()]), "0\r\n\r\n0\r\n\r\n"),
-        (http::chunked([Response::new(); 0]), "0\r\n\r\n"),
+        (http::chunked([""; 0]), "0\r\n\r\n"),
         (http::chunked([Response::from("a").repeat("bc", 3).send("d")]), "5\r\nabcbd\r\n0\r\n\r\n"),
     ] {
         assert_eq!(sent(response), format!("{head}{body}"));
@@ -231,7 +232,7 @@ fn events_are_followed_by_an_empty_line_each() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
     for (response, body) in [
         (http::sse(["data: one", "id: 2\ndata: two"]), "data: one\n\nid: 2\ndata: two\n\n"),
-        (http::sse([Response::new(); 0]), ""),
+        (http::sse([""; 0]), ""),
         (http::sse(["data: one"]).send("data: two\n\n"), "data: one\n\ndata: two\n\n"),
     ] {
         assert_eq!(sent(response), format!("{head}{body}"));
@@ -390,6 +391,56 @@ fn interim_responses_are_no_body() {
 }
 
 #[test]
+fn the_body_of_a_reader_is_cut_however_its_bytes_come() {
+    let raw = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\nhello";
+    for size in 1..=raw.len() {
+        let pieces = raw.as_bytes().chunks(size);
+        let reader = pieces.fold(Box::new(io::empty()) as Box<dyn Read + Send>, |before, piece| {
+            Box::new(before.chain(piece))
+        });
+        let response = Response::new().pause(Duration::ZERO).send_from(reader).send("never sent");
+        let answer = sent(response.cut_body(2, Ending::Close));
+        assert_eq!(answer, raw[..raw.len() - 3], "pieces of {size} bytes");
+    }
+    let whole = Response::new().send_from(raw.as_bytes()).cut_body(100, Ending::Close);
+    assert_eq!(sent(whole), raw, "a shorter body");
+
+    let peer = Peer::answer(
+        Response::new().send_from(&b"220 hello\r\n\r\n"[..]).cut_body(1, Ending::Close),
+    );
+    assert_eq!(ask(peer.addr(), GET), b"");
+    let error = peer.finish().expect_err("no HTTP").report().to_string();
+    assert!(error.contains("does not begin with a status line"), "{error}");
+}
+
+#[test]
+fn the_body_of_a_real_server_is_cut() {
+    let upstream = Peer::answer(http::ok("hello").header("a", "b"));
+    let proxy = Proxy::to(upstream.addr());
+    let peer = Peer::answer(proxy.map_response(|response| response.cut_body(2, Ending::Reset)));
+    let mut client = connect(peer.addr());
+    client.write_all(GET).expect("room for a small request");
+    let (answer, error) = read_to_its_end(&mut client);
+    assert_eq!(text(answer), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\na: b\r\n\r\nhe");
+    assert_eq!(error, Some(ErrorKind::ConnectionReset));
+    finished(peer);
+    finished(upstream);
+}
+
+#[test]
+fn families_of_faults_know_the_length_of_a_file_with_its_head() {
+    let folder = Folder::new();
+    folder.write("body", b"hello");
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let cases: Vec<_> =
+        faults::truncations(http::file(folder.file("body"))).endings([Ending::Close]).collect();
+    assert_eq!(cases.len(), whole.len());
+    for (cut, case) in cases.into_iter().enumerate() {
+        assert_eq!(sent(case), whole[..cut], "{cut}");
+    }
+}
+
+#[test]
 fn a_chunk_is_cut_at_every_byte_of_its_data() {
     let whole =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n5\r\nthree\r\n0\r\n\r\n";
@@ -413,6 +464,14 @@ fn a_chunk_is_cut_at_every_byte_of_its_data() {
 }
 
 #[test]
+fn a_response_may_have_very_many_chunks() {
+    let response = http::chunked((0..50_000).map(|_| "x"));
+    let answer = sent(response.cut_chunk(40_000, 1, Ending::Close));
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(answer.len(), head.len() + 39_999 * "1\r\nx\r\n".len() + "1\r\nx".len());
+}
+
+#[test]
 fn a_cut_without_its_place_is_refused_with_the_reason() {
     let folder = Folder::new();
     let missing = folder.file("missing");
@@ -423,7 +482,7 @@ fn a_cut_without_its_place_is_refused_with_the_reason() {
         (no_body(Response::new()), "no complete HTTP head"),
         (no_body("HTTP/1.1 200 OK\r\nA: b\r\n".into()), "no complete HTTP head"),
         (no_body("220 hello\r\n\r\n".into()), "does not begin with a status line"),
-        (no_body(Response::new().send_from(&b"HTTP/1.1 200 OK\r\n\r\n"[..])), "no complete"),
+        (no_body(Response::from("HTTP/1.1 200 OK\r\n").send_from(&b"\r\n"[..])), "no complete"),
         (no_body(Response::file(missing)), "failed to open response file"),
         (
             no_chunk(http::chunked(["one"]), 3),
