@@ -14,11 +14,12 @@ use crate::os::path_error::on_path;
 
 impl Response {
     /// Sends the head of an HTTP response and the first `bytes` bytes of its body, then ends the connection with `ending`: a
-    /// [`cut`](Self::cut) for which nobody counts the bytes of the head. The chunked coding is part of the body.
+    /// [`cut`](Self::cut) that does not count the bytes of the head. The chunked coding is part of the body.
     ///
-    /// The head is looked for when this is called, in files too. Fields that [`header`](Self::header) adds later move the cut. A shorter
-    /// body is sent completely. In what a reader or a [`Proxy`](crate::Proxy) sends, the head is looked for while it is sent; steps
-    /// after the reader are not carried out, and a clone made before has no reader any more.
+    /// The head is looked for when this is called, in files too, which must not change before they are sent. Fields that
+    /// [`header`](Self::header) adds later move the cut. A shorter body is sent completely. In what a reader or a
+    /// [`Proxy`](crate::Proxy) sends, the head is looked for while it is sent; steps after the reader are not carried out, and a clone
+    /// made before has no reader any more.
     ///
     /// ```
     /// use fake_peer::{Ending, Peer, http};
@@ -52,7 +53,8 @@ impl Response {
     /// Sends an HTTP response up to the first `bytes` bytes of the data of a chunk, then ends the connection with `ending`. Chunks
     /// are counted from 1, and the last chunk, of size 0, is one of them.
     ///
-    /// The chunk is looked for when this is called, in files too. Fields that [`header`](Self::header) adds later move the cut.
+    /// The chunk is looked for when this is called, in files too, which must not change before they are sent. Fields that
+    /// [`header`](Self::header) adds later move the cut.
     ///
     /// ```
     /// use fake_peer::{Ending, Peer, http};

@@ -8,4 +8,5 @@ mod head;
 pub mod http;
 pub(crate) mod pace;
 pub(crate) mod random;
+mod step;
 pub(crate) mod steps;
