@@ -408,18 +408,11 @@ struct Sent<'a>(&'a Exchange);
 impl fmt::Display for Sent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exchange = self.0;
-        match exchange.offered() {
-            Some(offered) => {
-                write!(
-                    f,
-                    "{} after {} of {}",
-                    exchange.client(),
-                    exchange.sent(),
-                    count::bytes(offered)
-                )
-            }
-            None => write!(f, "{} after {}", exchange.client(), count::bytes(exchange.sent())),
+        write!(f, "{} after ", exchange.client())?;
+        if exchange.knows_offered() {
+            write!(f, "{} of ", exchange.sent())?;
         }
+        write!(f, "{}", count::bytes(exchange.offered()))
     }
 }
 

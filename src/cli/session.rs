@@ -132,7 +132,8 @@ fn note_exchange(exchange: &Exchange, note: impl Fn(&str)) {
     if let Some(problem) = request.problem() {
         note(&problem.to_string());
     }
-    if let Some(offered) = exchange.offered().filter(|&offered| sent < offered) {
+    let offered = exchange.offered();
+    if sent < offered {
         note(&format!("the client left after {sent} of {offered} response bytes"));
     }
     if exchange.trailing_len() > 0 {

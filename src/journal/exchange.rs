@@ -22,7 +22,7 @@ use super::request::Request;
 ///
 /// let exchange = peer.take(Duration::from_secs(10))?;
 /// assert_eq!(exchange.request().target(), Some("/"));
-/// assert_eq!(exchange.offered(), Some(40));
+/// assert_eq!(exchange.sent(), exchange.offered());
 /// assert_eq!(exchange.sent(), 40);
 /// assert_eq!(exchange.client().connection(), 1);
 /// # Ok(()) }
@@ -34,7 +34,8 @@ pub struct Exchange(Arc<ExchangeParts>);
 #[derive(Debug, Clone)]
 pub(crate) struct ExchangeParts {
     pub(crate) request: Request,
-    pub(crate) offered: Offered,
+    /// As many as were sent, where it is not known.
+    pub(crate) offered: u64,
     pub(crate) sent: u64,
     /// The first bytes of the response. They may be more than were sent: the response shares them.
     pub(crate) response: Option<Arc<[u8]>>,
@@ -43,20 +44,6 @@ pub(crate) struct ExchangeParts {
     pub(crate) moments: Moments,
     pub(crate) rare: Option<Box<Rare>>,
     pub(crate) live: Arc<ConnectionState>,
-}
-
-/// How many bytes there were to send, in half the memory of an `Option`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Offered(u64);
-
-impl Offered {
-    pub(crate) fn of(bytes: Option<u64>) -> Self {
-        Offered(bytes.unwrap_or(u64::MAX))
-    }
-
-    fn bytes(self) -> Option<u64> {
-        Some(self.0).filter(|&bytes| bytes != u64::MAX)
-    }
 }
 
 /// [`Times`], as durations since the connection was accepted.
@@ -75,6 +62,8 @@ struct Nanos(u64);
 pub(crate) struct Rare {
     pub(crate) seeds: Vec<u64>,
     pub(crate) failure: Option<String>,
+    /// Whether it is not known how many bytes there were to send.
+    pub(crate) hides_offered: bool,
 }
 
 /// When the parts of an exchange happened.
@@ -136,10 +125,16 @@ impl Exchange {
         &self.0.request
     }
 
-    /// How many bytes of response there were to send, without what a [cut](crate::Response::cut) leaves out. `None` if part of
-    /// it came from a reader whose end was not reached, or there was no response.
-    pub fn offered(&self) -> Option<u64> {
-        self.0.offered.bytes()
+    /// How many bytes of response there were to send, without what a [cut](crate::Response::cut) leaves out. As many as were
+    /// [`sent`](Self::sent) where that is not known: if part of it came from a reader whose end was not reached, or there was no
+    /// response.
+    pub fn offered(&self) -> u64 {
+        self.0.offered
+    }
+
+    /// Whether it is known how many bytes there were to send.
+    pub(crate) fn knows_offered(&self) -> bool {
+        !self.0.rare.as_ref().is_some_and(|rare| rare.hides_offered)
     }
 
     /// The first bytes of the response that the kernel took: all of them if the response is one piece in memory, with which they are

@@ -67,12 +67,10 @@ impl fmt::Display for Exchange {
         let number = self.client().exchange();
         let (length, end) = (count::bytes(request.len()), request.end());
         write!(f, "  exchange {number}: {length} of request, {end}; ")?;
-        match self.offered() {
-            Some(offered) => {
-                writeln!(f, "{} of {} of response", self.sent(), count::bytes(offered))?;
-            }
-            None => writeln!(f, "{} of response", count::bytes(self.sent()))?,
+        if self.knows_offered() {
+            write!(f, "{} of ", self.sent())?;
         }
+        writeln!(f, "{} of response", count::bytes(self.offered()))?;
         write_lines(f, '>', request.bytes(), request.len())?;
         let sent = self.sent_bytes();
         write_lines(f, '<', &sent[..sent.len().min(SHOWN)], self.sent())?;
@@ -97,7 +95,7 @@ impl fmt::Display for Exchange {
 
 /// After which byte a client left that did not receive everything.
 fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Result {
-    let all = exchange.offered().unwrap_or(exchange.sent());
+    let all = exchange.offered();
     match exchange.acknowledged() {
         Some(bytes) if bytes < all => write!(f, " after byte {bytes} of {all}"),
         _ => Ok(()),

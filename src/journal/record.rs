@@ -55,6 +55,23 @@ impl Journal {
         self.connections.iter().flat_map(|connection| &connection.exchanges)
     }
 
+    /// How many exchanges each connection had, in the order of acceptance.
+    ///
+    /// ```
+    /// # use std::io::{Read, Write};
+    /// let peer = fake_peer::Peer::answer(fake_peer::http::ok("hi").keep_alive());
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n")?;
+    /// # client.read_to_end(&mut Vec::new())?;
+    /// # drop(client);
+    /// // A client asks twice on one connection.
+    /// assert_eq!(peer.finish().unwrap().exchanges_per_connection(), [2]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn exchanges_per_connection(&self) -> Vec<usize> {
+        self.connections.iter().map(|connection| connection.exchanges.len()).collect()
+    }
+
     /// The requests of all exchanges, in the same order.
     pub fn requests(&self) -> impl Iterator<Item = &Request> {
         self.exchanges().map(Exchange::request)

@@ -187,6 +187,15 @@ impl TcpServerBuilder {
         self
     }
 
+    /// How many exchanges the [journal](crate::Peer::journal) keeps: the last ones, with their connections, and the connections that are
+    /// open. Of successful exchanges that were not [taken](crate::Peer::take), as many are kept. For a peer that serves millions.
+    ///
+    /// Defaults to all.
+    pub fn keep_exchanges(mut self, last: usize) -> Self {
+        self.settings.keep_exchanges = Some(last);
+        self
+    }
+
     /// How many bytes of each request, and of trailing bytes, are kept in memory. The sink gets all bytes of a request.
     ///
     /// Defaults to 1 MiB (1,048,576 bytes).

@@ -44,11 +44,12 @@ impl Service {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,
             Role::Foreground => EventLoop::of_foreground().map_err(accept_error)?,
         };
+        let kept = if role == Role::Peer { settings.keep_exchanges } else { Some(0) };
         let service = Arc::new(Service {
             settings,
             role,
             user_code,
-            ledger: Ledger::new(role == Role::Peer),
+            ledger: Ledger::new(kept),
             event_loop,
             addr,
             made_at,

@@ -15,7 +15,7 @@ use super::states::{After, Closing, State, Step, stop};
 use crate::framing::rule::Framing;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::connection_state::{ConnectionEnd, ConnectionState};
-use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Offered, Times};
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::journal::prefix::Prefix;
 use crate::os::stream::Stream;
 
@@ -166,9 +166,11 @@ impl Connection {
         let Pending { request, first_byte, request_end } = pending;
         let sent_before = self.sent;
         self.sent += sent;
+        let rare =
+            offered.is_none().then(|| Box::new(Rare { hides_offered: true, ..Rare::default() }));
         ExchangeParts {
             request,
-            offered: Offered::of(offered),
+            offered: offered.unwrap_or(sent),
             sent,
             response: None,
             sent_before,
@@ -178,7 +180,7 @@ impl Connection {
                 request_end,
                 response_end: Instant::now(),
             }),
-            rare: None,
+            rare,
             live: Arc::clone(&self.live),
         }
     }

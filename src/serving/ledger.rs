@@ -1,7 +1,7 @@
 //! What a server has done, in order: its journal, and the outcomes that no call has taken yet. The entry of an exchange is made under the
 //! lock around the write of its last byte, so that a client that has that byte finds the entry.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::panic;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 struct State {
-    /// A server in the foreground keeps none.
-    keeps_journal: bool,
+    /// How many exchanges the journal keeps; `None` for all. A server in the foreground keeps none.
+    kept: Option<usize>,
     accepted: u64,
     connections: Log<(Client, Arc<ConnectionState>)>,
     /// In the order in which their responses ended.
@@ -77,8 +77,9 @@ pub(crate) struct Page<'l> {
 }
 
 impl Ledger {
-    pub(crate) fn new(keeps_journal: bool) -> Self {
-        let state = State { keeps_journal, ..State::default() };
+    /// A ledger whose journal keeps so many exchanges, or all.
+    pub(crate) fn new(kept: Option<usize>) -> Self {
+        let state = State { kept, ..State::default() };
         Ledger { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -91,8 +92,9 @@ impl Ledger {
         let mut state = lock(&self.state);
         state.accepted += 1;
         let client = Client { addr, connection: state.accepted, exchange: 0, turn: 0 };
-        if state.keeps_journal {
+        if state.kept != Some(0) {
             state.connections.push((client.clone(), Arc::clone(live)));
+            state.forget_old();
         }
         client
     }
@@ -169,17 +171,27 @@ impl Ledger {
     pub(crate) fn journal(&self) -> Journal {
         let state = lock(&self.state);
         let (connections, exchanges) = (state.connections.share(), state.exchanges.share());
+        let kept = state.kept;
         drop(state);
+        let left_out = kept.map_or(0, |kept| exchanges.len().saturating_sub(kept));
         let mut records = Vec::new();
         connections.for_each(|(client, live)| {
             let (client, live) = (client.clone(), Arc::clone(live));
             records.push(ConnectionRecord { client, exchanges: Vec::new(), live });
         });
+        let mut number = 0;
         exchanges.for_each(|exchange| {
-            let number = exchange.client().connection();
-            let index = usize::try_from(number - 1).expect("the log has as many entries");
-            records[index].exchanges.push(exchange.clone());
+            number += 1;
+            let of = |record: &ConnectionRecord| record.client.connection();
+            if number > left_out
+                && let Ok(index) = records.binary_search_by_key(&exchange.client().connection(), of)
+            {
+                records[index].exchanges.push(exchange.clone());
+            }
         });
+        if kept.is_some() {
+            records.retain(|record| !record.exchanges.is_empty() || record.closed_at().is_none());
+        }
         Journal { connections: records }
     }
 }
@@ -187,14 +199,23 @@ impl Ledger {
 impl Page<'_> {
     /// Enters an exchange that is over.
     pub(crate) fn enter(&mut self, exchange: &Exchange) {
-        if self.state.keeps_journal {
+        if self.state.kept != Some(0) {
             self.state.exchanges.push(exchange.clone());
+            self.state.forget_old();
         }
     }
 
     /// Adds an outcome for the next call that takes one.
     pub(crate) fn publish(&mut self, outcome: Outcome) {
-        self.state.outcomes.push_back(outcome);
+        let state = &mut *self.state;
+        state.outcomes.push_back(outcome);
+        let is_served = |outcome: &Outcome| matches!(outcome, Outcome::Served(_));
+        // A server in the foreground has a call that takes each of them.
+        if state.kept.is_some_and(|kept| kept > 0 && state.outcomes.len() > kept)
+            && state.outcomes.front().is_some_and(is_served)
+        {
+            state.outcomes.pop_front();
+        }
     }
 
     /// Wakes what waits, not under the lock: a waker may do anything, also drop the last handle of this peer.
@@ -210,7 +231,32 @@ impl Page<'_> {
     }
 }
 
-/// A list that only grows, in parts that copies share.
+impl State {
+    /// Forgets what a bounded journal need not keep, a part at a time.
+    fn forget_old(&mut self) {
+        let Some(kept) = self.kept else { return };
+        while let Some(part) = self.exchanges.full.first()
+            && self.exchanges.len() - part.len() >= kept
+        {
+            self.exchanges.full.remove(0);
+        }
+        if !self.connections.last.is_empty() {
+            return;
+        }
+        // A part of connections was filled just now. One with a connection that is open, or has an exchange, stays.
+        let mut kept = HashSet::new();
+        self.exchanges.for_each(|exchange| {
+            kept.insert(exchange.client().connection());
+        });
+        self.connections.full.retain(|part| {
+            part.iter().any(|(client, live)| {
+                live.end.get().is_none() || kept.contains(&client.connection())
+            })
+        });
+    }
+}
+
+/// A list that grows at its end, in parts that copies share.
 #[derive(Debug, Clone)]
 struct Log<T> {
     full: Vec<Arc<Vec<T>>>,
@@ -225,6 +271,10 @@ impl<T: Clone> Log<T> {
         if self.last.len() == Self::PART {
             self.full.push(Arc::new(mem::take(&mut self.last)));
         }
+    }
+
+    fn len(&self) -> usize {
+        self.full.iter().map(|part| part.len()).sum::<usize>() + self.last.len()
     }
 
     fn share(&self) -> Self {

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) finish_timeout: Duration,
     pub(crate) retain: usize,
     pub(crate) buffer_limit: usize,
+    /// How many exchanges the journal keeps; `None` for all.
+    pub(crate) keep_exchanges: Option<usize>,
     pub(crate) clients_may_leave_early: bool,
 }
 
@@ -26,6 +28,7 @@ impl Default for Settings {
             finish_timeout: Duration::from_secs(10),
             retain: 1 << 20,
             buffer_limit: 16 << 20,
+            keep_exchanges: None,
             clients_may_leave_early: false,
         }
     }

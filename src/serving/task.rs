@@ -20,7 +20,7 @@ use super::service::{OpenConnection, Place, Service, as_user_thread_of};
 use super::turn::Turn;
 use crate::error::Error;
 use crate::journal::connection_state::ConnectionState;
-use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Offered, Times};
+use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::os::lock::{Mutex, lock};
 use crate::os::set::Interest;
 
@@ -198,12 +198,12 @@ impl OpenConnection for ConnectionTask {
         let live = Arc::clone(&self.live);
         let parts = ExchangeParts {
             request,
-            offered: Offered::of(None),
+            offered: 0,
             sent: 0,
             response: None,
             sent_before: 0,
             moments,
-            rare: None,
+            rare: Some(Box::new(Rare { hides_offered: true, ..Rare::default() })),
             live,
         };
         let text = format!("the {what} has not returned within {timeout:?}");

@@ -1,6 +1,7 @@
 //! How the journal shows what went over the wire, and what it keeps of a response.
 
 use std::fs;
+use std::io::Write;
 
 use fake_peer::{Ending, Peer, Response, Sequence, http};
 use fake_peer_test_support::{
@@ -82,4 +83,46 @@ fn the_alternate_form_is_the_same_in_every_run() {
     for run in 1..1000 {
         assert_eq!(asked_in_sequence(), first, "run {run}");
     }
+}
+
+#[test]
+fn a_bounded_journal_keeps_the_last_exchanges_and_open_connections() {
+    let peer = spawned(patient().keep_exchanges(3).source(http::ok("hi").keep_alive()));
+    let open = fake_peer_test_support::connect(peer.addr());
+    fake_peer_test_support::eventually("it is accepted", || {
+        peer.journal().connections().len() == 1
+    });
+    for number in 1..=2000 {
+        let request = format!("GET /{number} HTTP/1.1\r\nConnection: close\r\n\r\n");
+        ask(peer.addr(), request.as_bytes());
+        if number % 500 == 7 {
+            let journal = peer.journal();
+            assert!(journal.connections().len() <= 5, "{journal}");
+            let targets: Vec<_> =
+                journal.requests().filter_map(|request| request.target()).collect();
+            let last = format!("/{number}");
+            assert_eq!((targets.len(), targets.last()), (3, Some(&last.as_str())), "{journal}");
+        }
+    }
+    let first = peer.take(PATIENCE).expect("one of the last three");
+    assert_eq!(first.request().target(), Some("/1998"));
+    drop(open);
+    let journal = finished(peer);
+    assert_eq!(journal.exchanges_per_connection(), [1, 1, 1]);
+    assert_eq!(journal.connections()[0].client().connection(), 1999, "the first one was open");
+}
+
+#[test]
+fn a_bounded_journal_keeps_the_exchanges_of_one_long_connection() {
+    let peer = spawned(patient().keep_exchanges(10).source(http::ok("a").keep_open()));
+    let mut client = fake_peer_test_support::connect(peer.addr());
+    for _ in 0..700 {
+        client.write_all(GET).expect("an open connection");
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
+        fake_peer_test_support::expect_bytes(&mut client, answer, "kept");
+    }
+    drop(client);
+    let journal = finished(peer);
+    assert_eq!(journal.exchanges_per_connection(), [10]);
+    assert_eq!(journal.exchanges().last().map(|exchange| exchange.client().exchange()), Some(700));
 }

@@ -31,7 +31,7 @@ fn a_response_is_cut_at_every_byte_with_every_ending() {
             assert_eq!(bytes, &answer.as_bytes()[..usize::try_from(cut).expect("few")], "{case}");
             assert_eq!(error, expected_error, "{case}");
             let exchange = peer.take(PATIENCE).expect(&case);
-            assert_eq!((exchange.offered(), exchange.sent()), (Some(cut), cut), "{case}");
+            assert_eq!((exchange.offered(), exchange.sent()), (cut, cut), "{case}");
             peer.finish().expect(&case);
         }
     }

@@ -143,7 +143,7 @@ fn exchange(
     same_bytes(&read_file(&path), request, &format!("{name}: the record in the file"));
     same_bytes(&answer, expected, &format!("{name}: the answer"));
     assert_eq!(exchange.sent(), expected.len() as u64, "{name}: sent");
-    assert_eq!(exchange.offered(), Some(expected.len() as u64), "{name}: offered");
+    assert_eq!(exchange.offered(), expected.len() as u64, "{name}: offered");
     assert_eq!(exchange.trailing(), b"", "{name}");
     assert_eq!(exchange.client_end(), ClientEnd::Closed, "{name}");
 }
@@ -183,7 +183,7 @@ fn an_empty_file_is_an_empty_response() {
     let mut client = connect_and_send(server.local_addr(), b"request");
     let exchange = server.serve_once().expect("an empty file is no error");
     assert_eq!(read_all(&mut client), b"");
-    assert_eq!((exchange.sent(), exchange.offered()), (0, Some(0)));
+    assert_eq!((exchange.sent(), exchange.offered()), (0, 0));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn a_source_file_may_be_edited_between_two_requests() {
         let mut client = connect_and_send(server.local_addr(), b"request");
         let exchange = server.serve_once().expect("an exchange");
         assert_eq!(read_all(&mut client), content);
-        assert_eq!(exchange.offered(), Some(content.len() as u64));
+        assert_eq!(exchange.offered(), content.len() as u64);
     }
 }
 
@@ -431,7 +431,7 @@ fn a_reader_is_sent_once_and_named_in_the_error_of_the_second_time() {
     });
     let exchange = outcome.expect("a fresh reader");
     same_bytes(&answer, &numbered(LONG), "the reader's bytes");
-    assert_eq!(exchange.offered(), Some(LONG as u64), "known once its end was reached");
+    assert_eq!(exchange.offered(), LONG as u64, "known once its end was reached");
 
     let mut client = connect_and_send(addr, b"second");
     let error = server.serve_once().expect_err("a used reader");
@@ -460,7 +460,7 @@ fn a_reset_in_the_middle_of_a_request_leaves_what_arrived() {
     assert_eq!(exchange.request().bytes(), b"half a requ");
     assert_eq!(exchange.request().end(), RequestEnd::Reset);
     assert_eq!(exchange.client_end(), ClientEnd::Reset);
-    assert_eq!((exchange.sent(), exchange.offered()), (0, None));
+    assert_eq!((exchange.sent(), exchange.offered()), (0, 0));
     assert_eq!(memory.requests(), [b"half a requ"]);
 }
 
@@ -489,7 +489,7 @@ fn a_reset_in_the_middle_of_a_long_response_is_an_exchange_cut_short() {
     });
 
     let exchange = outcome.expect("the client has had what it wanted");
-    assert_eq!(exchange.offered(), Some(OFFERED as u64));
+    assert_eq!(exchange.offered(), OFFERED as u64);
     assert!((100_000..OFFERED as u64).contains(&exchange.sent()), "sent {}", exchange.sent());
     assert_eq!(exchange.client_end(), ClientEnd::Reset);
     assert_eq!(exchange.request().bytes(), b"request");
