@@ -353,14 +353,34 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Its causes in one line, separated by colons.
+    pub(crate) fn causes(&self) -> impl fmt::Display {
+        Causes(self)
+    }
+}
+
 struct Report<'a>(&'a Error);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)?;
+        if std::error::Error::source(self.0).is_none() {
+            return Ok(());
+        }
+        write!(f, ": {}", Causes(self.0))
+    }
+}
+
+struct Causes<'a>(&'a Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
         let mut cause = std::error::Error::source(self.0);
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            write!(f, "{separator}{error}")?;
+            separator = ": ";
             cause = error.source();
         }
         Ok(())

@@ -81,13 +81,7 @@ impl fmt::Display for Exchange {
             writeln!(f, "    note: {problem}")?;
         }
         if let Some(failure) = self.failure() {
-            if f.alternate() {
-                // It names the client.
-                let addr = self.client().addr().to_string();
-                writeln!(f, "    failed: {}", failure.replace(&addr, "the client"))?;
-            } else {
-                writeln!(f, "    failed: {failure}")?;
-            }
+            writeln!(f, "    failed: {failure}")?;
         }
         Ok(())
     }

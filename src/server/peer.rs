@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -58,6 +59,8 @@ const TIME_TO_FAIL: Duration = Duration::from_secs(2);
 #[must_use = "a peer ends when it is dropped"]
 pub struct Peer {
     service: Arc<Service>,
+    /// Whether a panic of this handle has printed the report.
+    is_told: AtomicBool,
     finished: bool,
 }
 
@@ -194,7 +197,10 @@ impl Peer {
             let is_asking = ledger.journal().connections().iter().any(ConnectionRecord::is_asking);
             if is_asking { ledger.take(TIME_TO_FAIL) } else { None }
         });
-        request_of(self.taken(taken, REQUEST_TIMEOUT))
+        let taken = self.taken(taken, REQUEST_TIMEOUT);
+        // Its panic says all of it.
+        self.is_told.store(taken.is_err(), Ordering::Relaxed);
+        request_of(taken)
     }
 
     /// [`take_request`](Self::take_request) for async code: does not block the thread that awaits it. A future that is
@@ -361,7 +367,11 @@ impl TcpServerBuilder {
     /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
     #[track_caller]
     pub fn spawn(self) -> Result<Peer> {
-        Ok(Peer { service: self.service(Role::Peer)?, finished: false })
+        Ok(Peer {
+            service: self.service(Role::Peer)?,
+            is_told: AtomicBool::new(false),
+            finished: false,
+        })
     }
 }
 
@@ -382,7 +392,9 @@ impl Drop for Peer {
             return;
         }
         if thread::panicking() {
-            self.print_report();
+            if !self.is_told.load(Ordering::Relaxed) {
+                self.print_report();
+            }
             self.service.abandon();
         }
         let ended = self.end();

@@ -31,7 +31,7 @@ impl Failure {
         matches!(self, Failure::Send(error) if stream::is_gone(error))
     }
 
-    /// What is reported. The exchange has its text, too.
+    /// What is reported. The exchange has the text of the cause, too.
     pub(crate) fn fault(self, parts: &mut exchange::ExchangeParts) -> Fault {
         let (kind, source): (fn(Exchange, io::Error) -> Error, _) = match self {
             Failure::Panic(who, payload) => {
@@ -52,7 +52,7 @@ impl Failure {
             }
         };
         let error = kind(Exchange::new(parts.clone()), source);
-        parts.rare.get_or_insert_default().failure = Some(error.report().to_string());
+        parts.rare.get_or_insert_default().failure = Some(error.causes().to_string());
         Fault::Error(error)
     }
 }

@@ -77,9 +77,7 @@ fn the_alternate_form_is_the_same_in_every_run() {
         "{first}"
     );
     assert!(!first.contains("127.0.0.1"), "{first}");
-    let failed = "failed: failed to answer the request \"GET /once-too-often HTTP/1.1\" from the client (connection 3, exchange 4): \
-                  the sequence of 3 answers has run out\n";
-    assert!(first.ends_with(failed), "{first}");
+    assert!(first.ends_with("    failed: the sequence of 3 answers has run out\n"), "{first}");
     for run in 1..1000 {
         assert_eq!(asked_in_sequence(), first, "run {run}");
     }
