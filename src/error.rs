@@ -36,7 +36,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// let error = peer.finish().unwrap_err();
 /// assert!(matches!(error, Error::Receive { .. }));
-/// assert_eq!(error.exchange().unwrap().request().bytes(), b"PING");
+/// error.exchange().unwrap().request().assert_bytes("PING");
 /// assert!(error.report().to_string().ends_with(
 ///     r#"after 4 bytes "PING": nothing arrived for 50ms, and the request is not complete by framing `until:\r\n`"#
 /// ));

@@ -80,7 +80,7 @@
 //! # assert_eq!(answer, "220 peer\r\n250 ok\r\n221 bye\r\n");
 //! # drop(client);
 //! let journal = peer.finish()?;
-//! assert_eq!(journal.connections()[0].exchanges()[1].request().bytes(), b"HELO me\r\n");
+//! journal.connections()[0].exchanges()[1].request().assert_bytes("HELO me\r\n");
 //! # Ok(()) }
 //! ```
 //!

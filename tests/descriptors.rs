@@ -148,7 +148,8 @@ fn the_drop_serves_or_reports_a_connection_that_waits_without_a_descriptor() {
         drop(descriptors);
         if let Err(payload) = dropped {
             let text = payload.downcast_ref::<String>().expect("the report of an error");
-            let expected = format!("failed to accept a connection on {addr}");
+            let expected =
+                format!("when the peer was dropped: failed to accept a connection on {addr}");
             assert!(text.starts_with(&expected), "{case}: {text}");
         } else {
             for mut client in clients {

@@ -28,7 +28,7 @@ use super::framer::{Framer, Rule};
 /// client.read_to_string(&mut answer)?;
 /// drop(client);
 /// assert_eq!(answer, "+PONG\r\n");
-/// assert_eq!(serving.join().unwrap()?.request().bytes(), b"PING\r\n");
+/// serving.join().unwrap()?.request().assert_bytes("PING\r\n");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -79,7 +79,7 @@ impl Framing {
     /// # client.read_to_string(&mut answer)?;
     /// # assert!(answer.ends_with("stored"));
     /// # drop(client);
-    /// # assert_eq!(peer.finish()?.connections()[0].exchanges()[1].request().bytes(), b"hello");
+    /// # peer.finish()?.connections()[0].exchanges()[1].request().assert_bytes("hello");
     /// # Ok(()) }
     /// ```
     pub fn head() -> Self {

@@ -404,7 +404,7 @@ impl Drop for Peer {
         match ended {
             Ok(()) => {}
             Err(fault) if thread::panicking() => print_fault(&fault),
-            Err(Fault::Error(error)) => panic!("{error:?}"),
+            Err(Fault::Error(error)) => panic!("when the peer was dropped: {error:?}"),
             Err(Fault::Panic(payload)) => {
                 self.print_report();
                 panic::resume_unwind(payload)

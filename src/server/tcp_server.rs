@@ -35,7 +35,7 @@ use crate::serving::stop::Stop;
 /// });
 ///
 /// let exchange = server.serve_once()?;
-/// assert_eq!(exchange.request().bytes(), b"GET / HTTP/1.1\r\n\r\n");
+/// exchange.request().assert_bytes("GET / HTTP/1.1\r\n\r\n");
 /// assert_eq!(client.join().unwrap()?, "HTTP/1.1 204 No Content\r\n\r\n");
 /// # Ok(()) }
 /// ```

@@ -110,7 +110,7 @@ impl Connection {
             return None;
         }
         let text = format!(
-            "the client ended its side, and the request is not complete by framing `{}`",
+            "the client ended its side before the request was complete by framing `{}`; it was answered all the same",
             self.framing
         );
         Some(Failure::Receive(io::Error::new(io::ErrorKind::UnexpectedEof, text)))

@@ -18,14 +18,15 @@ use crate::os::lock::lock;
 /// let (pieces, arrived) = std::sync::mpsc::channel();
 /// let server = TcpServer::builder()
 ///     .sink(FnSink::new(move |client, piece| {
-///         pieces.send((client.connection(), piece.to_vec())).map_err(std::io::Error::other)
+///         let text = String::from_utf8_lossy(piece).into_owned();
+///         pieces.send((client.connection(), text)).map_err(std::io::Error::other)
 ///     }))
 ///     .bind()?;
 /// # let mut client = std::net::TcpStream::connect(server.local_addr())?;
 /// # client.write_all(b"hello")?;
 /// # client.shutdown(std::net::Shutdown::Both)?;
 /// server.serve_once()?;
-/// assert_eq!(arrived.recv()?, (1, b"hello".to_vec()));
+/// assert_eq!(arrived.recv()?, (1, "hello".to_owned()));
 /// # Ok(()) }
 /// ```
 pub struct FnSink<F> {

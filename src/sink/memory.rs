@@ -20,7 +20,7 @@ use crate::os::lock::lock;
 /// # client.write_all(b"hello")?;
 /// # client.shutdown(std::net::Shutdown::Both)?;
 /// server.serve_once()?;
-/// assert_eq!(seen.requests(), [b"hello"]);
+/// assert_eq!(String::from_utf8_lossy(&seen.requests()[0]), "hello");
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Default)]

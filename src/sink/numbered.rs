@@ -30,8 +30,8 @@ const PLACE: &str = "{n}";
 /// // A client sends "one", another one "two".
 /// server.serve_once()?;
 /// # }
-/// assert_eq!(std::fs::read(folder.join("request-1.http"))?, b"one");
-/// assert_eq!(std::fs::read(folder.join("request-2.http"))?, b"two");
+/// assert_eq!(std::fs::read_to_string(folder.join("request-1.http"))?, "one");
+/// assert_eq!(std::fs::read_to_string(folder.join("request-2.http"))?, "two");
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]

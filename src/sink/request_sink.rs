@@ -36,7 +36,7 @@ use crate::journal::client::Client;
 /// # client.write_all(b"hello")?;
 /// # client.shutdown(std::net::Shutdown::Both)?;
 /// server.serve_once()?;
-/// assert_eq!(std::fs::read(folder.join("1.req"))?, b"hello");
+/// assert_eq!(std::fs::read_to_string(folder.join("1.req"))?, "hello");
 /// # Ok(()) }
 /// ```
 pub trait RequestSink: Send {

@@ -166,7 +166,8 @@ impl ResponseSource for Sequence {
         // The commonest mistake: the client waits on a connection that the script has closed.
         let closes = |index: usize| matches!(self.answers[index].ending, Ending::Close);
         Err(io::Error::other(match fetched.checked_sub(1) {
-            Some(last) if closes(last) => format!(
+            // A client that has come back after such a close does not wait for that.
+            Some(last) if closes(last) && !(0..last).any(closes) => format!(
                 "{text}; the connection was closed by the peer after answer {fetched}, as scripted (`keep_open` and `keep_alive` keep it)"
             ),
             _ => text,

@@ -36,7 +36,7 @@ fn is_cut_short(error: &Error, request: &[u8], framing: &Framing) {
     assert_eq!(exchange.request().end(), RequestEnd::ClientClosed);
     assert_eq!(exchange.sent(), 6);
     let reason = format!(
-        "the client ended its side, and the request is not complete by framing `{framing}`"
+        "the client ended its side before the request was complete by framing `{framing}`; it was answered all the same"
     );
     assert!(error.report().to_string().ends_with(&reason), "{error:?}");
 }

@@ -262,7 +262,8 @@ fn a_drop_without_finish_panics_with_the_error() {
     let peer = spawned(patient().source("answer")).expect(1);
     let addr = peer.addr();
     let text = panic_of(|| drop(peer));
-    let expected = format!("expected 1 exchange on {addr}, but there were 0\n");
+    let expected =
+        format!("when the peer was dropped: expected 1 exchange on {addr}, but there were 0\n");
     assert!(text.starts_with(&expected), "{text}");
 }
 
@@ -273,7 +274,7 @@ fn a_drop_without_finish_panics_with_the_cause_too() {
     assert_eq!(ask(addr, b"request"), b"one");
     let text = panic_of(|| drop(peer));
     let expected = format!(
-        "failed to finish the source of the server on {addr}: only 1 of the sequence's 2 answers were fetched;"
+        "when the peer was dropped: failed to finish the source of the server on {addr}: only 1 of the sequence's 2 answers were fetched;"
     );
     assert!(text.starts_with(&expected), "{text}");
 }

@@ -36,11 +36,11 @@ use crate::source::response_source::ResponseSource;
 /// use std::io::{ErrorKind, Read, Write};
 /// use std::net::{SocketAddr, TcpStream};
 ///
-/// fn ask(peer: SocketAddr) -> std::io::Result<Vec<u8>> {
+/// fn ask(peer: SocketAddr) -> std::io::Result<String> {
 ///     let mut client = TcpStream::connect(peer)?;
 ///     client.write_all(b"GET / HTTP/1.1\r\nHost: peer\r\n\r\n")?;
-///     let mut answer = Vec::new();
-///     client.read_to_end(&mut answer)?;
+///     let mut answer = String::new();
+///     client.read_to_string(&mut answer)?;
 ///     Ok(answer)
 /// }
 ///
@@ -52,11 +52,11 @@ use crate::source::response_source::ResponseSource;
 /// // Cut on the way to the client, complete in the record.
 /// let proxy = Proxy::to(upstream).record(&page);
 /// let proxy = Peer::answer(proxy.map_response(|response| response.cut(17, Ending::Close)));
-/// assert_eq!(ask(proxy.addr())?, b"HTTP/1.1 200 OK\r\n");
+/// assert_eq!(ask(proxy.addr())?, "HTTP/1.1 200 OK\r\n");
 /// proxy.finish()?;
 ///
 /// let replay = Peer::answer(FileSource::new(&page));
-/// assert_eq!(ask(replay.addr())?, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// assert_eq!(ask(replay.addr())?, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
 ///
 /// // The record, with a fault on top.
 /// let broken = Peer::answer(Response::file(&page).cut(37, Ending::Reset));

@@ -175,7 +175,10 @@ async fn a_peer_that_has_failed_panics_when_it_is_dropped_by_a_task() {
     let failed = in_time("the task", task).await.expect_err("nobody came");
     let payload = failed.into_panic();
     let text = payload.downcast_ref::<String>().expect("a text");
-    assert!(text.starts_with("expected 1 exchange on 127.0.0.1:"), "{text}");
+    assert!(
+        text.starts_with("when the peer was dropped: expected 1 exchange on 127.0.0.1:"),
+        "{text}"
+    );
     assert!(text.contains(", but there were 0\n"), "{text}");
 }
 
