@@ -52,7 +52,7 @@
 //! | | it comes in pieces, in two parts, byte by byte | [`Response::in_pieces`], [`Response::split_at`], [`splits`], [`byte_by_byte`] |
 //! | | it is slow, evenly or not | [`Response::throttle`], [`Delay`](crate::Delay) |
 //! | | it is malformed HTTP | [`garbage`] |
-//! | | the last bytes that the peer sent are lost | [`Ending::CloseAtOnce`] with input unread |
+//! | | the last bytes that the peer sent are lost | [`Ending::CloseAtOnce`] with input unread: [`Framing::read_once`]`(4096)` |
 //! | after the answer | the connection stays open, and no answer follows | [`Ending::Hold`], [`Ending::StopReading`] |
 //! | | the peer goes on reading, and sends nothing more | [`Ending::HalfClose`] |
 //! | the next request | the kept connection closes when it comes | [`Response::then`]`(`[`Framing::exactly`]`(1))`, then [`no_answer`] |

@@ -98,6 +98,12 @@ impl Stream {
             let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
             return without_waiting(self.socket.send_with_flags(bytes, flags));
         }
+        // MSG_MORE would end with the first acknowledgement: TCP_CORK in tcp(7).
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if next == Next::Close && self.transport == Transport::Tcp {
+            // Where this fails so does the write.
+            let _ = rustix::net::sockopt::set_tcp_cork(&*self.socket, true);
+        }
         let _ = next;
         without_waiting((&*self.socket).write(bytes))
     }
@@ -167,6 +173,8 @@ impl Stream {
 pub(crate) enum Next {
     /// The end of the stream, at once.
     End,
+    /// The close of the socket, at once: on Linux less than a segment waits for it.
+    Close,
     /// Something else, or nothing yet.
     Other,
 }

@@ -20,8 +20,15 @@ pub enum Ending {
     /// [`pause`](crate::Response::pause) as the last step separates them.
     #[default]
     Close,
-    /// The naive close, as a fault: close at once. If the client has sent more than was read, or sends more, the kernel resets the
-    /// connection, and bytes that the client has not read yet may be lost.
+    /// The naive close, as a fault: read nothing more from the first byte of the response on, and close at once after its last one. If
+    /// the client has sent more than its request, or sends more, the kernel resets the connection, and what the client has not
+    /// read by then is lost. A client that has sent exactly one request, and nothing more, loses nothing.
+    ///
+    /// A framing that ends before the client's request does leaves bytes unread: [`read_once(4096)`](Framing::read_once) is the
+    /// server that calls `recv(4096)` once, and loses the answers to larger requests. On Linux the last segment of a response of more
+    /// than 128 KiB leaves only with the close, so that quick clients lose it, too. If a client sends more than the buffers
+    /// hold and reads nothing, both sides wait for each other until the [timeout](crate::TcpServerBuilder::timeout), and the exchange
+    /// fails.
     CloseAtOnce,
     /// Reset the connection (RST) after the client has acknowledged everything that was sent, however slowly, as long as it
     /// acknowledges something within each [timeout](crate::TcpServerBuilder::timeout). If it does not, the reset comes then, the

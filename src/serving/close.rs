@@ -60,9 +60,19 @@ impl Connection {
             }
             Ending::Hold => self.drain(closing, since, settings.timeout, context),
             Ending::StopReading => self.await_end_unread(closing, since, context),
-            Ending::CloseAtOnce => self.over(ClientEnd::ClosedByUs, context),
+            Ending::CloseAtOnce => self.close_at_once(context),
             Ending::Reset => self.reset_after_delivery(closing, since, context),
         }
+    }
+
+    /// Leaves unread bytes to the kernel, which resets the connection for them. For those that were read together with the request it
+    /// must be asked to.
+    fn close_at_once(&mut self, context: &Context<'_>) -> Step {
+        if !self.stream.arrived.unread().is_empty() {
+            // Where this fails the client is gone.
+            let _ = self.stream.reset_on_close();
+        }
+        self.over(ClientEnd::ClosedByUs, context)
     }
 
     fn end_sending_and_drain(

@@ -260,7 +260,7 @@ impl Connection {
         bytes: &[u8],
         context: &Context<'_>,
     ) -> io::Result<Option<usize>> {
-        let next = sending.next();
+        let next = sending.next(bytes.len());
         let mut page = context.service.ledger.lock();
         let written = self.stream.write(bytes, next)?;
         if written != Some(bytes.len()) {
@@ -287,13 +287,14 @@ impl Connection {
         Ok(written)
     }
 
-    /// The client takes nothing at the moment. It may be unable to read before it has been read from.
+    /// The client takes nothing at the moment. It may be unable to read before it has been read from, but a naive server reads nothing
+    /// while it sends: what is unread then is what its close destroys the response with.
     fn await_room(&mut self, sending: &mut Sending, context: &mut Context<'_>) -> Halt {
         let now = Instant::now();
         let since = *sending.stuck_since.get_or_insert(now);
         let limit = sending.goes_on().then_some(context.service.settings.buffer_limit);
-        let mut has_room;
-        loop {
+        let mut has_room = false;
+        while !matches!(sending.ending, Ending::CloseAtOnce) {
             match limit {
                 None => {
                     self.take_trailing();

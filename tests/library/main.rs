@@ -18,6 +18,7 @@ mod keep_alive_rule;
 mod last_handle;
 mod leaving;
 mod naive;
+mod naive_close;
 mod order;
 mod peer;
 mod pipelined;
