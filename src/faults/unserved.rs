@@ -1,12 +1,12 @@
 //! Addresses where connecting goes wrong: refused, never accepted, a full backlog.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 
-use crate::os::stream;
+use crate::os::{address, stream};
 
 /// How long a connection attempt on the loopback may take before the backlog counts as full. The kernel answers within
 /// microseconds; if the backlog is full, it tries again after a second.
@@ -41,10 +41,9 @@ impl Unserved {
     ///
     /// # Errors
     ///
-    /// If there is no free port.
+    /// If there is no free port that no server of this process has had.
     pub fn refused() -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+        let socket = address::reserve()?;
         let addr = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
         Ok(Unserved { addr, socket, filling: Vec::new() })
     }

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Socket, Type};
 
+use super::ports::PORTS;
+
 /// The address of a server or a client, where one is reported: by a [`Client`](crate::Client), an
 /// [`Event`](crate::Event) or an [`Error`](crate::Error).
 ///
@@ -104,13 +106,44 @@ fn not_an_address() -> io::Error {
 }
 
 fn bind(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let backlog = self::backlog(backlog);
+    if addr.port() == 0 {
+        let socket = PORTS.bind_new(|port| bind_alone(addr, port))?;
+        socket.listen(backlog)?;
+        // Not earlier: a port that was chosen here must be no other program's, not even of one that is about to listen.
+        share(&socket)?;
+        return Ok(socket.into());
+    }
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // On Windows this option would let two servers share the port.
-    #[cfg(not(windows))]
-    socket.set_reuse_address(true)?;
+    share(&socket)?;
     socket.bind(&addr.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.listen(backlog)?;
     Ok(socket.into())
+}
+
+/// The backlog as `listen` takes it.
+fn backlog(connections: u32) -> i32 {
+    i32::try_from(connections).unwrap_or(i32::MAX)
+}
+
+/// A socket on a port of 127.0.0.1 that no server of this process has had. It does not listen.
+pub(crate) fn reserve() -> io::Result<Socket> {
+    PORTS.bind_new(|port| bind_alone((Ipv4Addr::LOCALHOST, 0).into(), port))
+}
+
+/// Binds to a port of this address that has no other socket; with the port that it is.
+fn bind_alone(mut addr: SocketAddr, port: u16) -> io::Result<(Socket, u16)> {
+    addr.set_port(port);
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.bind(&addr.into())?;
+    let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    Ok((socket, bound.port()))
+}
+
+/// Lets a later server have the port while connections of this one are still closing.
+fn share(socket: &Socket) -> io::Result<()> {
+    // On Windows this option would let two servers listen there.
+    if cfg!(not(windows)) { socket.set_reuse_address(true) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod kernel;
 pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod path_error;
+pub(crate) mod ports;
 pub(crate) mod same_file;
 pub(crate) mod set;
 pub(crate) mod spare;

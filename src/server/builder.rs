@@ -44,8 +44,12 @@ impl TcpServerBuilder {
         }
     }
 
-    /// Where to listen: `host:port`, as text or as a [`SocketAddr`](std::net::SocketAddr). Port 0 takes a free one. `localhost` is
-    /// 127.0.0.1, whatever the resolver lists first. For IPv6 use `[::1]:0`.
+    /// Where to listen: `host:port`, as text or as a [`SocketAddr`](std::net::SocketAddr). `localhost` is 127.0.0.1, whatever the
+    /// resolver lists first. For IPv6 use `[::1]:0`.
+    ///
+    /// Port 0 takes a free one that no server of this process has had, on any address, so that a client with pooled connections never
+    /// takes this server for an earlier one. When all have been used (28,232 on Linux), it is an error. A port that is asked for
+    /// by number may come back.
     ///
     /// Defaults to `127.0.0.1:0`.
     #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site

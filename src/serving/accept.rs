@@ -20,6 +20,7 @@ use crate::journal::connection_state::ConnectionState;
 use crate::os::address::Address;
 use crate::os::listener::Listener;
 use crate::os::lock::{Condvar, Mutex, lock};
+use crate::os::ports::PORTS;
 use crate::os::set::{Interest, Ready};
 use crate::os::spare;
 use crate::os::stream::Stream;
@@ -39,6 +40,8 @@ impl Service {
         let listen_error = |addr: String| move |source| Error::Listen { addr, source };
         let listener = Listener::new(listener).map_err(listen_error("a listener".into()))?;
         let addr = listener.addr().map_err(listen_error("a listener".into()))?;
+        // Also one that was asked for by number, or bound by the user: no later server gets it for port 0.
+        PORTS.note(addr.port());
         let accept_error = |source| Error::Accept { addr: addr.into(), source, peer: None };
         let event_loop = match role {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,

@@ -22,6 +22,7 @@ mod naive_close;
 mod order;
 mod peer;
 mod pipelined;
+mod ports;
 mod proxy;
 mod reports;
 mod reset;
