@@ -65,6 +65,17 @@ pub enum Error {
         /// The peer whose test failed; `None` for a server in the foreground.
         peer: Option<Box<PeerReport>>,
     },
+    /// A peer could not go [down](crate::Peer::down).
+    #[error("failed to refuse connections on {addr}")]
+    #[non_exhaustive]
+    Refuse {
+        /// The peer's address.
+        addr: Address,
+        /// The cause.
+        source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
+    },
     /// No client began an exchange within the [accept timeout](crate::TcpServer::accept_timeout).
     #[error("no request began on {addr} within {timeout:?}")]
     #[non_exhaustive]
@@ -214,6 +225,7 @@ impl Error {
             | Error::Count { peer, .. }
             | Error::Contacted { peer, .. }
             | Error::NotReturned { peer, .. }
+            | Error::Refuse { peer, .. }
             | Error::LeftOver { peer, .. } => peer.as_deref(),
         }
     }
@@ -231,6 +243,7 @@ impl Error {
             | Error::Count { peer, .. }
             | Error::Contacted { peer, .. }
             | Error::NotReturned { peer, .. }
+            | Error::Refuse { peer, .. }
             | Error::LeftOver { peer, .. } => *peer = Some(Box::new(report)),
         }
         self
@@ -247,6 +260,7 @@ impl Error {
             Error::Listen { source, .. }
             | Error::LeftOver { source, .. }
             | Error::Accept { source, .. }
+            | Error::Refuse { source, .. }
             | Error::Receive { source, .. }
             | Error::Record { source, .. }
             | Error::Respond { source, .. }
@@ -301,6 +315,9 @@ impl Error {
             }
             Error::Accept { addr, source, peer } => {
                 Error::Accept { addr: addr.clone(), source: copy(source), peer: peer.clone() }
+            }
+            Error::Refuse { addr, source, peer } => {
+                Error::Refuse { addr: addr.clone(), source: copy(source), peer: peer.clone() }
             }
             Error::LeftOver { addr, source, peer } => {
                 Error::LeftOver { addr: addr.clone(), source: copy(source), peer: peer.clone() }

@@ -191,3 +191,35 @@ fn processor_time() -> Duration {
     let seconds = u64::try_from(time.tv_sec).expect("a time that has passed");
     Duration::new(seconds, u32::try_from(time.tv_nsec).expect("less than a second"))
 }
+
+#[cfg(target_os = "linux")] // elsewhere no peer goes down
+#[test]
+fn a_peer_that_cannot_go_down_says_so_and_goes_on_serving() {
+    let _alone = alone();
+    for (case, peer) in peers() {
+        let mut holding = Vec::new();
+        let mut clients = sockets(1);
+        // The process has a descriptor in reserve, and a peer that is down gives one back.
+        let error = loop {
+            holding.push(Descriptors::all());
+            match peer.down() {
+                Ok(()) => peer.up().expect("no descriptor is needed"),
+                Err(error) => break error,
+            }
+            assert!(holding.len() < 10, "{case}: always a descriptor");
+        };
+        assert!(matches!(error, Error::Refuse { .. }), "{case}: {error:?}");
+        let cause = error.io_error().and_then(std::io::Error::raw_os_error);
+        assert_eq!(cause, Some(libc::EMFILE), "{case}: {error:?}");
+        let client = clients.pop().expect("one");
+        let mut client = connect_and_ask(client, peer.addr());
+        drop(holding);
+        assert_eq!(read_all(&mut client), b"answer", "{case}");
+        peer.down().expect("descriptors");
+        peer.up().expect("up");
+        let mut later = connect_and_ask(sockets_of_one(), peer.addr());
+        assert_eq!(read_all(&mut later), b"answer", "{case}: a later client");
+        drop((client, later));
+        nothing_else_is_wrong(over_within(2 * PATIENCE, case, move || peer.finish()), case);
+    }
+}

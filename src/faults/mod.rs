@@ -34,6 +34,8 @@
 //! | when | what the client sees | how |
 //! |---|---|---|
 //! | connecting | connection refused | [`Unserved::refused`] |
+//! | | refused until the server is there again | [`Peer::down`](crate::Peer::down), then [`up`](crate::Peer::up) (Linux) |
+//! | | refused after n exchanges | [`closes_after`](crate::TcpServerBuilder::closes_after) |
 //! | | no answer to its connection attempts | [`Unserved::full_backlog`] (Linux) |
 //! | | connected, and never accepted | [`Unserved::never_accepted`] |
 //! | | connected, then reset without having been accepted | [`Unserved::never_accepted`], and its drop |

@@ -122,7 +122,7 @@ fn bind(addr: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 }
 
 /// The backlog as `listen` takes it.
-fn backlog(connections: u32) -> i32 {
+pub(crate) fn backlog(connections: u32) -> i32 {
     i32::try_from(connections).unwrap_or(i32::MAX)
 }
 
@@ -141,7 +141,7 @@ fn bind_alone(mut addr: SocketAddr, port: u16) -> io::Result<(Socket, u16)> {
 }
 
 /// Lets a later server have the port while connections of this one are still closing.
-fn share(socket: &Socket) -> io::Result<()> {
+pub(crate) fn share(socket: &Socket) -> io::Result<()> {
     // On Windows this option would let two servers listen there.
     if cfg!(not(windows)) { socket.set_reuse_address(true) } else { Ok(()) }
 }

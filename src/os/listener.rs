@@ -1,11 +1,15 @@
-//! The listening socket: accepts without waiting.
+//! The listening socket: accepts without waiting, and may refuse connections for a while without losing its port.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::net::sockopt::set_socket_reuseport;
 use socket2::Socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::{Domain, Type};
 
-use super::address::Address;
+use super::address::{self, Address};
 use super::stream::{self, Stream, Transport};
 
 #[derive(Debug)]
@@ -26,6 +30,59 @@ impl Listener {
 
     pub(crate) fn addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Stops listening, and keeps the port: connections are refused, and those in the backlog reset.
+    ///
+    /// `shutdown` of a listening socket would do if it did not give a port back that the system had chosen, of which the next
+    /// `listen` then chooses another one. So a second socket is bound to the port by number before the first one is closed.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor for the second socket; it listens on then. `Unsupported` on platforms other than Linux.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn refuse(&mut self) -> io::Result<()> {
+        let bound = self.bind_beside();
+        // The option was for this moment: no third socket shares the port.
+        set_socket_reuseport(&self.socket, false)?;
+        let keeper = bound?;
+        set_socket_reuseport(&keeper, false)?;
+        // Not even one that does not listen, as long as this one does not.
+        keeper.set_reuse_address(false)?;
+        // Not only closed: the user may have a clone of it.
+        self.socket.shutdown(std::net::Shutdown::Both)?;
+        self.socket = keeper;
+        Ok(())
+    }
+
+    /// Another socket that is bound to the same port, which the kernel allows if both have `SO_REUSEPORT`: socket(7).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn bind_beside(&self) -> io::Result<Socket> {
+        let addr = self.addr()?;
+        let beside = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        beside.set_nonblocking(true)?;
+        if addr.is_ipv6() {
+            beside.set_only_v6(self.socket.only_v6()?)?;
+        }
+        beside.set_reuse_address(true)?;
+        set_socket_reuseport(&beside, true)?;
+        set_socket_reuseport(&self.socket, true)?;
+        beside.bind(&addr.into())?;
+        Ok(beside)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[allow(clippy::unused_self)] // used on Linux
+    pub(crate) fn refuse(&mut self) -> io::Result<()> {
+        let text = "only Linux lets a server keep its port while it refuses connections";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    /// Listens again after [`refuse`](Self::refuse).
+    pub(crate) fn listen(&self, backlog: u32) -> io::Result<()> {
+        // Connections of before are still bound to the port.
+        address::share(&self.socket)?;
+        self.socket.listen(address::backlog(backlog))
     }
 
     /// The next connection of the backlog; `None` if it is empty.

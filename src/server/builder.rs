@@ -217,6 +217,35 @@ impl TcpServerBuilder {
         self
     }
 
+    /// How many exchanges are served before the port closes: a server that dies. Before a client has the last byte of the last one
+    /// of these responses, connecting is refused. On Linux the port is kept, and [`Peer::up`](crate::Peer::up) opens it for as
+    /// many exchanges again.
+    ///
+    /// Exchanges that failed count. Connections that are open then go on, with more exchanges if they are kept open. Clients in the
+    /// backlog, whose connections were not accepted yet, are reset. If the response has a pause, a gate, or a reader
+    /// ([`send_from`](Response::send_from)) after its last byte, the port closes after that.
+    ///
+    /// Defaults to any number. 0 is the same.
+    ///
+    /// ```
+    /// use fake_peer::Peer;
+    /// use std::io::{ErrorKind, Read, Write};
+    /// use std::net::TcpStream;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = Peer::builder().source("pong").closes_after(1).spawn()?;
+    /// let mut client = TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"ping")?;
+    /// client.read_to_end(&mut Vec::new())?;
+    /// let error = TcpStream::connect(peer.addr()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    /// # Ok(()) }
+    /// ```
+    pub fn closes_after(mut self, exchanges: u64) -> Self {
+        self.settings.closes_after = Some(exchanges);
+        self
+    }
+
     /// Calls `observer` with each event, one after another, in the order in which they happen. A peer, [`serve`] and
     /// [`serve_until`] call it in a thread of their own, soon after the event; [`serve_once`] in the calling thread. If it is slow,
     /// connections wait when 64 events are queued. What it panics with comes out of [`Peer::finish`](crate::Peer::finish), or of the call

@@ -231,6 +231,48 @@ impl Peer {
         self.service.ledger.journal()
     }
 
+    /// Refuses connections from now on, and keeps the port, until [`up`](Self::up): a server that restarts, for clients that must survive
+    /// that. A peer that is down already stays down.
+    ///
+    /// Connections that were made before are served, those in the backlog, too, and stay open as they would otherwise: an answer with
+    /// [`Ending::Reset`](crate::Ending::Reset) or [`Close`](crate::Ending::Close) ends them, silent ones end with the
+    /// [`idle_timeout`](crate::TcpServerBuilder::idle_timeout). One that is made during this call may be reset.
+    /// [`finish`](Self::finish) needs no `up`.
+    ///
+    /// ```
+    /// use fake_peer::Peer;
+    /// use std::io::ErrorKind;
+    /// use std::net::TcpStream;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = Peer::answer("hi");
+    /// peer.down()?;
+    /// assert_eq!(TcpStream::connect(peer.addr()).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    /// peer.up()?;
+    /// TcpStream::connect(peer.addr())?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refuse`]: there is no descriptor left, of which it takes one more for a moment. The peer is not down then.
+    ///
+    /// Platform notes: only Linux lets a server keep its port without listening. Elsewhere this is always an error, with the kind
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported).
+    pub fn down(&self) -> Result<()> {
+        self.service.go_down()
+    }
+
+    /// Accepts connections again, on the same port, after [`down`](Self::down) or
+    /// [`closes_after`](crate::TcpServerBuilder::closes_after). A peer that is not down stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Listen`] if the system does not let it listen.
+    pub fn up(&self) -> Result<()> {
+        self.service.go_up()
+    }
+
     /// Ends the peer: it accepts no new connections, completes the exchanges of those that are connected, and closes everything.
     ///
     /// Returns at once if no client is connected. A response with [pauses](crate::Response::pause) or a

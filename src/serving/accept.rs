@@ -1,8 +1,9 @@
-//! Starts a server, and accepts its connections.
+//! Starts a server, accepts its connections, and refuses them while it is down.
 
+use std::io;
 use std::net::TcpListener;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,7 @@ impl Service {
             backlog,
             user_threads: UserThreads::new(format!("peer {}", addr.port())),
             exchanges: AtomicU64::new(0),
+            served: AtomicU64::new(0),
             listening: Mutex::new(None),
             open: Mutex::default(),
             ended: Condvar::new(),
@@ -83,7 +85,8 @@ impl Service {
         lock(&service.open).is_listening = true;
         let mut listening = lock(&service.listening);
         let watched = service.event_loop.watch(key, listener.socket(), Interest::Read);
-        *listening = Some(Listening { listener, key, failing: None, left: u32::MAX });
+        let left = u32::MAX;
+        *listening = Some(Listening { listener, key, failing: None, left, is_down: false });
         drop(listening);
         if let Err(source) = watched {
             service.close_listener();
@@ -101,13 +104,20 @@ impl Service {
         let mut listening = lock(&self.listening);
         let Some(state) = &mut *listening else { return false };
         let is_finishing = self.finishing.get().is_some();
+        if state.is_down {
+            drop(listening);
+            if is_finishing {
+                self.close_listener();
+            }
+            return false;
+        }
         let accepted = match state.listener.accept() {
             Err(error) if spare::is_needed(&error) && spare::give_up() => state.listener.accept(),
             accepted => accepted,
         };
         if accepted.is_ok() && state.failing.take().is_some() {
-            // Out of the set while it failed. If this fails, the timer looks again.
-            let _ = self.event_loop.watch(state.key, state.listener.socket(), Interest::Read);
+            // Out of the set while it failed.
+            self.watch_listener(state);
         }
         match accepted {
             Ok(Some((stream, addr))) => {
@@ -151,6 +161,65 @@ impl Service {
                     self.close_listener();
                 }
                 false
+            }
+        }
+    }
+
+    /// Puts the listener into the set. If the system has no memory for it, a timer looks again.
+    fn watch_listener(&self, state: &mut Listening) {
+        let socket = state.listener.socket();
+        if let Err(error) = self.event_loop.watch(state.key, socket, Interest::Read) {
+            state.failing = Some(error.kind());
+            self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
+        }
+    }
+
+    /// Refuses connections, and keeps the port. Those that are in the backlog are accepted first.
+    pub(crate) fn go_down(self: &Arc<Self>) -> Result<()> {
+        // Bounded: clients may never stop coming.
+        let mut left = self.backlog;
+        while self.accept() && left > 0 {
+            left -= 1;
+        }
+        self.refuse().map_err(|source| Error::Refuse { addr: self.addr.into(), source })
+    }
+
+    fn refuse(&self) -> io::Result<()> {
+        let mut listening = lock(&self.listening);
+        let Some(state) = listening.as_mut().filter(|state| !state.is_down) else { return Ok(()) };
+        self.event_loop.unwatch(state.listener.socket());
+        let refused = state.listener.refuse();
+        if refused.is_ok() {
+            state.is_down = true;
+            state.failing = None;
+        } else if state.failing.is_none() {
+            self.watch_listener(state);
+        }
+        refused
+    }
+
+    /// Accepts connections again.
+    pub(crate) fn go_up(&self) -> Result<()> {
+        let mut listening = lock(&self.listening);
+        let listened = match &mut *listening {
+            Some(state) if state.is_down => state.listener.listen(self.backlog).map(|()| {
+                state.is_down = false;
+                self.served.store(0, Ordering::Relaxed);
+                self.watch_listener(state);
+            }),
+            Some(_) => Ok(()),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "its port was closed")),
+        };
+        listened.map_err(|source| Error::Listen { addr: self.addr.to_string(), source })
+    }
+
+    /// An exchange ends. Called before the client can have the last byte of its response, and without any other lock.
+    pub(super) fn count_served(&self) {
+        let Some(exchanges) = self.settings.closes_after else { return };
+        if self.served.fetch_add(1, Ordering::Relaxed) + 1 == exchanges {
+            // Where the port cannot be kept it is closed.
+            if self.finishing.get().is_some() || self.refuse().is_err() {
+                self.close_listener();
             }
         }
     }

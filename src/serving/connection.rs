@@ -149,6 +149,7 @@ impl Connection {
         failure: Failure,
         context: &Context<'_>,
     ) {
+        context.service.count_served();
         let mut parts = self.parts(pending, 0, None);
         let fault = failure.fault(&mut parts);
         // It was this side that cut it because the test has failed already.

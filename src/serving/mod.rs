@@ -25,7 +25,7 @@
 //!
 //! # Order of the locks
 //!
-//! A thread that holds one of these takes only later ones: the listener; the turn of a connection; the ledger; the source, sink and
+//! A thread that holds one of these takes only later ones: the turn of a connection; the listener; the ledger; the source, sink and
 //! observer queue; the user threads; the permits; the open connections; the event loop. None is held while user code or a waker runs.
 
 mod accept;

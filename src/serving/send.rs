@@ -261,6 +261,7 @@ impl Connection {
         context: &Context<'_>,
     ) -> io::Result<Option<usize>> {
         let next = sending.next(bytes.len());
+        Self::count_served(sending, context);
         let mut page = context.service.ledger.lock();
         let written = self.stream.write(bytes, next)?;
         if written != Some(bytes.len()) {
@@ -285,6 +286,13 @@ impl Connection {
             }
         }
         Ok(written)
+    }
+
+    /// Counts the exchange once, before its last byte can be with the client.
+    fn count_served(sending: &mut Sending, context: &Context<'_>) {
+        if !mem::replace(&mut sending.is_counted, true) {
+            context.service.count_served();
+        }
     }
 
     /// The client takes nothing at the moment. It may be unable to read before it has been read from, but a naive server reads nothing
@@ -380,6 +388,7 @@ impl Connection {
         let has_left_early = is_gone && (sending.sent > 0 || may_leave);
         let failure = failure.filter(|_| !has_left_early);
         let has_failed = failure.is_some();
+        Self::count_served(&mut sending, context);
         if let Some(pending) = sending.pending.take() {
             let offered = sending.offered;
             let (exchange, fault) = match failure {

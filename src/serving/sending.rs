@@ -47,6 +47,8 @@ pub(super) struct Sending {
     /// When it reached the gate that it waits at.
     pub(super) at_gate_since: Option<Instant>,
     pub(super) persistence: Option<Persistence>,
+    /// Whether the exchange is counted among those that have ended.
+    pub(super) is_counted: bool,
     /// The exchange, once the last byte has left, and what has failed in it, if that is not in the ledger yet.
     pub(super) exchange_entered: Option<(Exchange, Option<Fault>)>,
     /// Whether its pauses are counted in the time that the server has to finish.
@@ -88,6 +90,7 @@ impl Sending {
             stuck_since: None,
             at_gate_since: None,
             persistence,
+            is_counted: false,
             exchange_entered: None,
             has_extended: is_finishing,
         }

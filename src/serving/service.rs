@@ -41,6 +41,8 @@ pub(crate) struct Service {
     pub(super) backlog: u32,
     pub(super) user_threads: Arc<UserThreads>,
     pub(super) exchanges: AtomicU64,
+    /// How many exchanges have ended since the port was opened, if it is to close after some.
+    pub(super) served: AtomicU64,
     pub(super) listening: Mutex<Option<Listening>>,
     pub(super) open: Mutex<Open>,
     pub(super) ended: Condvar,
@@ -123,6 +125,8 @@ pub(super) struct Listening {
     pub(super) failing: Option<io::ErrorKind>,
     /// How many more connections are accepted, once the server is to finish.
     pub(super) left: u32,
+    /// Whether connections are refused. Then the listener is not in the set.
+    pub(super) is_down: bool,
 }
 
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     /// How many exchanges the journal keeps; `None` for all.
     pub(crate) keep_exchanges: Option<usize>,
     pub(crate) clients_may_leave_early: bool,
+    pub(crate) closes_after: Option<u64>,
 }
 
 impl Default for Settings {
@@ -30,6 +31,7 @@ impl Default for Settings {
             buffer_limit: 16 << 20,
             keep_exchanges: None,
             clients_may_leave_early: false,
+            closes_after: None,
         }
     }
 }

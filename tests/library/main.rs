@@ -7,6 +7,7 @@ mod captured;
 mod check;
 mod conversations;
 mod cut_short;
+mod down_up;
 mod errors;
 mod failing;
 mod faults;
