@@ -260,7 +260,7 @@ impl Peer {
     /// Platform notes: only Linux lets a server keep its port without listening. Elsewhere this is always an error, with the kind
     /// [`Unsupported`](std::io::ErrorKind::Unsupported).
     pub fn down(&self) -> Result<()> {
-        self.service.go_down()
+        self.service.go_down().map_err(|error| error.of_peer(self.service.report()))
     }
 
     /// Accepts connections again, on the same port, after [`down`](Self::down) or

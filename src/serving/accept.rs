@@ -181,7 +181,7 @@ impl Service {
         while self.accept() && left > 0 {
             left -= 1;
         }
-        self.refuse().map_err(|source| Error::Refuse { addr: self.addr.into(), source })
+        self.refuse().map_err(|source| Error::Refuse { addr: self.addr.into(), source, peer: None })
     }
 
     fn refuse(&self) -> io::Result<()> {
