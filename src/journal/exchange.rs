@@ -138,7 +138,7 @@ impl Exchange {
     }
 
     /// The first bytes of the response that the kernel took: all of them if the response is one piece in memory, with which they are
-    /// shared, otherwise at most 512.
+    /// shared, otherwise the first [`retain_sent`](crate::TcpServerBuilder::retain_sent).
     ///
     /// ```
     /// # use std::io::{Read, Write};

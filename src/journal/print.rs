@@ -9,6 +9,12 @@ use super::record::{ConnectionRecord, Journal};
 
 impl fmt::Display for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.has_old_port && !f.alternate() {
+            writeln!(
+                f,
+                "note: all ports were used, so this is the port of an earlier peer of this process, which a client may know"
+            )?;
+        }
         if self.connections.is_empty() {
             return f.write_str("no connection\n");
         }
@@ -97,7 +103,7 @@ fn write_progress(f: &mut fmt::Formatter<'_>, exchange: &Exchange) -> fmt::Resul
 }
 
 /// How many bytes of a response are shown.
-const SHOWN: usize = 512;
+const SHOWN: usize = 1024;
 
 /// One line of text for each line of bytes, escaped, its line end visible, after the mark of its direction.
 fn write_lines(f: &mut fmt::Formatter<'_>, mark: char, bytes: &[u8], len: u64) -> fmt::Result {

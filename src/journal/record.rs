@@ -34,6 +34,8 @@ use super::request::Request;
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     pub(crate) connections: Vec<ConnectionRecord>,
+    /// Whether an earlier server of this process had the port.
+    pub(crate) has_old_port: bool,
 }
 
 /// What happened on one connection.

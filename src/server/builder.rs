@@ -208,6 +208,15 @@ impl TcpServerBuilder {
         self
     }
 
+    /// How many bytes of each response are kept in memory for [`Exchange::sent_bytes`](crate::Exchange::sent_bytes) and the journal. A
+    /// response that is one piece in memory is shared instead, all of it.
+    ///
+    /// Defaults to 1 KiB (1,024 bytes).
+    pub fn retain_sent(mut self, bytes: usize) -> Self {
+        self.settings.retain_sent = bytes;
+        self
+    }
+
     /// How many bytes a framing may buffer while it looks for the end of a request. This limits the length of an HTTP head, and of
     /// a request under a [closure](Framing::from_fn).
     ///

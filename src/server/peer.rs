@@ -195,7 +195,8 @@ impl Peer {
         let ledger = &self.service.ledger;
         let taken = ledger.take(REQUEST_TIMEOUT).or_else(|| {
             let is_asking = ledger.journal().connections().iter().any(ConnectionRecord::is_asking);
-            if is_asking { ledger.take(TIME_TO_FAIL) } else { None }
+            // Or it has just ended.
+            ledger.take(if is_asking { TIME_TO_FAIL } else { Duration::ZERO })
         });
         let taken = self.taken(taken, REQUEST_TIMEOUT);
         // Its panic says all of it.

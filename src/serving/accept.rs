@@ -53,7 +53,7 @@ impl Service {
             settings,
             role,
             user_code,
-            ledger: Ledger::new(kept),
+            ledger: Ledger::new(kept, PORTS.is_given_again(addr.port())),
             event_loop,
             addr,
             made_at,

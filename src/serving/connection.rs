@@ -99,7 +99,7 @@ impl Connection {
     /// Publishes an outcome that was kept back.
     fn publish_now(&mut self, context: &Context<'_>) {
         if let Some((exchange, fault)) = self.outcome.take() {
-            context.service.publish(&exchange, fault);
+            context.service.publish(&exchange, fault, &self.live);
         }
     }
 
@@ -193,10 +193,12 @@ impl Connection {
         fault: Option<Fault>,
         context: &Context<'_>,
     ) {
-        self.live.answering.store(0, Ordering::Relaxed);
         match context.service.role {
-            Role::Peer => context.service.publish(&exchange, fault),
-            Role::Foreground => self.outcome = Some((exchange, fault)),
+            Role::Peer => context.service.publish(&exchange, fault, &self.live),
+            Role::Foreground => {
+                self.live.answering.store(0, Ordering::Relaxed);
+                self.outcome = Some((exchange, fault));
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Ledger {
 struct State {
     /// How many exchanges the journal keeps; `None` for all. A server in the foreground keeps none.
     kept: Option<usize>,
+    has_old_port: bool,
     accepted: u64,
     connections: Log<(Client, Arc<ConnectionState>)>,
     /// In the order in which their responses ended.
@@ -77,9 +78,9 @@ pub(crate) struct Page<'l> {
 }
 
 impl Ledger {
-    /// A ledger whose journal keeps so many exchanges, or all.
-    pub(crate) fn new(kept: Option<usize>) -> Self {
-        let state = State { kept, ..State::default() };
+    /// A ledger whose journal keeps so many exchanges, or all, of a server that may have the port of an earlier one.
+    pub(crate) fn new(kept: Option<usize>, has_old_port: bool) -> Self {
+        let state = State { kept, has_old_port, ..State::default() };
         Ledger { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -171,7 +172,7 @@ impl Ledger {
     pub(crate) fn journal(&self) -> Journal {
         let state = lock(&self.state);
         let (connections, exchanges) = (state.connections.share(), state.exchanges.share());
-        let kept = state.kept;
+        let (kept, has_old_port) = (state.kept, state.has_old_port);
         drop(state);
         let left_out = kept.map_or(0, |kept| exchanges.len().saturating_sub(kept));
         let mut records = Vec::new();
@@ -192,7 +193,7 @@ impl Ledger {
         if kept.is_some() {
             records.retain(|record| !record.exchanges.is_empty() || record.closed_at().is_none());
         }
-        Journal { connections: records }
+        Journal { connections: records, has_old_port }
     }
 }
 

@@ -85,6 +85,7 @@ impl Connection {
                     parts,
                     answering.pending,
                     self.client.exchange,
+                    context.service.settings.retain_sent,
                     context.service.finishing_since().is_some(),
                 ))))
             }

@@ -60,14 +60,20 @@ const AT_ONCE: u64 = 128 << 10;
 
 impl Sending {
     /// Pauses of a response that begins when the server finishes already get no extra time.
-    pub(super) fn new(parts: Parts, pending: Pending, exchange: u64, is_finishing: bool) -> Self {
+    pub(super) fn new(
+        parts: Parts,
+        pending: Pending,
+        exchange: u64,
+        retain: usize,
+        is_finishing: bool,
+    ) -> Self {
         let Parts { steps: parts, pace, cut, ending, offered, seeds } = parts;
         let last = parts.iter().rposition(Part::is_something);
         let persistence = matches!(ending, Ending::KeepAlive).then(|| {
             let request = &pending.request;
             Persistence::after(request.plain_head(), Asked::by(request.method()))
         });
-        let first_bytes = FirstBytes::of(&parts);
+        let first_bytes = FirstBytes::of(&parts, retain);
         Sending {
             pending: Some(pending),
             exchange,
@@ -191,33 +197,34 @@ impl Sending {
 pub(super) enum FirstBytes {
     /// A response that is one piece in memory.
     Shared(Arc<[u8]>),
-    Kept(Vec<u8>),
+    Kept {
+        bytes: Vec<u8>,
+        most: usize,
+    },
 }
 
 impl FirstBytes {
-    /// How many are kept of a response that cannot be shared.
-    const KEPT: usize = 512;
-
-    fn of(parts: &[Part]) -> Self {
+    /// Those of these parts: at most so many, if they cannot be shared.
+    fn of(parts: &[Part], most: usize) -> Self {
         let mut sending = parts.iter().filter(|part| part.length() != Some(0));
         match (sending.next(), sending.next()) {
             (Some(Part::Bytes(bytes)), None) => FirstBytes::Shared(Arc::clone(bytes)),
-            _ => FirstBytes::Kept(Vec::new()),
+            _ => FirstBytes::Kept { bytes: Vec::new(), most },
         }
     }
 
     /// These bytes were sent next.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
-        if let FirstBytes::Kept(kept) = self {
-            let room = Self::KEPT - kept.len();
+        if let FirstBytes::Kept { bytes: kept, most } = self {
+            let room = *most - kept.len();
             kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
         }
     }
 
     pub(super) fn take(&mut self) -> Option<Arc<[u8]>> {
-        match mem::replace(self, FirstBytes::Kept(Vec::new())) {
+        match mem::replace(self, FirstBytes::Kept { bytes: Vec::new(), most: 0 }) {
             FirstBytes::Shared(bytes) => Some(bytes),
-            FirstBytes::Kept(bytes) => (!bytes.is_empty()).then(|| bytes.into()),
+            FirstBytes::Kept { bytes, .. } => (!bytes.is_empty()).then(|| bytes.into()),
         }
     }
 }

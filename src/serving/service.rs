@@ -19,6 +19,7 @@ use super::settings::Settings;
 use super::user_code::{Call, Exclusive, Payload, UserCode};
 use super::user_threads::{Job, UserThreads};
 use crate::error::Error;
+use crate::journal::connection_state::ConnectionState;
 use crate::journal::exchange::Exchange;
 use crate::journal::peer_report::PeerReport;
 use crate::os::deadline::Deadline;
@@ -274,8 +275,15 @@ impl Service {
     }
 
     /// Enters an exchange that is over.
-    pub(super) fn publish(self: &Arc<Self>, exchange: &Exchange, fault: Option<Fault>) {
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        exchange: &Exchange,
+        fault: Option<Fault>,
+        live: &ConnectionState,
+    ) {
         let mut page = self.ledger.lock();
+        // Under the lock: who finds no request that is being answered finds the exchange.
+        live.answering.store(0, Ordering::Relaxed);
         page.enter(exchange);
         self.tell_outcome(exchange, fault.as_ref());
         let outcome = Outcome::of(exchange, fault);

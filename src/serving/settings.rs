@@ -12,6 +12,7 @@ pub(crate) struct Settings {
     pub(crate) linger: Duration,
     pub(crate) finish_timeout: Duration,
     pub(crate) retain: usize,
+    pub(crate) retain_sent: usize,
     pub(crate) buffer_limit: usize,
     /// How many exchanges the journal keeps; `None` for all.
     pub(crate) keep_exchanges: Option<usize>,
@@ -28,6 +29,7 @@ impl Default for Settings {
             linger: Duration::from_secs(2),
             finish_timeout: Duration::from_secs(10),
             retain: 1 << 20,
+            retain_sent: 1 << 10,
             buffer_limit: 16 << 20,
             keep_exchanges: None,
             clients_may_leave_early: false,

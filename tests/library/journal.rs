@@ -20,15 +20,16 @@ fn an_exchange_has_the_first_bytes_that_were_sent() {
     for (case, response, sent, kept) in [
         ("in memory", Response::from(long.as_str()), long.len(), long.len()),
         ("a cut", Response::from(long.as_str()).cut(10, Ending::Close), 10, 10),
-        ("a file", Response::file(&path), long.len(), 512),
-        ("pieces", Response::from(&long[..100]).send(&long[100..]), long.len(), 512),
+        ("a file", Response::file(&path), long.len(), 1024),
+        ("pieces", Response::from(&long[..100]).send(&long[100..]), long.len(), 1024),
         ("a short file", Response::file(&path).cut(7, Ending::Close), 7, 7),
         (
             "a reader",
             Response::new().send_from(std::io::Cursor::new(long.clone())),
             long.len(),
-            512,
+            1024,
         ),
+        ("a head and a short file", Response::from(&long[..3]).send(&long[3..9]), 9, 9),
         ("nothing", Response::new(), 0, 0),
     ] {
         let peer = spawned(patient().source(response));
@@ -42,11 +43,11 @@ fn an_exchange_has_the_first_bytes_that_were_sent() {
 
 #[test]
 fn the_journal_shows_both_directions_and_no_more_than_is_readable() {
-    let body = "x".repeat(600);
+    let body = "x".repeat(1112);
     let peer = Peer::answer(Response::from(format!("one\n{body}")));
     ask(peer.addr(), GET);
     let text = finished(peer).to_string();
-    let shown = "x".repeat(508);
+    let shown = "x".repeat(1020);
     let expected = format!(
         "    > GET / HTTP/1.1\\r\\n\n    > \\r\\n\n    < one\\n\n    < {shown}\n    < … and 92 bytes more\n"
     );
@@ -123,4 +124,12 @@ fn a_bounded_journal_keeps_the_exchanges_of_one_long_connection() {
     let journal = finished(peer);
     assert_eq!(journal.exchanges_per_connection(), [10]);
     assert_eq!(journal.exchanges().last().map(|exchange| exchange.client().exchange()), Some(700));
+}
+
+#[test]
+fn more_of_a_response_is_kept_when_asked_to() {
+    let peer = spawned(patient().retain_sent(3).source(Response::from("ab").send("cdef")));
+    assert_eq!(ask(peer.addr(), GET), b"abcdef");
+    assert_eq!(taken(&peer).sent_bytes().escape_ascii().to_string(), "abc");
+    assert!(finished(peer).to_string().ends_with("    < abc\n    < … and 3 bytes more\n"));
 }

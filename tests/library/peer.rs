@@ -459,7 +459,7 @@ fn what_one_of_several_sequences_has_left_is_an_error() {
         assert_eq!(read_all(&mut client), expected);
     }
     let text = error_of_finish(peer).report().to_string();
-    assert!(text.ends_with(": only 1 of the sequence's 2 answers were fetched"), "{text}");
+    assert!(text.contains(": only 1 of the sequence's 2 answers were fetched;"), "{text}");
 }
 
 // Taking.
@@ -1023,7 +1023,8 @@ fn the_journal_prints_who_is_still_connected_and_who_has_reset() {
         peer.journal().connections()[0].closed_at().is_some()
     });
     let journal = without_times(&peer.journal());
-    let failure = peer.take(PATIENCE).expect_err("the reset").report().to_string();
+    let error = peer.take(PATIENCE).expect_err("the reset");
+    let failure = error.io_error().expect("a cause");
     let expected = format!(
         "connection 1 from {first}, reset by the client at …\n  \
          exchange 1: 3 bytes of request, cut short by the client's reset; 0 bytes of response\n    \
