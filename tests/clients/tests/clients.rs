@@ -450,3 +450,46 @@ fn several_clients_ask_the_same_peer_at_once(clients: &[HttpClient]) {
     });
     assert_eq!(finished(peer).exchanges().count(), 3 * clients.len());
 }
+
+/// How many peers a client meets, one after another.
+const PEERS: usize = 300;
+
+/// A peer whose answer is its number, and which keeps its connections.
+fn numbered_peer(number: usize) -> fake_peer::Peer {
+    spawned(patient().source(fake_peer::http::ok(number.to_string()).keep_alive()))
+}
+
+#[test]
+fn a_pooled_agent_of_ureq_never_meets_an_earlier_peer() {
+    let agent = ureq::Agent::new_with_defaults();
+    for number in 0..PEERS {
+        let peer = numbered_peer(number);
+        for _ in 0..2 {
+            let mut answer = agent.get(peer.url("/")).call().expect("an answer");
+            let body = answer.body_mut().read_to_string().expect("a body");
+            assert_eq!(body, number.to_string());
+        }
+        assert_eq!(finished(peer).exchanges_per_connection(), [2], "peer {number}: it is kept");
+    }
+}
+
+/// The pool is the one of reqwest.
+#[tokio::test]
+async fn a_pooled_client_of_hyper_never_meets_an_earlier_peer() {
+    let client = Client::builder(TokioExecutor::new()).build_http::<String>();
+    for number in 0..PEERS {
+        let peer = numbered_peer(number);
+        for _ in 0..2 {
+            let uri = peer.url("/").parse().expect("a URL");
+            let mut body = client.get(uri).await.expect("an answer").into_body();
+            let mut text = Vec::new();
+            while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+            {
+                text.extend(frame.expect("a body").into_data().expect("no trailers"));
+            }
+            assert_eq!(String::from_utf8_lossy(&text), number.to_string());
+        }
+        let journal = peer.finish_async().await.expect("nothing is wrong");
+        assert_eq!(journal.exchanges().count(), 2, "peer {number}");
+    }
+}
