@@ -170,6 +170,40 @@ pub enum Error {
         /// The peer whose test failed; `None` for a server in the foreground.
         peer: Option<Box<PeerReport>>,
     },
+    /// No client has connected within the time given to [`accept`](crate::ManualPeer::accept).
+    #[error("no client has connected to {addr} within {timeout:?}")]
+    #[non_exhaustive]
+    NoConnection {
+        /// The peer's address.
+        addr: Address,
+        /// How long the call waited.
+        timeout: Duration,
+        /// The peer whose test failed.
+        peer: Option<Box<PeerReport>>,
+    },
+    /// A peer has ended with a connection that the test has not [accepted](crate::ManualPeer::accept).
+    #[error("the connection from {client} was not accepted by the test")]
+    #[non_exhaustive]
+    NotAccepted {
+        /// The peer's address.
+        addr: Address,
+        /// The client.
+        client: Client,
+        /// The peer whose test failed.
+        peer: Option<Box<PeerReport>>,
+    },
+    /// What drives a connection by hand has failed: a call on its [`Connection`](crate::Connection), or the function given to
+    /// [`handle`](crate::TcpServerBuilder::handle).
+    #[error("the connection from {client} failed")]
+    #[non_exhaustive]
+    ByHand {
+        /// The client.
+        client: Client,
+        /// The cause.
+        source: io::Error,
+        /// The peer whose test failed.
+        peer: Option<Box<PeerReport>>,
+    },
     /// User code had not returned when the time to [`finish`](crate::Peer::finish) was over.
     #[error(
         "the {what} has not returned within {timeout:?} after the server on {addr} was to finish"
@@ -226,6 +260,9 @@ impl Error {
             | Error::Contacted { peer, .. }
             | Error::NotReturned { peer, .. }
             | Error::Refuse { peer, .. }
+            | Error::NoConnection { peer, .. }
+            | Error::NotAccepted { peer, .. }
+            | Error::ByHand { peer, .. }
             | Error::LeftOver { peer, .. } => peer.as_deref(),
         }
     }
@@ -244,6 +281,9 @@ impl Error {
             | Error::Contacted { peer, .. }
             | Error::NotReturned { peer, .. }
             | Error::Refuse { peer, .. }
+            | Error::NoConnection { peer, .. }
+            | Error::NotAccepted { peer, .. }
+            | Error::ByHand { peer, .. }
             | Error::LeftOver { peer, .. } => *peer = Some(Box::new(report)),
         }
         self
@@ -258,6 +298,7 @@ impl Error {
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Error::Listen { source, .. }
+            | Error::ByHand { source, .. }
             | Error::LeftOver { source, .. }
             | Error::Accept { source, .. }
             | Error::Refuse { source, .. }
@@ -266,6 +307,8 @@ impl Error {
             | Error::Respond { source, .. }
             | Error::Send { source, .. } => Some(source),
             Error::NoRequest { .. }
+            | Error::NoConnection { .. }
+            | Error::NotAccepted { .. }
             | Error::NoExchange { .. }
             | Error::Count { .. }
             | Error::Contacted { .. }
@@ -315,6 +358,17 @@ impl Error {
             }
             Error::Accept { addr, source, peer } => {
                 Error::Accept { addr: addr.clone(), source: copy(source), peer: peer.clone() }
+            }
+            Error::NoConnection { addr, timeout, peer } => {
+                Error::NoConnection { addr: addr.clone(), timeout: *timeout, peer: peer.clone() }
+            }
+            Error::NotAccepted { addr, client, peer } => Error::NotAccepted {
+                addr: addr.clone(),
+                client: client.clone(),
+                peer: peer.clone(),
+            },
+            Error::ByHand { client, source, peer } => {
+                Error::ByHand { client: client.clone(), source: copy(source), peer: peer.clone() }
             }
             Error::Refuse { addr, source, peer } => {
                 Error::Refuse { addr: addr.clone(), source: copy(source), peer: peer.clone() }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
-use fake_peer::{FileSink, FileSource, Framing, MemorySink, TcpServer, TcpServerBuilder};
+use fake_peer::{Answered, FileSink, FileSource, Framing, MemorySink, TcpServer, TcpServerBuilder};
 use fake_peer_benches::clients::{RunningClient, connect};
 use fake_peer_benches::{ANSWER, REQUEST, by_hand, next_host};
 
@@ -76,7 +76,7 @@ fn upload(addr: SocketAddr) {
     stream.read_to_end(&mut Vec::new()).expect("an answer");
 }
 
-fn serve(client: &RunningClient, server: TcpServerBuilder) {
+fn serve(client: &RunningClient, server: TcpServerBuilder<Answered>) {
     let server = server.addr(format!("{}:0", next_host())).bind().expect("bound");
     client.go(server.local_addr());
     black_box(server.serve_once()).expect("served");

@@ -104,9 +104,9 @@ impl Framer {
         }
     }
 
-    /// Whether the end of the client's data makes this request a whole one. What has not become HTTP by then is not HTTP.
+    /// Whether the end of the client's data makes this request a whole one.
     pub(crate) fn ends_at_eof(&self) -> bool {
-        matches!(self.state, RuleState::Eof | RuleState::Auto(_))
+        matches!(self.state, RuleState::Eof)
     }
 
     /// How many bytes are missing, if that is known.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::framer::{Framer, Rule};
+use crate::http1::head;
 
 /// The rule that decides where a request ends.
 ///
@@ -172,6 +173,18 @@ impl Framing {
     /// Whether the rule is a user's closure.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.0, Rule::Custom(_))
+    }
+
+    /// Whether the rule knows where a request ends that begins with these bytes. `auto` does not before it is HTTP.
+    pub(crate) fn knows_the_end_of(&self, bytes: &[u8]) -> bool {
+        match self.0 {
+            Rule::Auto => {
+                head::starts_with_method(bytes) == Some(true)
+                    || head::starts_with_request_line(bytes)
+            }
+            Rule::Eof | Rule::Nothing | Rule::ReadOnce { .. } => false,
+            _ => true,
+        }
     }
 
     /// Whether a request is complete before its first byte.

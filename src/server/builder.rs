@@ -1,16 +1,21 @@
 //! The settings of servers and peers, and their defaults.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::TcpListener;
-use std::panic::Location;
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::connection::Connection;
+use super::manual_peer::ManualPeer;
+use super::peer::Peer;
 use crate::error::{Error, Result};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 use crate::os::address;
 use crate::response::steps::Response;
+use crate::serving::by_hand::{Hands, Held};
 use crate::serving::event::Event;
 use crate::serving::service::{Role, Service};
 use crate::serving::settings::Settings;
@@ -20,8 +25,10 @@ use crate::source::response_source::ResponseSource;
 
 /// The settings of a server or a peer: made by [`TcpServer::builder`](crate::TcpServer::builder) and
 /// [`Peer::builder`](crate::Peer::builder).
+///
+/// `A` says whether something answers already: connections are answered by a source or driven by hand, not both.
 #[must_use = "nothing listens before `bind` or `spawn`"]
-pub struct TcpServerBuilder {
+pub struct TcpServerBuilder<A = Unanswered> {
     addr: String,
     listener: Option<TcpListener>,
     backlog: u32,
@@ -29,7 +36,17 @@ pub struct TcpServerBuilder {
     sink: Option<Box<dyn RequestSink>>,
     source: Box<dyn ResponseSource>,
     observer: Option<Observer>,
+    hands: Option<Hands>,
+    answers: PhantomData<A>,
 }
+
+/// Of a [builder](TcpServerBuilder) without a source: the peer can be driven by hand.
+#[derive(Debug, Clone, Copy)]
+pub enum Unanswered {}
+
+/// Of a [builder](TcpServerBuilder) with a source.
+#[derive(Debug, Clone, Copy)]
+pub enum Answered {}
 
 impl TcpServerBuilder {
     pub(super) fn new() -> Self {
@@ -41,14 +58,78 @@ impl TcpServerBuilder {
             sink: None,
             source: Box::new(Response::new()),
             observer: None,
+            hands: None,
+            answers: PhantomData,
         }
     }
 
+    /// Binds, listens, and lets the test drive each connection by hand: see [`ManualPeer`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    #[track_caller]
+    pub fn by_hand(mut self) -> Result<ManualPeer> {
+        self.hands = Some(Hands::new(None));
+        Ok(ManualPeer::new(self.spawn()?))
+    }
+
+    /// Binds, listens, and lets `handler` drive each connection by hand, in a thread of the peer. Connections are driven side by side.
+    /// What the handler returns as an error is reported by the peer, with the connection; a panic comes out of
+    /// [`Peer::finish`], like one of a source.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // Answers each line with the line, until the client closes.
+    /// let peer = Peer::builder().handle(|mut connection| {
+    ///     while let Some(line) = connection.read(Framing::until("\n"))? {
+    ///         connection.send(line.bytes())?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"one\ntwo\n")?;
+    /// # client.shutdown(std::net::Shutdown::Write)?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert_eq!(answer, "one\ntwo\n");
+    /// # drop(client);
+    /// peer.finish()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    #[track_caller]
+    pub fn handle(
+        mut self,
+        handler: impl Fn(Connection) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<Peer> {
+        let drive = move |service: Arc<Service>, held: Held| {
+            let client = held.client.clone();
+            let connection = Connection::new(Arc::clone(&service), held);
+            let returned = panic::catch_unwind(AssertUnwindSafe(|| handler(connection)));
+            service.handler_returned(client, returned);
+        };
+        self.hands = Some(Hands::new(Some(Arc::new(drive))));
+        self.spawn()
+    }
+}
+
+impl<A> TcpServerBuilder<A> {
     /// Where to listen: `host:port`, as text or as a [`SocketAddr`](std::net::SocketAddr). `localhost` is 127.0.0.1, whatever the
     /// resolver lists first. For IPv6 use `[::1]:0`.
     ///
     /// Port 0 takes a free one that no server of this process has had, on any address, so that a client with pooled connections never
-    /// takes this server for an earlier one. When all have been used (28,232 on Linux), it is an error. A port that is asked for
+    /// takes this server for an earlier one. When all have been used (28,232 on Linux), the oldest one that is free is given again, and
+    /// the journal says so. A port that is asked for
     /// by number may come back.
     ///
     /// Defaults to `127.0.0.1:0`.
@@ -88,9 +169,18 @@ impl TcpServerBuilder {
     /// [`ResponseSource`] of your own. For a closure there is [`source_with`](Self::source_with).
     ///
     /// Defaults to an empty response: the connection closes.
-    pub fn source(mut self, source: impl ResponseSource + 'static) -> Self {
-        self.source = Box::new(source);
-        self
+    pub fn source(self, source: impl ResponseSource + 'static) -> TcpServerBuilder<Answered> {
+        TcpServerBuilder {
+            addr: self.addr,
+            listener: self.listener,
+            backlog: self.backlog,
+            settings: self.settings,
+            sink: self.sink,
+            source: Box::new(source),
+            observer: self.observer,
+            hands: self.hands,
+            answers: PhantomData,
+        }
     }
 
     /// Responses come from a closure, as with [`source`](Self::source), whose parameter needs no type here.
@@ -111,7 +201,10 @@ impl TcpServerBuilder {
     /// assert_eq!(answer, "HELLO\n");
     /// # Ok(()) }
     /// ```
-    pub fn source_with<R>(self, answer: impl FnMut(&Request) -> R + Send + 'static) -> Self
+    pub fn source_with<R>(
+        self,
+        answer: impl FnMut(&Request) -> R + Send + 'static,
+    ) -> TcpServerBuilder<Answered>
     where
         R: Into<Response>,
     {
@@ -303,11 +396,11 @@ impl TcpServerBuilder {
             None => address::listen(&self.addr, self.backlog)
                 .map_err(|source| Error::Listen { addr: self.addr, source })?,
         };
-        Service::start(listener, self.backlog, self.settings, user_code, role, made_at)
+        Service::start(listener, self.backlog, self.settings, user_code, self.hands, role, made_at)
     }
 }
 
-impl fmt::Debug for TcpServerBuilder {
+impl<A> fmt::Debug for TcpServerBuilder<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpServerBuilder")
             .field("addr", &self.addr)

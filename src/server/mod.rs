@@ -2,6 +2,8 @@
 
 pub(crate) mod blocking_future;
 pub(crate) mod builder;
+pub(crate) mod connection;
+pub(crate) mod manual_peer;
 pub(crate) mod peer;
 pub(crate) mod take_future;
 pub(crate) mod tcp_server;

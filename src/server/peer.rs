@@ -131,6 +131,14 @@ impl Peer {
         self
     }
 
+    pub(super) fn of(service: Arc<Service>) -> Self {
+        Peer { service, is_told: AtomicBool::new(false), finished: false }
+    }
+
+    pub(super) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
     /// The address that the peer listens on.
     pub fn addr(&self) -> SocketAddr {
         self.service.addr()
@@ -402,7 +410,7 @@ impl Peer {
     }
 }
 
-impl TcpServerBuilder {
+impl<A> TcpServerBuilder<A> {
     /// Binds, listens and serves in the background: see [`Peer`].
     ///
     /// # Errors
@@ -410,11 +418,7 @@ impl TcpServerBuilder {
     /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
     #[track_caller]
     pub fn spawn(self) -> Result<Peer> {
-        Ok(Peer {
-            service: self.service(Role::Peer)?,
-            is_told: AtomicBool::new(false),
-            finished: false,
-        })
+        Ok(Peer::of(self.service(Role::Peer)?))
     }
 }
 

@@ -173,7 +173,7 @@ impl TcpServer {
     }
 }
 
-impl TcpServerBuilder {
+impl<A> TcpServerBuilder<A> {
     /// Binds and listens.
     ///
     /// # Errors

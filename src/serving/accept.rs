@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
+use super::by_hand::{Hands, Held};
 use super::connection::Connection;
 use super::event::Event;
 use super::event_loop::{EventLoop, Task};
@@ -35,6 +36,7 @@ impl Service {
         backlog: u32,
         settings: Settings,
         user_code: UserCode,
+        hands: Option<Hands>,
         role: Role,
         made_at: &'static Location<'static>,
     ) -> Result<Arc<Self>> {
@@ -53,6 +55,7 @@ impl Service {
             settings,
             role,
             user_code,
+            hands,
             ledger: Ledger::new(kept, PORTS.is_given_again(addr.port())),
             event_loop,
             addr,
@@ -96,7 +99,9 @@ impl Service {
     }
 
     fn has_user_code(&self) -> bool {
-        self.user_code.has_user_code() || self.settings.framing.is_custom()
+        self.user_code.has_user_code()
+            || self.settings.framing.is_custom()
+            || self.hands.as_ref().is_some_and(Hands::has_handler)
     }
 
     /// Accepts a connection, and carries it on; false if there is none. The set reports the listener again while there are more.
@@ -234,9 +239,14 @@ impl Service {
             Box::new(move |observe| observe(&Event::Accepted { client: &client }))
         });
         let framing = self.settings.framing.clone();
-        let connection = Connection::new(client, live, stream, framing, self.settings.retain);
+        let retain = self.settings.retain;
+        let mut connection = Connection::new(client.clone(), live, stream, framing, retain);
+        let hand = self.hands.as_ref().map(|_| connection.take_in_hand());
         let task = ConnectionTask::new(Arc::clone(self), connection);
         lock(&self.open).connections.insert(number, Arc::clone(&task) as _);
+        if let (Some(hands), Some(hand)) = (&self.hands, hand) {
+            hands.push(self, Held { client, task: Arc::clone(&task), hand });
+        }
         task
     }
 

@@ -21,10 +21,23 @@ impl Connection {
             if context.place == Place::Caller {
                 context.service.call_observer();
             }
+            if self.in_hand.is_some()
+                && let Err(failure) = self.send_given(context)
+            {
+                self.state = State::Over;
+                match self.fail_in_hand(failure, context) {
+                    ControlFlow::Continue(state) => self.state = state,
+                    ControlFlow::Break((state, rest)) => {
+                        self.state = state;
+                        return rest;
+                    }
+                }
+            }
             let state = mem::replace(&mut self.state, State::Over);
             let step = match (context.service.cut(), state) {
                 (_, State::Over) => return Rest::Over,
                 (Some(cut), state) if self.is_cut_in(&state, cut) => self.cut(state, cut, context),
+                (_, State::ByHand) => self.obey(context),
                 (_, State::New) => self.ask_framing(context),
                 (_, State::Idle { since }) => self.await_request(since, context),
                 (_, State::Receiving(receiving)) => self.receive(receiving, context),
@@ -36,7 +49,7 @@ impl Connection {
                 ControlFlow::Continue(state) => self.state = state,
                 ControlFlow::Break((state, rest)) => {
                     self.state = state;
-                    return rest;
+                    return self.with_given(rest, context);
                 }
             }
         }
@@ -69,6 +82,7 @@ impl Connection {
                 }
                 self.abort_closing(&closing, cause, context);
             }
+            State::ByHand => self.conclude_in_hand(None, context),
             State::New | State::Idle { .. } => match self.stream.end_without_a_byte() {
                 // It has left before, which only nobody has looked at.
                 Some(RemoteEnd::Closed) => return self.over(ClientEnd::Closed, context),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::by_hand::{InHand, Over};
 use super::context::Context;
 use super::event::Event;
 use super::failure::{Failure, Fault};
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     pub(super) outcome: Option<(Exchange, Option<Fault>)>,
     /// The last exchange, for the report of a reset that could not be delivered.
     pub(super) last_exchange: Option<Exchange>,
+    /// Of a connection that a test drives by hand.
+    pub(super) in_hand: Option<Box<InHand>>,
     pub(super) state: State,
 }
 
@@ -56,6 +59,7 @@ impl Connection {
             trailing,
             outcome: None,
             last_exchange: None,
+            in_hand: None,
             state,
         }
     }
@@ -107,6 +111,9 @@ impl Connection {
     pub(super) fn over(&mut self, client_end: ClientEnd, context: &Context<'_>) -> Step {
         self.take_trailing();
         self.set_end(client_end);
+        if let Some(in_hand) = &self.in_hand {
+            in_hand.hand.set_over(Over::of(client_end));
+        }
         let is_silent = self.client.turn == 0;
         context.tell(|| {
             let client = self.client.clone();
@@ -152,6 +159,9 @@ impl Connection {
         context.service.count_served();
         let mut parts = self.parts(pending, 0, None);
         let fault = failure.fault(&mut parts);
+        if let Some(in_hand) = &self.in_hand {
+            in_hand.hand.set_over(Over::of_failed(&parts));
+        }
         // It was this side that cut it because the test has failed already.
         let fault = Some(fault).filter(|_| !context.service.is_abandoned());
         self.record(Exchange::new(parts), fault, context);

@@ -123,6 +123,10 @@ impl Service {
             },
             None => Ok(()),
         };
+        let hands = match &self.hands {
+            Some(hands) if !hands.end(deadline) && !self.must_not_wait() => not_returned("handler"),
+            _ => Ok(()),
+        };
         let source = match self.user_code.source.take_away(deadline) {
             Some(mut source) => {
                 let finish = AssertUnwindSafe(move || source.finish());
@@ -139,6 +143,6 @@ impl Service {
             None if self.must_not_wait() => Ok(()),
             None => not_returned("source"),
         };
-        observer.and(sink).and(source)
+        observer.and(sink).and(hands).and(source)
     }
 }

@@ -8,6 +8,9 @@
 //!         └──────── another request ──────────┘
 //! ```
 //!
+//! A connection that a test drives by hand is `ByHand` in place of New, Answering and Sending: there it waits for what the test wants
+//! (`by_hand`), and sends what it was given in any state.
+//!
 //! A connection goes on until it would have to wait, and says what for: its socket, a time, a waker, or a thread that may run user
 //! code. Each step tries what it can and looks at the clock, so a connection may be carried on at any time without a reason.
 //!
@@ -26,9 +29,10 @@
 //! # Order of the locks
 //!
 //! A thread that holds one of these takes only later ones: the turn of a connection; the listener; the ledger; the source, sink and
-//! observer queue; the user threads; the permits; the open connections; the event loop. None is held while user code or a waker runs.
+//! observer queue, or the connections that wait for a test; what a test and its connection tell each other; the user threads; the permits; the open connections; the event loop. None is held while user code or a waker runs.
 
 mod accept;
+pub(crate) mod by_hand;
 mod carry_on;
 mod close;
 mod connection;

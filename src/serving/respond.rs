@@ -27,6 +27,9 @@ impl Connection {
         if let Err(failure) = std::mem::replace(&mut answering.received, Ok(())) {
             return self.fail(answering.pending, failure, context);
         }
+        if self.in_hand.is_some() {
+            return self.hand_over(answering.pending);
+        }
         let response = match answering.response.take() {
             Some(response) => response,
             None => match respond(&answering.pending.request, context) {
@@ -106,7 +109,8 @@ impl Connection {
         context: &Context<'_>,
     ) -> Option<Failure> {
         let is_allowed = context.service.settings.clients_may_leave_early
-            || context.service.role == Role::Foreground;
+            || context.service.role == Role::Foreground
+            || !self.framing.knows_the_end_of(request.bytes());
         if is_allowed || request.end() != RequestEnd::ClientClosed {
             return None;
         }

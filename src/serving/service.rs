@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::by_hand::Hands;
 use super::event::Event;
 use super::event_loop::{EventLoop, Key, is_loop_thread};
 use super::failure::Fault;
@@ -19,6 +20,7 @@ use super::settings::Settings;
 use super::user_code::{Call, Exclusive, Payload, UserCode};
 use super::user_threads::{Job, UserThreads};
 use crate::error::Error;
+use crate::journal::client::Client;
 use crate::journal::connection_state::ConnectionState;
 use crate::journal::exchange::Exchange;
 use crate::journal::peer_report::PeerReport;
@@ -32,6 +34,8 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) role: Role,
     pub(crate) user_code: UserCode,
+    /// Of a peer whose connections are driven by hand.
+    pub(crate) hands: Option<Hands>,
     pub(crate) ledger: Ledger,
     pub(crate) event_loop: Arc<EventLoop>,
     pub(crate) addr: SocketAddr,
@@ -253,6 +257,32 @@ impl Service {
     pub(super) fn run_observer(&self) -> Option<Payload> {
         self.call_observer();
         lock(&self.observer_panic).take()
+    }
+
+    /// What drove a connection by hand has returned, or panicked.
+    pub(crate) fn handler_returned(
+        &self,
+        client: Client,
+        returned: std::thread::Result<Result<(), Box<dyn std::error::Error + Send + Sync>>>,
+    ) {
+        let fault = match returned {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                let source = io::Error::other(error);
+                Fault::Error(Error::ByHand { client, source, peer: None })
+            }
+            Err(payload) => Fault::Panic(payload),
+        };
+        if !self.is_abandoned() {
+            self.ledger.enter_failure(fault);
+        }
+    }
+
+    /// A test has not accepted a connection before its peer has ended.
+    pub(super) fn report_not_accepted(&self, client: &Client) {
+        let error =
+            Error::NotAccepted { addr: self.addr.into(), client: client.clone(), peer: None };
+        self.ledger.enter_failure(Fault::Error(error));
     }
 
     /// Queues the result of an exchange for the observer.

@@ -25,7 +25,16 @@ pub(super) enum State {
     Answering(Box<Answering>),
     Sending(Box<Sending>),
     Closing(Closing),
+    /// The test drives it by hand, and has not said yet what it wants next.
+    ByHand,
     Over,
+}
+
+impl State {
+    /// Whether nothing is sent any more.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self, State::Closing(_) | State::Over)
+    }
 }
 
 /// The next state, or the state in which the connection stops and what for.

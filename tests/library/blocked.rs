@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use fake_peer::{
-    Client, Event, Framing, MemorySink, Peer, Request, RequestSink, Response, TcpServerBuilder,
+    Answered, Client, Event, Framing, MemorySink, Peer, Request, RequestSink, Response,
+    TcpServerBuilder,
 };
 use fake_peer_test_support::{
     Block, PATIENCE, ask, blocking, connect, eventually, expect_bytes, finished, over_within,
@@ -261,7 +262,7 @@ mod fifo {
         let (_folder, path) = fifo();
         let before = peers();
         let file = path.clone();
-        let cases: [(&str, TcpServerBuilder); 2] = [
+        let cases: [(&str, TcpServerBuilder<Answered>); 2] = [
             ("a source", lines().source(FileSource::new(&path))),
             ("a step", lines().source(Response::file(file))),
         ];

@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    Client, Ending, Error, Event, FnSink, Framing, Journal, MemorySink, Peer, Request, RequestSink,
-    Response, TcpServerBuilder, http,
+    Answered, Client, Ending, Error, Event, FnSink, Framing, Journal, MemorySink, Peer, Request,
+    RequestSink, Response, TcpServerBuilder, http,
 };
 use fake_peer_test_support::{
     Block, Crowd, GoesOn, Held, PATIENCE, blocking, connect, connect_with_little_room, end_of_file,
@@ -77,7 +77,7 @@ fn reconnects(addr: SocketAddr, goes_on: &GoesOn, answered: &AtomicUsize, length
 
 /// Ends peers of this kind while 1, 4 and 16 clients reconnect.
 #[track_caller]
-fn ends_while_clients_reconnect(builder: impl Fn() -> TcpServerBuilder, length: usize) {
+fn ends_while_clients_reconnect(builder: impl Fn() -> TcpServerBuilder<Answered>, length: usize) {
     for count in [1, 4, 16] {
         for by_drop in [false, true] {
             let case = format!("{count} clients, dropped: {by_drop}");
@@ -407,7 +407,7 @@ impl RequestSink for BlockingSink {
 /// Lets a client ask, and finishes while user code is held. The error says that this has not returned.
 #[track_caller]
 fn says_what_has_not_returned(
-    builder: TcpServerBuilder,
+    builder: TcpServerBuilder<Answered>,
     (held, has_entered): (Held, Receiver<()>),
     what: &str,
 ) {

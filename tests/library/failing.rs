@@ -20,9 +20,9 @@ const AT_ONCE: Duration = PATIENCE;
 
 /// A test with a peer of this kind and a client that stays connected. The test fails when this has happened.
 #[track_caller]
-fn fails_at_once(
+fn fails_at_once<A>(
     case: &str,
-    builder: TcpServerBuilder,
+    builder: TcpServerBuilder<A>,
     before: impl FnOnce(&Peer) -> Option<TcpStream>,
 ) {
     let mut client = None;

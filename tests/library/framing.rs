@@ -368,7 +368,7 @@ fn nothing_lets_the_peer_speak_first() {
 fn a_half_close_ends_a_request_under_every_rule_and_is_answered() {
     for (framing, request, end) in [
         (Framing::auto(), "GET / HT", RequestEnd::ClientClosed),
-        (Framing::auto(), "G", RequestEnd::Complete),
+        (Framing::auto(), "G", RequestEnd::ClientClosed),
         (Framing::http(), "whatever", RequestEnd::ClientClosed),
         (
             Framing::http(),

@@ -3,6 +3,7 @@
 mod accepting;
 mod blocked;
 mod bounded;
+mod by_hand;
 mod captured;
 mod check;
 mod conversations;

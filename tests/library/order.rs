@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    Address, ConnectionRecord, Event, FileSource, Peer, Request, Response, TcpServerBuilder, http,
+    Address, Answered, ConnectionRecord, Event, FileSource, Peer, Request, Response,
+    TcpServerBuilder, http,
 };
 use fake_peer_test_support::{
     PATIENCE, connect, connect_with_little_room, eventually, expect_bytes, finished, patient,
@@ -225,12 +226,12 @@ enum Connections {
     Kept(usize),
 }
 
-fn fixed(keeps: bool) -> TcpServerBuilder {
+fn fixed(keeps: bool) -> TcpServerBuilder<Answered> {
     let response = Response::from(ANSWER);
     patient().source(if keeps { response.keep_open() } else { response })
 }
 
-fn closure(keeps: bool) -> TcpServerBuilder {
+fn closure(keeps: bool) -> TcpServerBuilder<Answered> {
     patient().source(
         move |_: &Request| {
             if keeps { http::ok("hi").keep_open() } else { http::ok("hi") }
@@ -250,7 +251,11 @@ fn last_target(peer: &Peer, client: &TcpStream, count: usize) -> String {
 }
 
 /// Exchanges with one peer, one after another, each checked as soon as its answer was read. Then they are taken.
-fn checks_each_exchange(builder: TcpServerBuilder, connections: &Connections, count: usize) {
+fn checks_each_exchange(
+    builder: TcpServerBuilder<Answered>,
+    connections: &Connections,
+    count: usize,
+) {
     let peer = spawned(builder);
     let mut open: Vec<TcpStream> = match connections {
         Connections::New => Vec::new(),
@@ -278,7 +283,7 @@ fn checks_each_exchange(builder: TcpServerBuilder, connections: &Connections, co
     finished(peer);
 }
 
-fn checks_many(builder: impl Fn() -> TcpServerBuilder, connections: &Connections) {
+fn checks_many(builder: impl Fn() -> TcpServerBuilder<Answered>, connections: &Connections) {
     while_busy(|| {
         for _ in 0..exchanges_of_each_test().div_ceil(EXCHANGES_OF_A_PEER) {
             checks_each_exchange(builder(), connections, EXCHANGES_OF_A_PEER);

@@ -343,12 +343,11 @@ impl RequestSink for Panicking {
 #[test]
 fn what_arrived_is_in_the_journal_whatever_panicked() {
     let cases = [
-        ("sink", patient().sink(Panicking)),
-        ("rule", patient().framing(Framing::from_fn(|_| panic!("as planned")))),
-        ("source", patient().source(|_: &Request| -> Response { panic!("as planned") })),
+        ("sink", spawned(patient().sink(Panicking))),
+        ("rule", spawned(patient().framing(Framing::from_fn(|_| panic!("as planned"))))),
+        ("source", spawned(patient().source(|_: &Request| -> Response { panic!("as planned") }))),
     ];
-    for (case, builder) in cases {
-        let peer = spawned(builder);
+    for (case, peer) in cases {
         let mut client = connect_and_send(peer.addr(), b"request");
         // End-of-file or a reset: bytes may be unread.
         let _ = client.read_to_end(&mut Vec::new());

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use fake_peer::{
-    ClientEnd, Ending, Error, Event, Framing, Gate, NumberedFileSink, Request, Response, Sequence,
-    Stop, TcpServer, TcpServerBuilder,
+    Answered, ClientEnd, Ending, Error, Event, Framing, Gate, NumberedFileSink, Request, Response,
+    Sequence, Stop, TcpServer, TcpServerBuilder,
 };
 use fake_peer_test_support::{
     PATIENCE, ask, bound, connect, connect_with_little_room, expect_bytes, numbered, patient,
@@ -32,7 +32,7 @@ fn serve_with<T>(
     })
 }
 
-fn echo() -> TcpServerBuilder {
+fn echo() -> TcpServerBuilder<Answered> {
     patient()
         .framing(Framing::until("\n"))
         .source(|request: &Request| Response::from(request.bytes()))

@@ -18,7 +18,7 @@ use fake_peer_test_support::{
 };
 
 /// Describes each event in a few words.
-fn with_events(builder: TcpServerBuilder) -> (TcpServerBuilder, Receiver<String>) {
+fn with_events<A>(builder: TcpServerBuilder<A>) -> (TcpServerBuilder<A>, Receiver<String>) {
     let (told, events) = mpsc::channel();
     let builder = builder.on_event(move |event| {
         let text = match event {

@@ -44,12 +44,12 @@ pub fn patient() -> TcpServerBuilder {
 }
 
 #[track_caller]
-pub fn bound(builder: TcpServerBuilder) -> TcpServer {
+pub fn bound<A>(builder: TcpServerBuilder<A>) -> TcpServer {
     builder.bind().expect("a free port of the loopback").accept_timeout(FOREVER)
 }
 
 #[track_caller]
-pub fn spawned(builder: TcpServerBuilder) -> Peer {
+pub fn spawned<A>(builder: TcpServerBuilder<A>) -> Peer {
     builder.spawn().expect("a free port of the loopback, and a thread")
 }
 

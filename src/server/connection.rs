@@ -1,0 +1,167 @@
+//! A connection that is driven by hand, and its two halves.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::framing::rule::Framing;
+use crate::journal::client::Client;
+use crate::journal::request::Request;
+use crate::response::ending::Ending;
+use crate::serving::by_hand::{Held, Over, Want};
+use crate::serving::service::Service;
+
+/// A connection that straight-line code drives: of a [`ManualPeer`](crate::ManualPeer), or of a function that is given to
+/// [`handle`](crate::TcpServerBuilder::handle).
+///
+/// The calls block until they are done, for at most the peer's timeouts: a request that has begun and a client that takes nothing have
+/// the [`timeout`](crate::TcpServerBuilder::timeout), a request that has not begun the
+/// [`idle_timeout`](crate::TcpServerBuilder::idle_timeout). An exchange that fails is reported by the peer, too, and later calls fail.
+///
+/// A pause is a `sleep`. A connection that is dropped is closed.
+#[derive(Debug)]
+pub struct Connection {
+    reader: Reader,
+    sender: Sender,
+}
+
+/// The reading half of a [`Connection`].
+#[derive(Debug)]
+pub struct Reader(Arc<Driven>);
+
+/// The sending half of a [`Connection`]. Clones send on the same connection.
+#[derive(Debug, Clone)]
+pub struct Sender(Arc<Driven>);
+
+/// Ends the connection when both halves are gone.
+#[derive(Debug)]
+struct Driven {
+    service: Arc<Service>,
+    held: Held,
+}
+
+impl Driven {
+    /// Lets the connection look what there is to do, in this thread unless another one has it.
+    fn carry_on(&self) {
+        self.held.carry_on();
+    }
+
+    fn error(&self, over: Over) -> Error {
+        let (kind, text) = match over {
+            Over::ClientClosed => {
+                (io::ErrorKind::UnexpectedEof, "the client has closed its side".to_owned())
+            }
+            Over::Ended => (io::ErrorKind::NotConnected, "it has ended on this side".to_owned()),
+            Over::Failed(text, kind) => (kind, text),
+        };
+        let client = self.held.client.clone();
+        let error = Error::ByHand { client, source: io::Error::new(kind, text), peer: None };
+        error.of_peer(self.service.report())
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.held.hand.want(Want::End(Ending::Close));
+        self.carry_on();
+    }
+}
+
+impl Connection {
+    pub(super) fn new(service: Arc<Service>, held: Held) -> Self {
+        let driven = Arc::new(Driven { service, held });
+        Connection { reader: Reader(Arc::clone(&driven)), sender: Sender(driven) }
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.reader.0.held.client
+    }
+
+    /// The next request, which ends where `framing` says; `None` if the client has closed its side before it began. The exchange before it
+    /// is over with this call.
+    ///
+    /// A request that the client cut short is returned as far as it came; [`Request::end`] tells, and the peer reports it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ByHand`] if the request could not be received, or the connection has ended. If the request failed, the peer reports that,
+    /// too, with the bytes seen.
+    pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
+        self.reader.read(framing)
+    }
+
+    /// Sends these bytes. Returns when the kernel has taken them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ByHand`] if the client is gone, or has taken nothing for the timeout, or the connection has ended.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        self.sender.send(bytes)
+    }
+
+    /// Closes the connection in the way that destroys nothing in flight: [`end`](Self::end) with [`Ending::Close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`end`](Self::end).
+    pub fn close(self) -> Result<()> {
+        self.end(Ending::Close)
+    }
+
+    /// Ends the connection in this way, and returns when it has ended: a half-close and a hold when the client has closed, a reset when
+    /// the client has everything that was sent. [`KeepOpen`](Ending::KeepOpen), [`KeepAlive`](Ending::KeepAlive) and
+    /// [`Then`](Ending::Then) have nothing to keep it open for, and close it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ByHand`] if an exchange of the connection has failed.
+    pub fn end(self, ending: Ending) -> Result<()> {
+        let driven = &self.reader.0;
+        driven.held.hand.want(Want::End(ending));
+        driven.carry_on();
+        match driven.held.hand.await_over() {
+            failed @ Over::Failed(..) => Err(driven.error(failed)),
+            Over::ClientClosed | Over::Ended => Ok(()),
+        }
+    }
+
+    /// Its two halves, which two threads may use: for a peer that speaks while it waits for its client. The connection is closed when both
+    /// are dropped.
+    pub fn split(self) -> (Reader, Sender) {
+        (self.reader, self.sender)
+    }
+}
+
+impl Reader {
+    /// As [`Connection::read`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::read`].
+    pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
+        let driven = &self.0;
+        driven.held.hand.want(Want::Read(framing));
+        driven.carry_on();
+        match driven.held.hand.await_request() {
+            Ok(request) => Ok(Some(request)),
+            Err(Over::ClientClosed) => Ok(None),
+            Err(over) => Err(driven.error(over)),
+        }
+    }
+}
+
+impl Sender {
+    /// As [`Connection::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let driven = &self.0;
+        let error = |over| driven.error(over);
+        let all = driven.held.hand.give(bytes.as_ref()).map_err(error)?;
+        driven.carry_on();
+        driven.held.hand.await_left(all).map_err(error)
+    }
+}
