@@ -128,6 +128,8 @@
 //! ```
 #![doc = ""]
 #![doc = include_str!("clients.md")]
+#![doc = ""]
+#![doc = include_str!("servers.md")]
 
 mod case;
 mod families;
