@@ -63,7 +63,11 @@ impl TcpServerBuilder {
         }
     }
 
-    /// Binds, listens, and lets the test drive each connection by hand: see [`ManualPeer`].
+    /// Binds, listens, and lets the test drive each connection by hand: see [`ManualPeer`]. There is no source then:
+    ///
+    /// ```compile_fail
+    /// fake_peer::Peer::builder().source("hi").by_hand();
+    /// ```
     ///
     /// # Errors
     ///
