@@ -326,6 +326,20 @@ impl Response {
         self
     }
 
+    /// Its bytes, if it is nothing but bytes in memory, all of which are sent at once, and ends with a close.
+    pub(crate) fn plain_bytes(&self) -> Option<Vec<u8>> {
+        let is_plain = self.cut.is_none()
+            && self.after.is_none()
+            && self.pace.largest_write(0) == usize::MAX
+            && matches!(self.ending, Ending::Close);
+        let mut all = Vec::new();
+        for step in self.steps.clone() {
+            let Step::Send(bytes) = step else { return None };
+            all.extend_from_slice(&bytes);
+        }
+        is_plain.then_some(all)
+    }
+
     /// Whether part of it comes from a user's reader.
     pub(crate) fn has_reader(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::SendFrom(_)))

@@ -8,6 +8,7 @@ use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::ending::Ending;
+use crate::response::steps::Response;
 use crate::serving::by_hand::{Held, Over, Want};
 use crate::serving::service::Service;
 
@@ -91,12 +92,14 @@ impl Connection {
         self.reader.read(framing)
     }
 
-    /// Sends these bytes. Returns when the kernel has taken them.
+    /// Sends these bytes, or a response that is nothing but bytes, such as [`http::ok`](crate::http::ok). Returns when the kernel has
+    /// taken them.
     ///
     /// # Errors
     ///
-    /// [`Error::ByHand`] if the client is gone, or has taken nothing for the timeout, or the connection has ended.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+    /// [`Error::ByHand`] if the client is gone, or has taken nothing for the timeout, or the connection has ended; if the response has
+    /// more than bytes: here a pause is a `sleep`, an ending is [`end`](Self::end), and a file is read first.
+    pub fn send(&mut self, bytes: impl Into<Response>) -> Result<()> {
         self.sender.send(bytes)
     }
 
@@ -157,10 +160,14 @@ impl Sender {
     /// # Errors
     ///
     /// As [`Connection::send`].
-    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Result<()> {
+    pub fn send(&self, bytes: impl Into<Response>) -> Result<()> {
         let driven = &self.0;
         let error = |over| driven.error(over);
-        let all = driven.held.hand.give(bytes.as_ref()).map_err(error)?;
+        let Some(bytes) = bytes.into().plain_bytes() else {
+            let text = "only bytes are sent by hand: a pause is a sleep, an ending is `end`, a file is read first";
+            return Err(error(Over::Failed(text.into(), io::ErrorKind::InvalidInput)));
+        };
+        let all = driven.held.hand.give(&bytes).map_err(error)?;
         driven.carry_on();
         driven.held.hand.await_left(all).map_err(error)
     }

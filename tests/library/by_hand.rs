@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fake_peer::{
     ClientEnd, Ending, Error, Exchange, Framing, ManualPeer, MemorySink, Peer, RequestEnd,
-    TcpServer,
+    Response, TcpServer, http,
 };
 use fake_peer_test_support::{
     PATIENCE, connect, expect_bytes, finished, numbered, over_within, patient, read_all,
@@ -391,6 +391,30 @@ fn a_client_that_sends_much_before_it_reads_is_read_while_much_is_sent_to_it() {
     sending.join().expect("no panic").expect("open");
     let request = reading.join().expect("no panic").expect("open").expect("a request");
     same_bytes(request.bytes(), &up, "what was uploaded");
+    drop(client);
+    peer.finish().expect("nothing is wrong");
+}
+
+#[test]
+fn a_response_that_is_nothing_but_bytes_is_sent_by_hand_and_no_other() {
+    let peer = by_hand();
+    let mut client = connect(peer.addr());
+    let mut connection = peer.accept(PATIENCE).expect("a connection");
+    connection.send(http::status(204)).expect("bytes");
+    expect_bytes(&mut client, b"HTTP/1.1 204 No Content\r\n\r\n", "a response");
+    for (case, response) in [
+        ("a pause", Response::from("a").pause(Duration::ZERO)),
+        ("a cut", Response::from("ab").cut(1, Ending::Close)),
+        ("an ending", Response::from("a").ending(Ending::Reset)),
+        ("pieces", Response::from("ab").in_pieces(1, Duration::ZERO)),
+        ("a file", Response::file("page.http")),
+    ] {
+        let error = connection.send(response).expect_err(case);
+        assert!(error.report().to_string().contains("only bytes are sent by hand"), "{error:?}");
+    }
+    connection.send("still open").expect("nothing has failed");
+    connection.close().expect("nothing has failed");
+    assert_eq!(read_all(&mut client), b"still open");
     drop(client);
     peer.finish().expect("nothing is wrong");
 }
