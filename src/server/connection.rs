@@ -9,7 +9,7 @@ use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
-use crate::serving::by_hand::{Held, Over, Want};
+use crate::serving::by_hand::{Held, Over};
 use crate::serving::service::Service;
 
 /// A connection that straight-line code drives: of a [`ManualPeer`](crate::ManualPeer), or of a function that is given to
@@ -47,6 +47,11 @@ impl Driven {
         self.held.carry_on();
     }
 
+    fn end(&self, ending: Ending) {
+        self.held.hand.end(ending);
+        self.carry_on();
+    }
+
     fn error(&self, over: Over) -> Error {
         let (kind, text) = match over {
             Over::ClientClosed => {
@@ -63,8 +68,7 @@ impl Driven {
 
 impl Drop for Driven {
     fn drop(&mut self) {
-        self.held.hand.want(Want::End(Ending::Close));
-        self.carry_on();
+        self.end(Ending::Close);
     }
 }
 
@@ -103,30 +107,18 @@ impl Connection {
         self.sender.send(bytes)
     }
 
-    /// Closes the connection in the way that destroys nothing in flight: [`end`](Self::end) with [`Ending::Close`].
-    ///
-    /// # Errors
-    ///
-    /// As [`end`](Self::end).
-    pub fn close(self) -> Result<()> {
-        self.end(Ending::Close)
+    /// Closes the connection in the way that destroys nothing in flight, as its drop does: [`end`](Self::end) with [`Ending::Close`].
+    pub fn close(self) {
+        self.end(Ending::Close);
     }
 
-    /// Ends the connection in this way, and returns when it has ended: a half-close and a hold when the client has closed, a reset when
-    /// the client has everything that was sent. [`KeepOpen`](Ending::KeepOpen), [`KeepAlive`](Ending::KeepAlive) and
+    /// Ends the connection in this way, when everything that was given to send has left. Does not wait for the client: the peer sees
+    /// to the rest, and reports what fails. [`KeepOpen`](Ending::KeepOpen), [`KeepAlive`](Ending::KeepAlive) and
     /// [`Then`](Ending::Then) have nothing to keep it open for, and close it.
     ///
-    /// # Errors
-    ///
-    /// [`Error::ByHand`] if an exchange of the connection has failed.
-    pub fn end(self, ending: Ending) -> Result<()> {
-        let driven = &self.reader.0;
-        driven.held.hand.want(Want::End(ending));
-        driven.carry_on();
-        match driven.held.hand.await_over() {
-            failed @ Over::Failed(..) => Err(driven.error(failed)),
-            Over::ClientClosed | Over::Ended => Ok(()),
-        }
+    /// To wait for the client's end, [`read`](Self::read) with [`Framing::eof`].
+    pub fn end(self, ending: Ending) {
+        self.reader.0.end(ending);
     }
 
     /// Its two halves, which two threads may use: for a peer that speaks while it waits for its client. The connection is closed when both
@@ -144,7 +136,7 @@ impl Reader {
     /// As [`Connection::read`].
     pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
         let driven = &self.0;
-        driven.held.hand.want(Want::Read(framing));
+        driven.held.hand.read(framing);
         driven.carry_on();
         match driven.held.hand.await_request() {
             Ok(request) => Ok(Some(request)),

@@ -40,7 +40,7 @@ use crate::os::deadline::Deadline;
 /// let request = connection.read(Framing::until("\r\n"))?.expect("a request");
 /// request.assert_bytes("PING\r\n");
 /// connection.send("PONG\r\n")?;
-/// connection.close()?;
+/// connection.close();
 ///
 /// assert_eq!(client.join().unwrap()?, "INFO ready\r\nPONG\r\n");
 /// let journal = peer.finish()?;

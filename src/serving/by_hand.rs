@@ -61,7 +61,7 @@ pub(crate) enum TakenBy {
 
 /// What the test wants next.
 #[derive(Debug, Clone)]
-pub(crate) enum Want {
+enum Want {
     Read(Framing),
     End(Ending),
 }
@@ -96,13 +96,19 @@ impl Over {
 }
 
 impl Hand {
-    /// Says what the test wants next.
-    pub(crate) fn want(&self, want: Want) {
+    /// The test wants a request.
+    pub(crate) fn read(&self, framing: Framing) {
         let mut state = lock(&self.state);
-        if let Want::Read(_) = want {
-            state.request = None;
+        state.request = None;
+        state.wants = Some(Want::Read(framing));
+    }
+
+    /// The test wants the connection to end. The first such wish counts.
+    pub(crate) fn end(&self, ending: Ending) {
+        let mut state = lock(&self.state);
+        if !matches!(state.wants, Some(Want::End(_))) {
+            state.wants = Some(Want::End(ending));
         }
-        state.wants = Some(want);
     }
 
     /// Gives it bytes to send; how many it was given in all by then.
@@ -144,17 +150,6 @@ impl Hand {
             state = lock::wait(&self.changed, state, None);
         }
         Ok(())
-    }
-
-    /// Waits until the connection is over.
-    pub(crate) fn await_over(&self) -> Over {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(over) = &state.over {
-                return over.clone();
-            }
-            state = lock::wait(&self.changed, state, None);
-        }
     }
 
     fn has_to_send(&self) -> bool {
