@@ -211,6 +211,7 @@ mod source;
 pub use error::{Error, Result};
 #[doc(inline)]
 pub use faults::garbage;
+pub use framing::length_prefix::LengthPrefix;
 pub use framing::parse::ParseFramingError;
 pub use framing::rule::Framing;
 pub use http1::problem::Problem;

@@ -132,7 +132,7 @@ _tcpserver() {
                     return 0
                     ;;
                 --framing)
-                    COMPREPLY=($(compgen -W "auto http head read-once eof nothing" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto http head read-once lines tls-record eof nothing" -- "${cur}"))
                     return 0
                     ;;
                 *)

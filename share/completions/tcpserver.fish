@@ -17,6 +17,8 @@ complete -c tcpserver -l framing -d 'Where a request ends' -r -f -a "auto\t''
 http\t''
 head\t''
 read-once\t''
+lines\t''
+tls-record\t''
 eof\t''
 nothing\t''"
 complete -c tcpserver -l forever -d 'Serve exchanges until Ctrl-C'

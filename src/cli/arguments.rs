@@ -37,7 +37,15 @@ pub(super) struct Arguments {
     ///                [4096]
     /// until:TEXT     after TEXT, with the escapes
     ///                \r \n \t \0 \\ \xHH
+    /// lines          after a line, with LF or CR LF
     /// exactly:N      after N bytes
+    /// length:4be     after a length and what it counts: 1 to
+    ///                8 bytes, be or le for the byte order
+    ///                ,at=N              N bytes before it
+    ///                ,counts=itself     its own bytes, too
+    ///                ,counts=all        the whole message
+    ///                ,counts=all-but-N  all but N bytes
+    /// tls-record     after one TLS record
     /// eof            when the client ends its side
     /// nothing        at once: the server speaks first
     #[arg(long, value_name = "RULE", help_heading = "Listening", verbatim_doc_comment)]
@@ -210,7 +218,7 @@ pub(super) fn command_for_completions() -> clap::Command {
         let has_colon = arg.get_value_names().is_some_and(|names| names[0].contains(':'));
         if has_colon { arg.value_name("VALUE") } else { arg }
     };
-    let rules = ["auto", "http", "head", "read-once", "eof", "nothing"];
+    let rules = ["auto", "http", "head", "read-once", "lines", "tls-record", "eof", "nothing"];
     Arguments::command().mut_arg("framing", |arg| arg.value_parser(rules)).mut_args(short)
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::delimiter::Delimiter;
+use super::length_prefix::LengthPrefix;
+use super::length_reader::{BadLength, LengthReader, Reading};
 use crate::http1::head;
 use crate::http1::problem::Problem;
 use crate::http1::request::HttpFramer;
@@ -18,10 +20,26 @@ pub(super) enum Rule {
     Head,
     ReadOnce { max: usize },
     Until { delimiter: Arc<[u8]> },
+    Lines,
     Exactly { length: u64 },
+    LengthPrefixed(LengthPrefix),
+    TlsRecord,
     Eof,
     Nothing,
     Custom(CustomRule),
+}
+
+/// Why no rule can say where a request ends.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoEnd {
+    #[error("its end was not found within the {} bytes that may be buffered", .0.limit)]
+    TooMuch(TooMuch),
+    #[error("{bad}")]
+    BadLength {
+        bad: BadLength,
+        /// After so many of the bytes that were shown last.
+        within: usize,
+    },
 }
 
 /// A rule applied to one request.
@@ -41,6 +59,8 @@ enum RuleState {
     Exactly {
         left: u64,
     },
+    /// Becomes `Exactly` when the length is known.
+    LengthPrefixed(LengthReader),
     Eof,
     Custom(CustomRule),
 }
@@ -53,7 +73,10 @@ impl Framer {
             Rule::Head => RuleState::Http(HttpFramer::head_only()),
             Rule::ReadOnce { max } => RuleState::ReadOnce { max: *max },
             Rule::Until { delimiter } => RuleState::Until(Delimiter::new(Arc::clone(delimiter))),
+            Rule::Lines => RuleState::Until(Delimiter::new(Arc::from(*b"\n"))),
             Rule::Exactly { length } => RuleState::Exactly { left: *length },
+            Rule::LengthPrefixed(prefix) => RuleState::LengthPrefixed(LengthReader::new(*prefix)),
+            Rule::TlsRecord => RuleState::LengthPrefixed(LengthReader::tls_record()),
             Rule::Eof => RuleState::Eof,
             Rule::Nothing => RuleState::Exactly { left: 0 },
             Rule::Custom(rule) => RuleState::Custom(Arc::clone(rule)),
@@ -62,7 +85,7 @@ impl Framer {
     }
 
     /// Looks at the next bytes of the request, at least one: those that were held, and what one read returned.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Verdict, NoEnd> {
         match &mut self.state {
             RuleState::Auto(bytes) => {
                 // If the first piece decides, nothing is copied.
@@ -84,10 +107,19 @@ impl Framer {
                     Some(_) => self.become_http(piece),
                 }
             }
-            RuleState::Http(http) => http.feed(piece, self.limit),
+            RuleState::Http(http) => Ok(http.feed(piece, self.limit)?),
             RuleState::ReadOnce { max } => Ok(Verdict::Done(piece.len().min(*max))),
             RuleState::Until(delimiter) => Ok(delimiter.find(piece)),
             RuleState::Exactly { left } => Ok(count_down(left, piece.len())),
+            RuleState::LengthPrefixed(length) => match length.feed(piece) {
+                Reading::Incomplete => Ok(Verdict::More),
+                Reading::Left(mut left) => {
+                    let verdict = count_down(&mut left, piece.len());
+                    self.state = RuleState::Exactly { left };
+                    Ok(verdict)
+                }
+                Reading::Bad { bad, within } => Err(NoEnd::BadLength { bad, within }),
+            },
             RuleState::Eof => Ok(Verdict::More),
             RuleState::Custom(rule) => {
                 let within = piece.len().min(self.limit);
@@ -97,7 +129,9 @@ impl Framer {
                         self.state = RuleState::Exactly { left: length as u64 };
                         Ok(Verdict::Hold)
                     }
-                    None if piece.len() > self.limit => Err(TooMuch { limit: self.limit, within }),
+                    None if piece.len() > self.limit => {
+                        Err(TooMuch { limit: self.limit, within }.into())
+                    }
                     None => Ok(Verdict::Hold),
                 }
             }
@@ -122,7 +156,7 @@ impl Framer {
     }
 
     /// Turns `auto` into `http`, which then gets the bytes before `piece` and `piece` itself.
-    fn become_http(&mut self, piece: &[u8]) -> Result<Verdict, TooMuch> {
+    fn become_http(&mut self, piece: &[u8]) -> Result<Verdict, NoEnd> {
         let RuleState::Auto(bytes) =
             std::mem::replace(&mut self.state, RuleState::Http(HttpFramer::new()))
         else {
@@ -134,5 +168,20 @@ impl Framer {
             self.feed(&bytes[..before])?;
         }
         self.feed(piece)
+    }
+}
+
+impl NoEnd {
+    /// How many of the bytes that were shown last belong to the request.
+    pub(crate) fn within(&self) -> usize {
+        match self {
+            NoEnd::TooMuch(TooMuch { within, .. }) | NoEnd::BadLength { within, .. } => *within,
+        }
+    }
+}
+
+impl From<TooMuch> for NoEnd {
+    fn from(too_much: TooMuch) -> Self {
+        NoEnd::TooMuch(too_much)
     }
 }

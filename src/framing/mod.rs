@@ -2,6 +2,8 @@
 
 mod delimiter;
 pub(crate) mod framer;
+pub(crate) mod length_prefix;
+mod length_reader;
 pub(crate) mod parse;
 pub(crate) mod rule;
 #[cfg(test)]

@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::framer::Rule;
+use super::length_prefix::{self, Counts, Endian, LengthPrefix};
 use super::rule::Framing;
 
 /// How many bytes `recv` asks for in the tutorial's program.
 const TUTORIAL_READ: usize = 4096;
+
+const RULES: &str = "auto, http, head, read-once[:N], until:TEXT, lines, exactly:N, length:LENGTH, tls-record, eof, nothing";
 
 /// The text that [`FromStr`] reads; a closure is shown as `custom`.
 impl fmt::Display for Framing {
@@ -18,7 +21,10 @@ impl fmt::Display for Framing {
             Rule::Head => f.write_str("head"),
             Rule::ReadOnce { max } => write!(f, "read-once:{max}"),
             Rule::Until { delimiter } => write!(f, "until:{}", delimiter.escape_ascii()),
+            Rule::Lines => f.write_str("lines"),
             Rule::Exactly { length } => write!(f, "exactly:{length}"),
+            Rule::LengthPrefixed(prefix) => write!(f, "length:{prefix}"),
+            Rule::TlsRecord => f.write_str("tls-record"),
             Rule::Eof => f.write_str("eof"),
             Rule::Nothing => f.write_str("nothing"),
             Rule::Custom(_) => f.write_str("custom"),
@@ -26,13 +32,61 @@ impl fmt::Display for Framing {
     }
 }
 
+/// The text that `length:` takes: `4be`, `4be,at=1,counts=itself`.
+impl fmt::Display for LengthPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endian = match self.endian {
+            Endian::Big => "be",
+            Endian::Little => "le",
+        };
+        write!(f, "{}{endian}", self.size)?;
+        if self.at > 0 {
+            write!(f, ",at={}", self.at)?;
+        }
+        match self.counts {
+            Counts::Rest => Ok(()),
+            Counts::Itself => f.write_str(",counts=itself"),
+            Counts::All => f.write_str(",counts=all"),
+            Counts::AllBut(bytes) => write!(f, ",counts=all-but-{bytes}"),
+        }
+    }
+}
+
 /// The error for a text that is no framing rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("`{0}` is not one of auto, http, head, read-once[:N], until:TEXT, exactly:N, eof, nothing")]
+#[error("{0}")]
 pub struct ParseFramingError(String);
 
 /// `auto`, `http`, `head`, `read-once` (4096 bytes) or `read-once:N`, `until:TEXT` (with `\r`, `\n`, `\t`, `\0`, `\\` and
-/// `\xHH`), `exactly:N`, `eof`, `nothing`.
+/// `\xHH`), `lines`, `exactly:N`, `length:LENGTH`, `tls-record`, `eof`, `nothing`.
+///
+/// LENGTH describes a [`LengthPrefix`]: its size, 1 to 8, with `be` for big-endian or `le` for little-endian, then, where they
+/// differ from the defaults, `at=N` and one of `counts=itself`, `counts=all` and `counts=all-but-N`. So a message of PostgreSQL is
+/// `length:4be,at=1,counts=itself`.
+///
+/// # Errors
+///
+/// For any other text. The error says what would be right.
+///
+/// ```
+/// use fake_peer::{Framing, LengthPrefix, Peer};
+/// # use std::io::{Read, Write};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let framing: Framing = "length:3le,counts=all-but-4".parse()?;
+/// let mysql = LengthPrefix::little_endian(3).counts_all_but(4);
+/// assert_eq!(framing.to_string(), Framing::length_prefixed(mysql).to_string());
+/// # let peer = Peer::builder().framing(framing).source("").spawn()?;
+/// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+/// # client.write_all(b"\x01\0\0\0\x0e")?;
+/// # client.read_to_end(&mut Vec::new())?;
+/// # drop(client);
+/// # peer.finish()?.requests().next().unwrap().assert_bytes(b"\x01\0\0\0\x0e");
+///
+/// let error = "length:9be".parse::<Framing>().unwrap_err();
+/// assert_eq!(error.to_string(), "`length:9be`: a length has 1 to 8 bytes, and is be or le, such as length:4be");
+/// # Ok(()) }
+/// ```
 impl FromStr for Framing {
     type Err = ParseFramingError;
 
@@ -45,6 +99,8 @@ impl FromStr for Framing {
             ("auto", None) => Some(Framing::auto()),
             ("http", None) => Some(Framing::http()),
             ("head", None) => Some(Framing::head()),
+            ("lines", None) => Some(Framing::lines()),
+            ("tls-record", None) => Some(Framing::tls_record()),
             ("eof", None) => Some(Framing::eof()),
             ("nothing", None) => Some(Framing::nothing()),
             ("read-once", None) => Some(Framing::read_once(TUTORIAL_READ)),
@@ -52,12 +108,56 @@ impl FromStr for Framing {
                 max.parse().ok().filter(|&max| max > 0).map(Framing::read_once)
             }
             ("exactly", Some(length)) => length.parse().ok().map(Framing::exactly),
+            ("length", Some(length)) => {
+                let prefix = length_prefix_from(length)
+                    .map_err(|wrong| ParseFramingError(format!("`{text}`: {wrong}")))?;
+                Some(Framing::length_prefixed(prefix))
+            }
             ("until", Some(delimiter)) => {
                 unescape(delimiter).filter(|delimiter| !delimiter.is_empty()).map(Framing::until)
             }
             _ => None,
         };
-        rule.ok_or_else(|| ParseFramingError(text.into()))
+        rule.ok_or_else(|| ParseFramingError(format!("`{text}` is not one of {RULES}")))
+    }
+}
+
+/// Reads what comes after `length:`; the error says what it should be.
+fn length_prefix_from(text: &str) -> Result<LengthPrefix, String> {
+    let mut parts = text.split(',');
+    let mut prefix = parts
+        .next()
+        .and_then(sized)
+        .ok_or("a length has 1 to 8 bytes, and is be or le, such as length:4be")?;
+    for part in parts {
+        let known = match part.split_once('=') {
+            Some(("at", offset)) => offset.parse().ok().map(|offset| prefix.at(offset)),
+            Some(("counts", counts)) => counts_from(counts).map(|counts| prefix.counting(counts)),
+            _ => None,
+        };
+        prefix = known.ok_or_else(|| {
+            format!("`{part}` is not one of at=N, counts=itself, counts=all, counts=all-but-N")
+        })?;
+    }
+    Ok(prefix)
+}
+
+/// `4be`
+fn sized(text: &str) -> Option<LengthPrefix> {
+    let (size, endian) = text.split_at_checked(1)?;
+    let size = size.parse().ok().filter(|&size| length_prefix::is_size(size))?;
+    match endian {
+        "be" => Some(LengthPrefix::big_endian(size)),
+        "le" => Some(LengthPrefix::little_endian(size)),
+        _ => None,
+    }
+}
+
+fn counts_from(text: &str) -> Option<Counts> {
+    match text {
+        "itself" => Some(Counts::Itself),
+        "all" => Some(Counts::All),
+        _ => text.strip_prefix("all-but-")?.parse().ok().map(Counts::AllBut),
     }
 }
 
@@ -88,9 +188,23 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for text in
-            ["auto", "http", "head", "read-once:10", r"until:\r\n", "exactly:7", "eof", "nothing"]
-        {
+        for text in [
+            "auto",
+            "http",
+            "head",
+            "read-once:10",
+            r"until:\r\n",
+            "lines",
+            "exactly:7",
+            "length:1be",
+            "length:8le",
+            "length:4be,at=1,counts=itself",
+            "length:2be,at=16,counts=all",
+            "length:3le,counts=all-but-4",
+            "tls-record",
+            "eof",
+            "nothing",
+        ] {
             assert_eq!(text.parse::<Framing>().expect(text).to_string(), text);
         }
         assert_eq!("read-once".parse::<Framing>().expect("default").to_string(), "read-once:4096");
@@ -107,8 +221,40 @@ mod tests {
             r"until:\q",
             r"until:\x4",
             "exactly",
+            "lines:1",
+            "tls-record:1",
+            "length",
         ] {
             assert!(text.parse::<Framing>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_length_is_said() {
+        let size = "a length has 1 to 8 bytes, and is be or le, such as length:4be";
+        let not = |part| {
+            format!("`{part}` is not one of at=N, counts=itself, counts=all, counts=all-but-N")
+        };
+        for (length, wrong) in [
+            ("", size.to_owned()),
+            ("be", size.to_owned()),
+            ("4", size.to_owned()),
+            ("0be", size.to_owned()),
+            ("9le", size.to_owned()),
+            ("16be", size.to_owned()),
+            ("+4be", size.to_owned()),
+            ("四be", size.to_owned()),
+            ("4BE", size.to_owned()),
+            ("4be,", not("")),
+            ("4be,at=-1", not("at=-1")),
+            ("4be,at=4294967296", not("at=4294967296")),
+            ("4be,counts=most", not("counts=most")),
+            ("4be,counts=all-but", not("counts=all-but")),
+            ("4be,counts=all,itself", not("itself")),
+        ] {
+            let text = format!("length:{length}");
+            let error = text.parse::<Framing>().expect_err(&text);
+            assert_eq!(error.to_string(), format!("`{text}`: {wrong}"));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::framer::{Framer, Rule};
+use super::length_prefix::LengthPrefix;
 use crate::http1::head;
 
 /// The rule that decides where a request ends.
@@ -111,9 +112,109 @@ impl Framing {
         Framing(Rule::Until { delimiter })
     }
 
+    /// One line: everything up to and including the first LF. A line that ends with CR LF is one, too.
+    ///
+    /// The line is not buffered, and may have any length. A client that ends its side within a line cuts the request short.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Response, TcpServer};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = TcpServer::builder()
+    ///     .framing(Framing::lines())
+    ///     .source_with(|request| match request.bytes() {
+    ///         b"quit\r\n" => Response::from("bye\n"),
+    ///         line => Response::from(line.to_vec()).keep_open(),
+    ///     })
+    ///     .spawn()?;
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"hello\nquit\r\n")?;
+    /// let mut answers = String::new();
+    /// client.read_to_string(&mut answers)?;
+    /// assert_eq!(answers, "hello\nbye\n");
+    /// # drop(client);
+    /// # assert_eq!(peer.finish()?.requests().count(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn lines() -> Self {
+        Framing(Rule::Lines)
+    }
+
     /// Exactly `length` bytes. `exactly(0)` is [`nothing`](Self::nothing).
     pub fn exactly(length: u64) -> Self {
         if length == 0 { Self::nothing() } else { Framing(Rule::Exactly { length }) }
+    }
+
+    /// A binary message that begins with its length, or has it at another fixed place: [`LengthPrefix`] says where it is and what
+    /// it counts, and lists protocols.
+    ///
+    /// The message is not buffered, and no memory is reserved for it: a large length is only a number of bytes that
+    /// must arrive, as under [`exactly`](Self::exactly), with the [`timeout`](crate::TcpServerBuilder::timeout) for each pause.
+    ///
+    /// # Errors
+    ///
+    /// A length that a message cannot have fails the exchange, with [`RequestEnd::BadLength`]: one that counts fewer
+    /// bytes than it must, such as 3 for a length of four bytes that counts itself, or one so large that the bytes of the
+    /// message are more than a `u64` can count. The request then has the bytes up to the length; the others are
+    /// [trailing bytes](crate::Exchange::trailing).
+    ///
+    /// ```
+    /// use fake_peer::{Framing, LengthPrefix, TcpServer};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let framing = Framing::length_prefixed(LengthPrefix::big_endian(4));
+    /// let server = TcpServer::builder().framing(framing).source(b"\0\0\0\x02ok").bind()?;
+    /// let mut client = std::net::TcpStream::connect(server.local_addr())?;
+    /// let serving = std::thread::spawn(move || server.serve_once());
+    /// client.write_all(b"\0\0\0\x05he")?;
+    /// client.write_all(b"llo")?;
+    /// let mut answer = Vec::new();
+    /// client.read_to_end(&mut answer)?;
+    /// drop(client);
+    /// assert_eq!(answer, b"\0\0\0\x02ok");
+    /// serving.join().unwrap()?.request().assert_bytes(b"\0\0\0\x05hello");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// [`RequestEnd::BadLength`]: crate::RequestEnd::BadLength
+    pub fn length_prefixed(prefix: LengthPrefix) -> Self {
+        Framing(Rule::LengthPrefixed(prefix))
+    }
+
+    /// One TLS record (RFC 8446 section 5.1): five bytes of header, then as many bytes as the last two of them say.
+    ///
+    /// Nothing is decrypted, and type and version may have any value. For a peer that answers a ClientHello with bytes of your
+    /// own: an alert, garbage, a close. A ClientHello of more than 16,384 bytes comes in several records, which are several requests.
+    ///
+    /// # Errors
+    ///
+    /// A record of more than 16,640 bytes (2^14 + 256, RFC 8446 section 5.2) fails the exchange, with
+    /// [`RequestEnd::BadLength`](crate::RequestEnd::BadLength). The request then has the header; what follows it is
+    /// [trailing](crate::Exchange::trailing).
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // Every handshake fails: a fatal alert, handshake_failure (RFC 8446 section 6.2).
+    /// let alert = b"\x15\x03\x03\0\x02\x02\x28";
+    /// let peer = Peer::builder().framing(Framing::tls_record()).source(alert).spawn()?;
+    ///
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"\x16\x03\x01\0\x04\x01\0\0\0")?;
+    /// let mut answer = Vec::new();
+    /// client.read_to_end(&mut answer)?;
+    /// assert_eq!(answer, alert);
+    /// # drop(client);
+    /// # let journal = peer.finish()?;
+    /// # journal.requests().next().unwrap().assert_bytes(b"\x16\x03\x01\0\x04\x01\0\0\0");
+    /// # Ok(()) }
+    /// ```
+    pub fn tls_record() -> Self {
+        Framing(Rule::TlsRecord)
     }
 
     /// Everything until the client shuts down its sending side.
@@ -132,9 +233,15 @@ impl Framing {
     /// A rule of your own: a closure that is given all bytes of the request so far, and returns the length of the request as soon
     /// as it is known.
     ///
-    /// It is called whenever bytes have arrived. If the length is larger than what has arrived, the rest is waited for. As long
-    /// as it returns `None` the bytes are buffered, up to [`buffer_limit`](crate::TcpServerBuilder::buffer_limit), and not
-    /// recorded yet.
+    /// It is called whenever bytes have arrived. If the length is larger than what has arrived, the rest is waited for, and no longer
+    /// buffered, so a large length is no error. As long as the closure returns `None` the bytes are buffered, up to
+    /// [`buffer_limit`](crate::TcpServerBuilder::buffer_limit), and not recorded yet; more bytes than that fail the exchange, with
+    /// [`RequestEnd::TooLarge`](crate::RequestEnd::TooLarge).
+    ///
+    /// This is the way for protocols whose messages have no length at a fixed place. Two examples are complete programs:
+    /// `examples/redis.rs`, where arrays say how many strings they have, and strings how many bytes, and `examples/mqtt.rs`, where
+    /// a length takes one to four bytes. What a client says about lengths may be anything: compute with `checked_add`, since a
+    /// panic fails the peer.
     ///
     /// ```
     /// use fake_peer::Framing;

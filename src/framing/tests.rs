@@ -1,5 +1,7 @@
 //! Where requests end under each rule, however their bytes are cut.
 
+use super::framer::NoEnd;
+use super::length_prefix::LengthPrefix;
 use super::rule::Framing;
 use crate::http1::problem::Problem;
 use crate::http1::verdict::{TooMuch, Verdict};
@@ -114,17 +116,191 @@ fn plain_rules_end_where_they_say_however_the_bytes_are_cut() {
     assert_eq!(length(&Framing::eof(), b"12345", 2), None);
 }
 
+/// Each message with the other one after it: at the same bytes wherever the stream is cut in three.
+#[track_caller]
+fn both_end(framing: &Framing, one: &[u8], other: &[u8]) {
+    for (first, second) in [(one, other), (other, one)] {
+        let stream = [first, second].concat();
+        for cut in 0..=stream.len() {
+            for later in cut..=stream.len() {
+                assert_eq!(
+                    lengths(framing, &stream, [cut, later]),
+                    [first.len(), second.len()],
+                    "{framing:?} of {} cut at {cut} and {later}",
+                    stream.escape_ascii()
+                );
+            }
+        }
+    }
+}
+
+/// Frames a connection on which `stream` arrives in three pieces, cut at `cuts`.
+fn lengths(framing: &Framing, stream: &[u8], cuts: [usize; 2]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    // Where the message begins, and how much of the stream the framer is done with.
+    let (mut start, mut seen) = (0, 0);
+    let mut framer = framing.start(1 << 20);
+    for end in [cuts[0], cuts[1], stream.len()] {
+        while seen < end {
+            match framer.feed(&stream[seen..end]).expect("possible lengths") {
+                Verdict::Done(length) => {
+                    seen += length;
+                    lengths.push(seen - start);
+                    start = seen;
+                    framer = framing.start(1 << 20);
+                }
+                Verdict::More => seen = end,
+                Verdict::Hold => break,
+            }
+        }
+    }
+    assert_eq!(start, stream.len(), "each byte belongs to a message");
+    lengths
+}
+
+#[test]
+fn lines_end_after_their_line_feed() {
+    both_end(&Framing::lines(), b"PING\r\n", b"a\rb\n");
+    both_end(&Framing::lines(), b"\n", b"\r\n");
+}
+
+#[test]
+fn a_message_ends_after_what_its_length_counts() {
+    for (prefix, one, other) in [
+        (LengthPrefix::big_endian(1), &b"\x03abc"[..], &b"\0"[..]),
+        (LengthPrefix::big_endian(2), b"\0\x02\0\x02", b"\0\0"),
+        (LengthPrefix::big_endian(4), b"\0\0\0\x05hello", b"\0\0\0\x01\0"),
+        (LengthPrefix::little_endian(4), b"\x05\0\0\0hello", b"\x01\0\0\0\x01"),
+        (LengthPrefix::big_endian(8), b"\0\0\0\0\0\0\0\x02ab", b"\0\0\0\0\0\0\0\0"),
+        (LengthPrefix::little_endian(8), b"\x02\0\0\0\0\0\0\0ab", b"\0\0\0\0\0\0\0\0"),
+        // PostgreSQL.
+        (LengthPrefix::big_endian(4).counts_itself(), b"\0\0\0\x08\x04\xd2\x16/", b"\0\0\0\x04"),
+        (LengthPrefix::big_endian(4).at(1).counts_itself(), b"Q\0\0\0\x06;\0", b"X\0\0\0\x04"),
+        // MySQL.
+        (LengthPrefix::little_endian(3).counts_all_but(4), b"\x01\0\0\0\x0e", b"\0\0\0\x01"),
+        // BGP, without the 16 bytes before it.
+        (LengthPrefix::big_endian(2).counts_all(), b"\0\x03\x04", b"\0\x05\x03\x06\x02"),
+        // HTTP/2.
+        (
+            LengthPrefix::big_endian(3).counts_all_but(9),
+            b"\0\0\0\x04\x01\0\0\0\0",
+            b"\0\0\x04\x08\0\0\0\0\0\0\0\0\x01",
+        ),
+        // AMQP.
+        (
+            LengthPrefix::big_endian(4).at(3).counts_all_but(8),
+            b"\x08\0\0\0\0\0\0\xce",
+            b"\x01\0\x01\0\0\0\x02ab\xce",
+        ),
+    ] {
+        both_end(&Framing::length_prefixed(prefix), one, other);
+    }
+    let mut long = vec![7; 0x1234];
+    long.splice(..0, *b"\0\x34\x12");
+    let framing = Framing::length_prefixed(LengthPrefix::little_endian(2).at(1));
+    for cut in 0..4 {
+        assert_eq!(length(&framing, &long, cut), Some(long.len()), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_tls_record_ends_after_its_fragment() {
+    both_end(&Framing::tls_record(), b"\x16\x03\x01\0\x04\x01\0\0\0", b"\x15\x03\x03\0\x02\x01\0");
+    both_end(&Framing::tls_record(), b"\x17\x03\x03\0\0", b"\x17\x03\x03\0\x01\0");
+    let mut largest = vec![0; 5 + 16_640];
+    largest[..5].copy_from_slice(b"\x17\x03\x03\x41\0");
+    assert_eq!(length(&Framing::tls_record(), &largest, 3), Some(largest.len()));
+}
+
+/// The error for a message that begins with `start`, wherever that is cut, and whatever follows it.
+#[track_caller]
+fn is_refused(framing: &Framing, start: &[u8], error: &str) {
+    for rest in ["", "what follows"] {
+        let stream = [start, rest.as_bytes()].concat();
+        for cut in 0..start.len() {
+            let case = format!("{framing:?} of {} cut at {cut}", stream.escape_ascii());
+            let mut framer = framing.start(8);
+            if cut > 0 {
+                assert_eq!(framer.feed(&stream[..cut]), Ok(Verdict::More), "{case}");
+            }
+            let no_end = framer.feed(&stream[cut..]).expect_err(&case);
+            assert_eq!(no_end.within(), start.len() - cut, "{case}");
+            assert_eq!(no_end.to_string(), error, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_length_that_no_message_can_have_is_an_error() {
+    let framing = |prefix| Framing::length_prefixed(prefix);
+    is_refused(
+        &framing(LengthPrefix::big_endian(4).at(1).counts_itself()),
+        b"Q\0\0\0\x03",
+        "its length is given as 3, which is less than 4, the least that is possible",
+    );
+    is_refused(
+        &framing(LengthPrefix::little_endian(2).at(16).counts_all()),
+        b"0123456789abcdef\x11\0",
+        "its length is given as 17, which is less than 18, the least that is possible",
+    );
+    is_refused(
+        &framing(LengthPrefix::big_endian(4).at(3).counts_all_but(6)),
+        b"123\0\0\0\0",
+        "its length is given as 0, which is less than 1, the least that is possible",
+    );
+    is_refused(
+        &framing(LengthPrefix::little_endian(8)),
+        &[0xff; 8],
+        "its length is given as 18446744073709551615, which is more than 18446744073709551607, the most that is possible",
+    );
+    is_refused(
+        &Framing::tls_record(),
+        b"\x17\x03\x03\x41\x01",
+        "its length is given as 16641, which is more than 16640, the most that is possible",
+    );
+}
+
+#[test]
+fn the_largest_lengths_are_only_numbers() {
+    for (prefix, header, left) in [
+        (LengthPrefix::big_endian(8), u64::MAX - 8, u64::MAX - 8),
+        (LengthPrefix::big_endian(8).counts_itself(), u64::MAX, u64::MAX - 8),
+        (LengthPrefix::big_endian(8).counts_all_but(u32::MAX), 1 << 63, (1 << 63) + 0xffff_fff7),
+    ] {
+        let framing = Framing::length_prefixed(prefix);
+        let mut framer = framing.start(8);
+        assert_eq!(framer.feed(&header.to_be_bytes()), Ok(Verdict::More), "{framing:?}");
+        assert_eq!(framer.left(), Some(left), "{framing:?}");
+    }
+    // A length behind more bytes than arrive.
+    let framing = Framing::length_prefixed(LengthPrefix::big_endian(8).at(u32::MAX));
+    assert_eq!(length(&framing, &[0xff; 100], 50), None);
+}
+
+#[test]
+fn a_length_has_1_to_8_bytes() {
+    for size in [0, 9, 255] {
+        for described in [LengthPrefix::big_endian, LengthPrefix::little_endian] {
+            std::panic::catch_unwind(|| described(size)).expect_err("no such size");
+        }
+    }
+}
+
+fn too_much(within: usize) -> NoEnd {
+    NoEnd::TooMuch(TooMuch { limit: 8, within })
+}
+
 #[test]
 fn buffering_stops_at_the_limit() {
     for framing in [Framing::http(), Framing::auto()] {
         let mut framer = framing.start(8);
         assert_eq!(framer.feed(b"GET /567"), Ok(Verdict::More), "{framing:?}");
-        assert_eq!(framer.feed(b"8"), Err(TooMuch { limit: 8, within: 0 }), "{framing:?}");
+        assert_eq!(framer.feed(b"8"), Err(too_much(0)), "{framing:?}");
         let mut framer = framing.start(8);
         let whole = framer.feed(b"GET / HTTP/1.1\r\n\r\n");
-        assert_eq!(whole, Err(TooMuch { limit: 8, within: 8 }), "{framing:?}: uncut");
+        assert_eq!(whole, Err(too_much(8)), "{framing:?}: uncut");
     }
     let mut framer = Framing::from_fn(|_| None).start(8);
     assert_eq!(framer.feed(b"12345678"), Ok(Verdict::Hold));
-    assert_eq!(framer.feed(b"123456789"), Err(TooMuch { limit: 8, within: 8 }));
+    assert_eq!(framer.feed(b"123456789"), Err(too_much(8)));
 }

@@ -62,6 +62,9 @@ pub enum RequestEnd {
     TimedOut,
     /// The end of the request was not found within the [buffer limit](crate::TcpServerBuilder::buffer_limit).
     TooLarge,
+    /// The length that the request says it has is one that it cannot have, under
+    /// [`length_prefixed`](crate::Framing::length_prefixed) and [`tls_record`](crate::Framing::tls_record).
+    BadLength,
     /// The sink failed, or reading from the socket did.
     Failed,
 }
@@ -75,6 +78,7 @@ impl fmt::Display for RequestEnd {
             RequestEnd::Reset => "cut short by the client's reset",
             RequestEnd::TimedOut => "cut short by the timeout",
             RequestEnd::TooLarge => "cut short by the buffer limit",
+            RequestEnd::BadLength => "cut short by a length that it cannot have",
             RequestEnd::Failed => "cut short by a failure",
         })
     }

@@ -11,7 +11,8 @@ use super::failure::Failure;
 use super::receiving::{Pending, Receiving, Record};
 use super::rest::Rest;
 use super::states::{Answering, State, Step, stop};
-use crate::http1::verdict::{TooMuch, Verdict};
+use crate::framing::framer::NoEnd;
+use crate::http1::verdict::Verdict;
 use crate::journal::request::RequestEnd;
 use crate::os::stream;
 
@@ -106,20 +107,23 @@ impl Connection {
                 return Some(RequestEnd::Failed);
             }
         };
-        let length = match verdict {
+        let length = match &verdict {
             Ok(Verdict::More) => unread.len(),
-            Ok(Verdict::Done(length)) => length,
+            Ok(Verdict::Done(length)) => *length,
             Ok(Verdict::Hold) => 0,
-            Err(TooMuch { within, .. }) => within,
+            Err(no_end) => no_end.within(),
         };
         receiving.is_over = matches!(verdict, Ok(Verdict::Done(_)));
         receiving.held = if let Ok(Verdict::Hold) = verdict { unread.len() } else { 0 };
         receiving.take(&unread[..length], context);
         self.stream.arrived.consume(length);
-        let Err(TooMuch { limit, .. }) = verdict else { return None };
-        let text = format!("its end was not found within the {limit} bytes that may be buffered");
+        let no_end = verdict.err()?;
+        let text = no_end.to_string();
         receiving.fail(Failure::Receive(io::Error::new(io::ErrorKind::InvalidData, text)));
-        Some(RequestEnd::TooLarge)
+        Some(match no_end {
+            NoEnd::TooMuch(_) => RequestEnd::TooLarge,
+            NoEnd::BadLength { .. } => RequestEnd::BadLength,
+        })
     }
 
     fn note_received(&self, receiving: &Receiving) {

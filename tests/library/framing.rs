@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 
-use fake_peer::{ClientEnd, Framing, MemorySink, Problem, RequestEnd};
+use fake_peer::{ClientEnd, Framing, LengthPrefix, MemorySink, Problem, RequestEnd};
 use fake_peer_test_support::{
     bound, connect, connect_and_send, next_piece, patient, read_all, reporting, serve_with,
 };
@@ -11,7 +11,12 @@ use fake_peer_test_support::{
 /// Sends `request` and `rest`, split in two at every position: the second piece is sent when the first is in the sink.
 /// The request must always be `request`, and `rest` be trailing bytes.
 #[track_caller]
-fn ends_there(framing: &Framing, request: &[u8], rest: &[u8], problem: Option<&Problem>) {
+pub(super) fn ends_there(
+    framing: &Framing,
+    request: &[u8],
+    rest: &[u8],
+    problem: Option<&Problem>,
+) {
     let stream = [request, rest].concat();
     let memory = MemorySink::new();
     let (sink, pieces) = reporting(memory.clone());
@@ -59,7 +64,7 @@ fn http_ends_there(request: &[u8], rest: &[u8], problem: Option<&Problem>) {
     }
 }
 
-fn shown(bytes: &[u8]) -> String {
+pub(super) fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
@@ -381,7 +386,14 @@ fn a_half_close_ends_a_request_under_every_rule_and_is_answered() {
             RequestEnd::ClientClosed,
         ),
         (Framing::until("\n"), "a line", RequestEnd::ClientClosed),
+        (Framing::lines(), "a line\r", RequestEnd::ClientClosed),
         (Framing::exactly(9), "half", RequestEnd::ClientClosed),
+        (
+            Framing::length_prefixed(LengthPrefix::big_endian(2)),
+            "\0\x05half",
+            RequestEnd::ClientClosed,
+        ),
+        (Framing::tls_record(), "\x16\x03\x01\0", RequestEnd::ClientClosed),
         (Framing::from_fn(|_| None), "half", RequestEnd::ClientClosed),
         (Framing::from_fn(|_| Some(9)), "half", RequestEnd::ClientClosed),
         (Framing::eof(), "all", RequestEnd::Complete),

@@ -13,6 +13,7 @@ mod errors;
 mod failing;
 mod faults;
 mod framing;
+mod framings_binary;
 mod garbage;
 mod http_responses;
 mod journal;

@@ -225,7 +225,18 @@ fn help_lists_every_option() {
                     "-V, --version",
                     "{n} in the name",
                 ];
-                let rules = ["auto", "http", "read-once", "until:", "exactly:", "eof", "nothing"];
+                let rules = [
+                    "auto",
+                    "http",
+                    "read-once",
+                    "until:",
+                    "lines",
+                    "exactly:",
+                    "length:",
+                    "tls-record",
+                    "eof",
+                    "nothing",
+                ];
                 options.iter().chain(&rules).all(|option| help.contains(option))
             }));
     }
@@ -377,13 +388,28 @@ fn an_unknown_framing_rule_is_wrong_usage() {
         "exactly",
         "exactly:many",
         "eof:1",
+        "lines:2",
+        "length",
     ] {
         assert_wrong_usage(
             &["--framing", rule],
             &format!(
-                "--framing: `{rule}` is not one of auto, http, head, read-once[:N], until:TEXT, exactly:N, eof, nothing"
+                "--framing: `{rule}` is not one of auto, http, head, read-once[:N], until:TEXT, lines, exactly:N, length:LENGTH, tls-record, eof, nothing"
             ),
         );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_length_is_said() {
+    for (rule, wrong) in [
+        ("length:9be", "a length has 1 to 8 bytes, and is be or le, such as length:4be"),
+        (
+            "length:4be,at=x",
+            "`at=x` is not one of at=N, counts=itself, counts=all, counts=all-but-N",
+        ),
+    ] {
+        assert_wrong_usage(&["--framing", rule], &format!("--framing: `{rule}`: {wrong}"));
     }
 }
 
@@ -1140,6 +1166,26 @@ fn framing_until_ends_with_the_delimiter() {
 #[test]
 fn framing_exactly_ends_after_so_many_bytes() {
     assert_framed("exactly:6", &[b"GET ", b"/ more"], b"GET / ");
+}
+
+#[test]
+fn framing_lines_ends_with_the_line_feed() {
+    assert_framed("lines", &[b"PING\r", b"\nPONG"], b"PING\r\n");
+}
+
+#[test]
+fn framing_length_ends_after_what_the_length_counts() {
+    assert_framed("length:4be", &[b"\0\0", b"\0\x05he", b"llo\0"], b"\0\0\0\x05hello");
+    assert_framed(
+        "length:4be,at=1,counts=itself",
+        &[b"Q\0\0", b"\0\x06;\0", b"X"],
+        b"Q\0\0\0\x06;\0",
+    );
+}
+
+#[test]
+fn framing_tls_record_ends_after_the_record() {
+    assert_framed("tls-record", &[b"\x16\x03\x01\0", b"\x02ab\x16"], b"\x16\x03\x01\0\x02ab");
 }
 
 #[test]
