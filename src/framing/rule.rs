@@ -190,9 +190,9 @@ impl Framing {
     ///
     /// # Errors
     ///
-    /// A record of more than 16,640 bytes (2^14 + 256, RFC 8446 section 5.2) fails the exchange, with
+    /// A length above 16,640 (2^14 + 256, RFC 8446 section 5.2) fails the exchange, with
     /// [`RequestEnd::BadLength`](crate::RequestEnd::BadLength). The request then has the header; what follows it is
-    /// [trailing](crate::Exchange::trailing).
+    /// [trailing](crate::Exchange::trailing). The bytes of a record are not buffered.
     ///
     /// ```
     /// use fake_peer::{Framing, Peer};
@@ -240,8 +240,8 @@ impl Framing {
     ///
     /// This is the way for protocols whose messages have no length at a fixed place. Two examples are complete programs:
     /// `examples/redis.rs`, where arrays say how many strings they have, and strings how many bytes, and `examples/mqtt.rs`, where
-    /// a length takes one to four bytes. What a client says about lengths may be anything: compute with `checked_add`, since a
-    /// panic fails the peer.
+    /// a length takes one to four bytes. A client may send any number as a length: add with `saturating_add` or `checked_add`, since
+    /// a panic of the closure fails the peer.
     ///
     /// ```
     /// use fake_peer::Framing;

@@ -264,7 +264,11 @@ fn eof_ends_where_the_client_does() {
 
 /// With a rule from a closure the server keeps the bytes until the rule has decided, since only the rule knows where they end.
 #[track_caller]
-fn ends_where_the_rule_says(rule: fn(&[u8]) -> Option<usize>, request: &[u8], rest: &[u8]) {
+pub(super) fn ends_where_the_rule_says(
+    rule: fn(&[u8]) -> Option<usize>,
+    request: &[u8],
+    rest: &[u8],
+) {
     let stream = [request, rest].concat();
     let (calls, called) = std::sync::mpsc::channel();
     let framing = Framing::from_fn(move |bytes| {

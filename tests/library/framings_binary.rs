@@ -2,57 +2,62 @@
 //! packets, and a length that cannot be is an error at once.
 
 use std::io::Write;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc;
 use std::time::Duration;
 
-use fake_peer::{Error, Framing, LengthPrefix, MemorySink, RequestEnd, Response};
+use fake_peer::{Error, Event, Framing, LengthPrefix, MemorySink, RequestEnd, Response};
 use fake_peer_test_support::{
-    Piece, bound, connect, connect_and_send, expect_bytes, finished, next_piece, numbered, patient,
-    read_all, reporting, spawned,
+    PATIENCE, bound, connect, connect_and_send, expect_bytes, finished, numbered, patient,
+    read_all, spawned, taken,
 };
 
-use super::framing::{ends_there, shown};
+use super::framing::{ends_there, ends_where_the_rule_says, shown};
+
+// The closures of the examples; the rest of them is tested in `tests/program`.
+#[allow(dead_code)]
+#[path = "../../examples/mqtt.rs"]
+mod mqtt;
+#[allow(dead_code)]
+#[path = "../../examples/redis.rs"]
+mod redis;
 
 /// `request` and `rest` are messages. As one request with trailing bytes, and as two requests of one connection, they end at
 /// the same byte wherever the stream is cut.
 #[track_caller]
 fn each_ends_there(framing: &Framing, request: &[u8], rest: &[u8]) {
     ends_there(framing, request, rest, None);
+    both_arrive(framing, request, rest);
+}
 
+/// Sends two requests on one connection, cut in two at every position: the second piece is sent when the first has arrived.
+#[track_caller]
+fn both_arrive(framing: &Framing, request: &[u8], rest: &[u8]) {
     let stream = [request, rest].concat();
-    let (sink, pieces) = reporting(MemorySink::new());
-    let source = Response::from("ok").keep_open();
-    let peer = spawned(patient().framing(framing.clone()).sink(sink).source(source));
+    let (arrived, arrivals) = mpsc::channel();
+    let builder = patient().framing(framing.clone()).on_event(move |event| {
+        if let Event::Received { bytes, .. } = event {
+            arrived.send(bytes.len()).expect("the test listens");
+        }
+    });
+    let peer = spawned(builder.source(Response::from("ok").keep_open()));
     for cut in 1..stream.len() {
         let case = format!("{framing:?} of {} cut at {cut}", stream.escape_ascii());
         let mut client = connect(peer.addr());
-        client.write_all(&stream[..cut]).expect(&case);
-        arrives(&pieces, cut, &case);
-        client.write_all(&stream[cut..]).expect(&case);
-        arrives(&pieces, stream.len() - cut, &case);
+        for piece in [&stream[..cut], &stream[cut..]] {
+            client.write_all(piece).expect(&case);
+            let mut missing = piece.len();
+            while missing > 0 {
+                missing -= arrivals.recv_timeout(PATIENCE).expect(&case);
+            }
+        }
         expect_bytes(&mut client, b"okok", &case);
-    }
-    let journal = finished(peer);
-    assert_eq!(journal.connections().len(), stream.len() - 1);
-    for (connection, cut) in journal.connections().iter().zip(1..) {
-        let requests: Vec<_> = connection.exchanges().iter().map(|one| one.request()).collect();
-        let case = format!("{framing:?} of {} cut at {cut}", stream.escape_ascii());
-        assert_eq!(requests.len(), 2, "{case}");
-        for (actual, expected) in requests.into_iter().zip([request, rest]) {
-            assert_eq!(shown(actual.bytes()), shown(expected), "{case}");
-            assert_eq!(actual.end(), RequestEnd::Complete, "{case}");
+        for expected in [request, rest] {
+            let exchange = taken(&peer);
+            assert_eq!(shown(exchange.request().bytes()), shown(expected), "{case}");
+            assert_eq!(exchange.request().end(), RequestEnd::Complete, "{case}");
         }
     }
-}
-
-/// Waits until so many bytes are in the sink.
-#[track_caller]
-fn arrives(pieces: &Receiver<Piece>, bytes: usize, case: &str) {
-    let mut arrived = 0;
-    while arrived < bytes {
-        arrived += next_piece(pieces, case).bytes.len();
-    }
-    assert_eq!(arrived, bytes, "{case}");
+    finished(peer);
 }
 
 #[test]
@@ -105,6 +110,41 @@ fn a_tls_record_ends_with_its_fragment() {
         b"\x15\x03\x03\0\x02\x01\0",
     );
     each_ends_there(&Framing::tls_record(), b"\x17\x03\x03\0\0", b"\x17\x03\x03\0\x01\0");
+}
+
+#[track_caller]
+fn each_ends_where_the_rule_says(rule: fn(&[u8]) -> Option<usize>, request: &[u8], rest: &[u8]) {
+    ends_where_the_rule_says(rule, request, rest);
+    both_arrive(&Framing::from_fn(rule), request, rest);
+}
+
+#[test]
+fn the_closure_for_redis_knows_nested_arrays_and_nulls() {
+    let get = b"*2\r\n$3\r\nGET\r\n$2\r\n\r\n\r\n";
+    each_ends_where_the_rule_says(redis::value_length, get, b"PING\r\n");
+    let nested = b"*3\r\n*1\r\n:1\r\n$-1\r\n$0\r\n\r\n";
+    each_ends_where_the_rule_says(redis::value_length, nested, b"*0\r\n");
+    // What is no number ends the command, and a huge one is no panic.
+    assert_eq!(redis::value_length(b"$x\r\nmore"), Some(4));
+    let huge = usize::MAX;
+    assert_eq!(redis::value_length(format!("${huge}\r\n").as_bytes()), Some(huge));
+    assert_eq!(redis::value_length(format!("*2\r\n${huge}\r\n").as_bytes()), None);
+    assert_eq!(redis::value_length(format!("*2\r\n*{huge}\r\n").as_bytes()), None);
+}
+
+#[test]
+fn the_closure_for_mqtt_knows_lengths_of_one_to_four_bytes() {
+    let rule = mqtt::packet_length;
+    each_ends_where_the_rule_says(rule, b"\x40\x02\0\x07", b"\xc0\0");
+    let publish = [&b"\x30\x80\x01"[..], &[b'x'; 128]].concat();
+    each_ends_where_the_rule_says(rule, &publish, b"\xe0\0");
+    assert_eq!(rule(b"\x30\x7f"), Some(2 + 127));
+    assert_eq!(rule(b"\x30\xff\x7f"), Some(3 + 16_383));
+    assert_eq!(rule(b"\x30\x80\x80\x01"), Some(4 + 16_384));
+    assert_eq!(rule(b"\x30\xff\xff\xff\x7f"), Some(5 + 268_435_455));
+    // No fifth byte: the packet ends with what is wrong.
+    assert_eq!(rule(b"\x30\xff\xff\xff"), None);
+    assert_eq!(rule(b"\x30\xff\xff\xff\xff\x7f"), Some(5));
 }
 
 #[test]

@@ -71,6 +71,16 @@ fn the_smtp_conversation_ends() {
 }
 
 #[test]
+fn the_redis_conversation_ends() {
+    printed_by_example("redis", &[]);
+}
+
+#[test]
+fn the_mqtt_conversation_ends() {
+    printed_by_example("mqtt", &[]);
+}
+
+#[test]
 fn a_recorded_page_is_replayed_as_it_was() {
     printed_by_example("recorded_page", &[]);
 }
