@@ -1,11 +1,12 @@
 //! How users describe the length that a binary message has in front.
+// Names of databases are no code.
+#![allow(clippy::doc_markdown)]
 
 /// Where a binary message has its length, and what that length counts: for
 /// [`Framing::length_prefixed`](crate::Framing::length_prefixed).
 ///
-/// The length is an unsigned number of bytes at a fixed place. Defaults to the beginning of the message
-/// ([`at`](Self::at)), and counts what follows it, unless one of the `counts_…` methods says otherwise; the last one called
-/// counts.
+/// The length is an unsigned number of 1 to 8 bytes. By default it is at the beginning of the message, and counts the bytes that
+/// follow it. [`at`](Self::at) changes the first, one of the `counts_…` methods the second; of several calls the last one has effect.
 ///
 /// | messages of | described by |
 /// |---|---|
@@ -52,6 +53,7 @@
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use = "it is a description, for `Framing::length_prefixed`"]
 pub struct LengthPrefix {
     pub(super) size: u8,
     pub(super) endian: Endian,

@@ -61,8 +61,8 @@ pub struct ParseFramingError(String);
 /// `\xHH`), `lines`, `exactly:N`, `length:LENGTH`, `tls-record`, `eof`, `nothing`.
 ///
 /// LENGTH describes a [`LengthPrefix`]: its size, 1 to 8, with `be` for big-endian or `le` for little-endian, then, where they
-/// differ from the defaults, `at=N` and one of `counts=itself`, `counts=all` and `counts=all-but-N`. So a message of PostgreSQL is
-/// `length:4be,at=1,counts=itself`.
+/// differ from the defaults, `at=N` and one of `counts=itself`, `counts=all` and `counts=all-but-N`. If one byte comes before a length
+/// that counts itself, the text is `length:4be,at=1,counts=itself`.
 ///
 /// # Errors
 ///

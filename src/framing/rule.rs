@@ -185,8 +185,8 @@ impl Framing {
 
     /// One TLS record (RFC 8446 section 5.1): five bytes of header, then as many bytes as the last two of them say.
     ///
-    /// Nothing is decrypted, and type and version may have any value. For a peer that answers a ClientHello with bytes of your
-    /// own: an alert, garbage, a close. A ClientHello of more than 16,384 bytes comes in several records, which are several requests.
+    /// Nothing is decrypted, and type and version may have any value. For a peer that answers a `ClientHello` with bytes of your
+    /// own: an alert, garbage, a close. A `ClientHello` of more than 16,384 bytes comes in several records, which are several requests.
     ///
     /// # Errors
     ///
