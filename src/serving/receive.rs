@@ -82,13 +82,16 @@ impl Connection {
             return Some(Rest::read(until));
         }
         let waited = timeout.unwrap_or_default();
-        receiving.fail(Failure::Receive(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!(
-                "nothing arrived for {waited:?}, and the request is not complete by framing `{}`",
-                self.framing
-            ),
-        )));
+        // A length in the wrong byte order shows here.
+        let missing = match receiving.framer.left() {
+            Some(left) => format!(": {left} bytes are missing"),
+            None => String::new(),
+        };
+        let text = format!(
+            "nothing arrived for {waited:?}, and the request is not complete by framing `{}`{missing}",
+            self.framing
+        );
+        receiving.fail(Failure::Receive(io::Error::new(io::ErrorKind::TimedOut, text)));
         None
     }
 

@@ -203,7 +203,10 @@ fn a_client_that_falls_silent_within_a_request_is_given_up() {
             &format!(
                 "failed to receive a complete request from {addr} (connection 1, exchange 1) after {shown}"
             ),
-            "nothing arrived for 100ms, and the request is not complete by framing `exactly:1000`",
+            &format!(
+                "nothing arrived for 100ms, and the request is not complete by framing `exactly:1000`: {} bytes are missing",
+                1000 - request.len()
+            ),
         );
         assert_eq!(memory.requests(), [request], "{shown}");
         assert_eq!(read_all(&mut client), b"", "{shown}: half a request has no answer");

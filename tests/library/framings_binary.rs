@@ -207,9 +207,14 @@ fn a_length_that_cannot_be_fails_the_exchange_at_once() {
 #[test]
 fn a_huge_length_is_waited_for_until_the_timeout() {
     let timeout = Duration::from_millis(100);
-    for (prefix, header) in [
-        (LengthPrefix::big_endian(8), &b"\x7f\xff\xff\xff\xff\xff\xff\xff"[..]),
-        (LengthPrefix::little_endian(4), b"\0\0\0\x05"),
+    for (prefix, header, missing) in [
+        (
+            LengthPrefix::big_endian(8),
+            &b"\x7f\xff\xff\xff\xff\xff\xff\xff"[..],
+            "9223372036854775802 bytes are missing",
+        ),
+        // As from a client that writes 5 in the wrong byte order.
+        (LengthPrefix::little_endian(4), b"\0\0\0\x05", "83886075 bytes are missing"),
     ] {
         let framing = Framing::length_prefixed(prefix);
         let builder = patient().framing(framing).buffer_limit(16).linger(Duration::ZERO);
@@ -223,7 +228,7 @@ fn a_huge_length_is_waited_for_until_the_timeout() {
         assert_eq!(exchange.request().end(), RequestEnd::TimedOut);
         assert_eq!(shown(exchange.request().bytes()), shown(&[header, b"hello"].concat()));
         let reason = format!(
-            "nothing arrived for 100ms, and the request is not complete by framing `{}`",
+            "nothing arrived for 100ms, and the request is not complete by framing `{}`: {missing}",
             Framing::length_prefixed(prefix)
         );
         assert!(error.report().to_string().ends_with(&reason), "{}", error.report());
