@@ -90,7 +90,7 @@ fn a_connection_that_finds_the_source_in_use_is_woken() {
 fn each_outcome_is_taken_once_and_wakes_a_thread_that_waits() {
     shuttle::check_random(
         || {
-            let ledger = Arc::new(Ledger::new(true));
+            let ledger = Arc::new(Ledger::new(None, false));
             let taken = Arc::new(AtomicUsize::new(0));
             let takers: Vec<_> = (0..2)
                 .map(|_| {
@@ -121,7 +121,7 @@ fn each_outcome_is_taken_once_and_wakes_a_thread_that_waits() {
 fn a_call_that_waits_is_woken_by_every_change() {
     shuttle::check_random(
         || {
-            let ledger = Arc::new(Ledger::new(false));
+            let ledger = Arc::new(Ledger::new(Some(0), false));
             let is_free = Arc::new(AtomicBool::new(false));
             let waiting = {
                 let (ledger, is_free) = (Arc::clone(&ledger), Arc::clone(&is_free));
