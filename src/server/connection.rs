@@ -147,6 +147,12 @@ impl Reader {
 }
 
 impl Sender {
+    /// As [`Connection::end`], though the reading half is still there: its read ends with an error, unless a request has begun, which it
+    /// gets first.
+    pub fn end(self, ending: Ending) {
+        self.0.end(ending);
+    }
+
     /// As [`Connection::send`].
     ///
     /// # Errors

@@ -100,7 +100,9 @@ impl Hand {
     pub(crate) fn read(&self, framing: Framing) {
         let mut state = lock(&self.state);
         state.request = None;
-        state.wants = Some(Want::Read(framing));
+        if !matches!(state.wants, Some(Want::End(_))) {
+            state.wants = Some(Want::Read(framing));
+        }
     }
 
     /// The test wants the connection to end. The first such wish counts.
@@ -150,6 +152,10 @@ impl Hand {
             state = lock::wait(&self.changed, state, None);
         }
         Ok(())
+    }
+
+    fn wants_end(&self) -> bool {
+        matches!(lock(&self.state).wants, Some(Want::End(_)))
     }
 
     fn has_to_send(&self) -> bool {
@@ -322,6 +328,14 @@ impl Connection {
         self.in_hand = Some(Box::new(InHand::new(Arc::clone(&hand))));
         self.state = State::ByHand;
         hand
+    }
+
+    /// The test wants the end while it waits for a request that has not begun.
+    pub(super) fn heed_end(&mut self) {
+        let wants_end = self.in_hand.as_ref().is_some_and(|in_hand| in_hand.hand.wants_end());
+        if wants_end && matches!(self.state, State::Idle { .. }) {
+            self.state = State::ByHand;
+        }
     }
 
     /// Does what the test wants.

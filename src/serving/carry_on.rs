@@ -21,6 +21,7 @@ impl Connection {
             if context.place == Place::Caller {
                 context.service.call_observer();
             }
+            self.heed_end();
             if self.in_hand.is_some()
                 && let Err(failure) = self.send_given(context)
             {

@@ -416,3 +416,21 @@ fn a_response_that_is_nothing_but_bytes_is_sent_by_hand_and_no_other() {
     drop(client);
     peer.finish().expect("nothing is wrong");
 }
+
+#[test]
+fn the_end_that_a_sender_wants_ends_a_read_that_waits() {
+    let peer = by_hand();
+    let mut client = connect(peer.addr());
+    let (mut reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
+    let reading = thread::spawn(move || reader.read(lines()));
+    // Before the read waits or while it does.
+    sender.send("bye").expect("open");
+    sender.end(Ending::Reset);
+    let (bytes, error) = read_to_its_end(&mut client);
+    assert_eq!((bytes, error), (b"bye".to_vec(), Some(std::io::ErrorKind::ConnectionReset)));
+    let read = reading.join().expect("no panic");
+    let error = read.expect_err("no request");
+    assert!(error.report().to_string().ends_with("it has ended on this side"), "{error:?}");
+    drop(client);
+    peer.finish().expect("nothing is wrong");
+}

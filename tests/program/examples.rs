@@ -76,6 +76,11 @@ fn the_redis_conversation_ends() {
 }
 
 #[test]
+fn the_websocket_conversation_ends() {
+    printed_by_example("websocket", &[]);
+}
+
+#[test]
 fn the_mqtt_conversation_ends() {
     printed_by_example("mqtt", &[]);
 }
