@@ -1,12 +1,8 @@
 //! Assertions about a request that show what differs: its bytes, or its HTTP head with fields in any order.
 
-use std::fmt;
-
+use super::difference::Difference;
 use super::request::Request;
 use crate::http1::head::Head;
-
-/// How many bytes before and after a difference are shown.
-const AROUND: usize = 32;
 
 impl Request {
     /// Asserts that the request is exactly these bytes.
@@ -136,46 +132,6 @@ impl Request {
     }
 }
 
-/// `at byte 13`, and both sides around it.
-struct Difference<'a> {
-    offset: usize,
-    expected: &'a [u8],
-    actual: &'a [u8],
-}
-
-impl<'a> Difference<'a> {
-    fn between(expected: &'a [u8], actual: &'a [u8]) -> Option<Self> {
-        if expected == actual {
-            return None;
-        }
-        let offset =
-            expected.iter().zip(actual).take_while(|(expected, actual)| expected == actual).count();
-        Some(Difference { offset, expected, actual })
-    }
-}
-
-impl fmt::Display for Difference<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at byte {}", self.offset)?;
-        let digits = self.expected.len().max(self.actual.len()).to_string().len();
-        let mut side = |name: &str, bytes: &[u8]| {
-            let start = self.offset.saturating_sub(AROUND);
-            let end = bytes.len().min(self.offset + AROUND);
-            let (before, after) =
-                (if start > 0 { "…" } else { "" }, if end < bytes.len() { "…" } else { "" });
-            write!(
-                f,
-                "\n  {name:>8} {:>digits$} bytes: {before}\"{}»{}\"{after}",
-                bytes.len(),
-                bytes[start..self.offset].escape_ascii(),
-                bytes[self.offset..end].escape_ascii(),
-            )
-        };
-        side("expected", self.expected)?;
-        side("actual", self.actual)
-    }
-}
-
 /// A head, ready to be compared.
 struct HeadLines {
     request_line: Vec<u8>,
@@ -234,21 +190,6 @@ impl HeadLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_difference_is_shown_with_line_ends() {
-        let difference = Difference::between(b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\n\n")
-            .expect("different");
-        assert_eq!(difference.offset, 14);
-        assert_eq!(
-            difference.to_string(),
-            "at byte 14\n  expected 18 bytes: \"GET / HTTP/1.1»\\r\\n\\r\\n\"\n    actual 16 bytes: \"GET / HTTP/1.1»\\n\\n\""
-        );
-        assert!(Difference::between(b"same", b"same").is_none());
-        let longer =
-            Difference::between(&[b'x'; 100], &[b'x'; 101]).expect("different").to_string();
-        assert_eq!(longer.matches('…').count(), 2, "{longer}");
-    }
 
     #[test]
     fn heads_are_the_same_whatever_the_order_and_case_of_names() {

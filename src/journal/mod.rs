@@ -4,6 +4,7 @@ pub(crate) mod assertions;
 pub(crate) mod client;
 pub(crate) mod connection_state;
 pub(crate) mod count;
+pub(crate) mod difference;
 pub(crate) mod exchange;
 pub(crate) mod peer_report;
 pub(crate) mod prefix;

@@ -87,7 +87,8 @@ impl fmt::Display for Exchange {
             writeln!(f, "    note: {problem}")?;
         }
         if let Some(failure) = self.failure() {
-            writeln!(f, "    failed: {failure}")?;
+            // A failure that compares has a line for each side.
+            writeln!(f, "    failed: {}", failure.replace('\n', "\n    "))?;
         }
         Ok(())
     }
