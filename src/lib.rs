@@ -240,6 +240,7 @@ pub use sink::memory::MemorySink;
 pub use sink::numbered::NumberedFileSink;
 pub use sink::request_sink::RequestSink;
 pub use sink::writer::WriterSink;
+pub use source::conversation::{self, Conversation};
 pub use source::file::FileSource;
 #[doc(hidden)]
 pub use source::hints::Hints;

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{ClientEnd, Peer, Request, Response};
+use fake_peer::{ClientEnd, Conversation, Peer, Request, Response};
 use fake_peer_test_support::{
     connect, end_of_file, expect_bytes, finished, over_within, patient, raise_descriptor_limit,
     spawned,
@@ -47,10 +47,14 @@ fn kept(peer: &Peer) -> TcpStream {
 fn idle_connections_have_no_thread_and_no_wake_up_and_are_closed_at_once() {
     let _alone = alone();
     raise_descriptor_limit(2 * CONNECTIONS as u64 + 100);
-    let peers: [(&str, Start); 3] = [
+    let peers: [(&str, Start); 4] = [
         ("a fixed answer", || spawned(patient().source(Response::from("kept").keep_open()))),
         ("a closure", || {
             spawned(patient().source(|_: &Request| Response::from("kept").keep_open()))
+        }),
+        ("a conversation", || {
+            let round = Conversation::new().expect(GET).say("kept");
+            spawned(patient().source(Conversation::new().forever(round)))
         }),
         ("an observer", || {
             spawned(patient().source(Response::from("kept").keep_open()).on_event(|_| {}))

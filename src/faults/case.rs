@@ -1,12 +1,15 @@
-//! One case of a family of faults: a response, and its name.
+//! One case of a family of faults: a response or a conversation, and its name.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
+use crate::framing::rule::Framing;
+use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::steps::Response;
-use crate::source::hints::Hints;
+use crate::source::conversation::Conversation;
+use crate::source::hints::{FirstFraming, Hints};
 use crate::source::response_source::ResponseSource;
 
 /// One case of a family of faults. Its name is the call that makes it again: `cut(17, Ending::Reset)` was made by
@@ -34,12 +37,22 @@ use crate::source::response_source::ResponseSource;
 pub struct Case {
     name: Cow<'static, str>,
     response: Response,
+    /// The conversation that the response is part of.
+    conversation: Option<Box<Conversation>>,
 }
 
 impl Case {
     /// A case of your own.
     pub fn new(name: impl Into<Cow<'static, str>>, response: impl Into<Response>) -> Self {
-        Case { name: name.into(), response: response.into() }
+        Case { name: name.into(), response: response.into(), conversation: None }
+    }
+
+    pub(super) fn of_conversation(
+        name: String,
+        response: Response,
+        conversation: Conversation,
+    ) -> Self {
+        Case { name: name.into(), response, conversation: Some(Box::new(conversation)) }
     }
 
     /// The name.
@@ -47,9 +60,14 @@ impl Case {
         &self.name
     }
 
-    /// The response.
+    /// The response. Of a case of a conversation, the answer that is changed, or the first one that is.
     pub fn response(&self) -> &Response {
         &self.response
+    }
+
+    /// Whether it calls user code.
+    pub(super) fn has_closure(&self) -> bool {
+        self.conversation.as_ref().is_some_and(|conversation| conversation.has_closure())
     }
 }
 
@@ -60,6 +78,7 @@ impl fmt::Display for Case {
     }
 }
 
+/// [`Case::response`].
 impl From<Case> for Response {
     fn from(case: Case) -> Self {
         case.response
@@ -68,10 +87,26 @@ impl From<Case> for Response {
 
 impl ResponseSource for Case {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
-        self.response.respond(request)
+        match &mut self.conversation {
+            Some(conversation) => conversation.respond(request),
+            None => self.response.respond(request),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.conversation.as_mut().map_or(Ok(()), |conversation| conversation.finish())
     }
 
     fn hints(&mut self) -> Hints<'_> {
-        self.response.hints()
+        match &mut self.conversation {
+            Some(conversation) => conversation.hints(),
+            None => self.response.hints(),
+        }
+    }
+}
+
+impl FirstFraming for Case {
+    fn first_framing(&mut self, client: &Client) -> Option<Framing> {
+        self.hints().first_framing?.first_framing(client)
     }
 }

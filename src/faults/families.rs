@@ -1,14 +1,18 @@
-//! Families of cases made from one response: cut after each byte, split at each byte.
+//! Families of cases made from one response, or from each response of a conversation: cut after each byte, split at each byte.
 
 use std::time::Duration;
 
 use super::case::Case;
+use super::whole::Whole;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 use crate::serving::parts;
 
 /// The response cut after 0, 1, 2, … bytes, up to all but the last one, at each length with [`Ending::Close`] and then with
 /// [`Ending::Reset`]. [`Truncations::endings`] chooses other endings.
+///
+/// Of a [`Conversation`](crate::Conversation) each answer is cut in turn, and the turns before it are played. Answers are counted from 1
+/// in the order in which they are written; those of a block that is repeated are cut in its first round.
 ///
 /// ```
 /// use fake_peer::{Ending, faults};
@@ -18,6 +22,10 @@ use crate::serving::parts;
 ///     "cut(0, Ending::Close)", "cut(0, Ending::Reset)", "cut(1, Ending::Close)", "cut(1, Ending::Reset)",
 /// ]);
 /// assert_eq!(faults::truncations("hi").endings([Ending::HalfClose]).count(), 2);
+///
+/// let conversation = fake_peer::Conversation::new().say("+").expect("PING").say("PONG");
+/// let last = faults::truncations(conversation).last().unwrap();
+/// assert_eq!(last.name(), "answer 2: cut(3, Ending::Reset)");
 /// ```
 ///
 /// # Panics
@@ -25,20 +33,23 @@ use crate::serving::parts;
 /// If the length of the response is not known beforehand, because it comes from a reader or an empty file, or if one of its files
 /// does not exist.
 #[track_caller]
-pub fn truncations(response: impl Into<Response>) -> Truncations {
-    let response = response.into();
-    let length = length(&response);
-    Truncations { response, length, endings: vec![Ending::Close, Ending::Reset], next: 0 }
+pub fn truncations(whole: impl Into<Whole>) -> Truncations {
+    let whole = whole.into();
+    let responses = with_lengths(&whole);
+    let endings = vec![Ending::Close, Ending::Reset];
+    Truncations { whole, responses, endings, number: 0, next: 0 }
 }
 
 /// The cases of [`truncations`].
 #[derive(Debug, Clone)]
 #[must_use = "the cases are made when they are asked for"]
 pub struct Truncations {
-    response: Response,
-    length: u64,
+    whole: Whole,
+    /// What is cut, and how long it is.
+    responses: Vec<(Response, u64)>,
     endings: Vec<Ending>,
-    /// How many cases were made so far.
+    /// Which response is cut now, and how many cases were made of it so far.
+    number: usize,
     next: u64,
 }
 
@@ -57,36 +68,59 @@ impl Iterator for Truncations {
 
     fn next(&mut self) -> Option<Case> {
         let endings = self.endings.len() as u64;
-        let bytes = self.next.checked_div(endings).filter(|&bytes| bytes < self.length)?;
+        let (response, bytes) = loop {
+            let (response, length) = self.responses.get(self.number)?;
+            match self.next.checked_div(endings)? {
+                bytes if bytes < *length => break (response, bytes),
+                _ => (self.number, self.next) = (self.number + 1, 0),
+            }
+        };
         let ending = &self.endings[usize::try_from(self.next % endings).ok()?];
         self.next += 1;
-        let response = self.response.clone().cut(bytes, ending.clone());
-        Some(Case::new(format!("cut({bytes}, Ending::{ending:?})"), response))
+        let cut = response.clone().cut(bytes, ending.clone());
+        let name = format!("cut({bytes}, Ending::{ending:?})");
+        Some(self.whole.case(self.number, &name, cut))
     }
 }
 
 /// The response in two writes with this pause between them, split at each of its bytes: from one byte before the pause to one byte
 /// after it. How long the pause must be for a client to see two parts depends on the client; a millisecond is mostly enough.
 ///
+/// Of a conversation each answer is split in turn, as with [`truncations`].
+///
 /// # Panics
 ///
 /// If the response's length is not known beforehand, as [`truncations`].
 #[track_caller]
 pub fn splits(
-    response: impl Into<Response>,
+    whole: impl Into<Whole>,
     pause: Duration,
 ) -> impl Iterator<Item = Case> + Clone + Send {
-    let response = response.into();
-    (1..length(&response)).map(move |byte| {
-        let name = format!("split_at({byte}, {})", duration(pause));
-        Case::new(name, response.clone().split_at(byte, pause))
+    let whole = whole.into();
+    with_lengths(&whole).into_iter().enumerate().flat_map(move |(number, (response, length))| {
+        let whole = whole.clone();
+        (1..length).map(move |byte| {
+            let name = format!("split_at({byte}, {})", duration(pause));
+            whole.case(number, &name, response.clone().split_at(byte, pause))
+        })
     })
 }
 
-/// The response byte by byte, with this pause between two bytes.
-pub fn byte_by_byte(response: impl Into<Response>, pause: Duration) -> Case {
+/// The response byte by byte, with this pause between two bytes; of a conversation all answers.
+pub fn byte_by_byte(whole: impl Into<Whole>, pause: Duration) -> Case {
     let name = format!("in_pieces(1, {})", duration(pause));
-    Case::new(name, response.into().in_pieces(1, pause))
+    whole.into().changed(name, |response| response.in_pieces(1, pause))
+}
+
+#[track_caller]
+fn with_lengths(whole: &Whole) -> Vec<(Response, u64)> {
+    let mut lengths = Vec::new();
+    // A loop, so that a panic is the caller's.
+    for response in whole.responses() {
+        let length = length(&response);
+        lengths.push((response, length));
+    }
+    lengths
 }
 
 #[track_caller]

@@ -99,6 +99,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! All three take a [`Conversation`](crate::Conversation), too: each of its answers is cut or split in turn, and the conversation before
+//! it is played.
+//!
 //! A sweep gives the same case to all attempts of a client. For a client that should succeed with its second attempt, put each case
 //! before a good answer, in a peer of its own:
 //!
@@ -137,11 +140,13 @@ mod families;
 pub mod garbage;
 mod sweep;
 mod unserved;
+mod whole;
 
 pub use case::Case;
 pub use families::{Truncations, byte_by_byte, splits, truncations};
 pub use sweep::sweep;
 pub use unserved::Unserved;
+pub use whole::Whole;
 
 use crate::framing::rule::Framing;
 use crate::response::ending::Ending;

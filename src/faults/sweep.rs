@@ -36,10 +36,16 @@ pub fn sweep(
     cases: impl IntoIterator<Item = Case>,
     mut test: impl FnMut(&Case, &Peer),
 ) -> Result<()> {
-    let stage = Stage(Arc::new(Mutex::new(Response::new())));
-    let peer = TcpServer::builder().source(stage.clone()).clients_may_leave_early().spawn()?;
+    let mut stage = Stage::new(false);
+    let mut peer = stage.peer()?;
     for case in cases {
-        *lock(&stage.0) = case.response().clone();
+        // User code needs a peer with a thread for it.
+        if case.has_closure() && !stage.has_closure {
+            unless_client_left(peer.finish().map(|_| ()))?;
+            stage = Stage::new(true);
+            peer = stage.peer()?;
+        }
+        *lock(&stage.case) = case.clone();
         let print_case = PrintCase(&case);
         test(&case, &peer);
         while let Some(outcome) = peer.take_now() {
@@ -59,21 +65,37 @@ fn unless_client_left(result: Result<()>) -> Result<()> {
 
 /// Answers with the current case.
 #[derive(Debug, Clone)]
-struct Stage(Arc<Mutex<Response>>);
+struct Stage {
+    case: Arc<Mutex<Case>>,
+    has_closure: bool,
+}
+
+impl Stage {
+    fn new(has_closure: bool) -> Self {
+        let case = Case::new("none", Response::new());
+        Stage { case: Arc::new(Mutex::new(case)), has_closure }
+    }
+
+    #[track_caller]
+    fn peer(&self) -> Result<Peer> {
+        TcpServer::builder().source(self.clone()).clients_may_leave_early().spawn()
+    }
+}
 
 impl ResponseSource for Stage {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
-        lock(&self.0).respond(request)
+        lock(&self.case).respond(request)
     }
 
     fn hints(&mut self) -> Hints<'_> {
-        Hints { first_framing: Some(self), ..Hints::prompt() }
+        let hints = if self.has_closure { Hints::default() } else { Hints::prompt() };
+        Hints { first_framing: Some(self), ..hints }
     }
 }
 
 impl FirstFraming for Stage {
-    fn first_framing(&mut self, _: &Client) -> Option<Framing> {
-        lock(&self.0).after.clone()
+    fn first_framing(&mut self, client: &Client) -> Option<Framing> {
+        lock(&self.case).first_framing(client)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::delimiter::Delimiter;
 use super::length_prefix::LengthPrefix;
 use super::length_reader::{BadLength, LengthReader, Reading};
+use super::texts::Texts;
 use crate::http1::head;
 use crate::http1::problem::Problem;
 use crate::http1::request::HttpFramer;
@@ -18,14 +19,22 @@ pub(super) enum Rule {
     Auto,
     Http,
     Head,
-    ReadOnce { max: usize },
-    Until { delimiter: Arc<[u8]> },
+    ReadOnce {
+        max: usize,
+    },
+    Until {
+        delimiter: Arc<[u8]>,
+    },
     Lines,
-    Exactly { length: u64 },
+    Exactly {
+        length: u64,
+    },
     LengthPrefixed(LengthPrefix),
     TlsRecord,
     Eof,
     Nothing,
+    /// One of these texts. Those of conversations.
+    Texts(Arc<[Arc<[u8]>]>),
     Custom(CustomRule),
 }
 
@@ -62,6 +71,7 @@ enum RuleState {
     /// Becomes `Exactly` when the length is known.
     LengthPrefixed(LengthReader),
     Eof,
+    Texts(Texts),
     Custom(CustomRule),
 }
 
@@ -79,6 +89,7 @@ impl Framer {
             Rule::TlsRecord => RuleState::LengthPrefixed(LengthReader::tls_record()),
             Rule::Eof => RuleState::Eof,
             Rule::Nothing => RuleState::Exactly { left: 0 },
+            Rule::Texts(texts) => RuleState::Texts(Texts::new(Arc::clone(texts))),
             Rule::Custom(rule) => RuleState::Custom(Arc::clone(rule)),
         };
         Framer { state, limit }
@@ -121,6 +132,7 @@ impl Framer {
                 Reading::Bad { bad, within } => Err(NoEnd::BadLength { bad, within }),
             },
             RuleState::Eof => Ok(Verdict::More),
+            RuleState::Texts(texts) => Ok(texts.compare(piece)),
             RuleState::Custom(rule) => {
                 let within = piece.len().min(self.limit);
                 match rule(&piece[..within]) {

@@ -8,3 +8,4 @@ pub(crate) mod parse;
 pub(crate) mod rule;
 #[cfg(test)]
 mod tests;
+mod texts;

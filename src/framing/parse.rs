@@ -12,7 +12,7 @@ const TUTORIAL_READ: usize = 4096;
 
 const RULES: &str = "auto, http, head, read-once[:N], until:TEXT, lines, exactly:N, length:LENGTH, tls-record, eof, nothing";
 
-/// The text that [`FromStr`] reads; a closure is shown as `custom`.
+/// The text that [`FromStr`] reads; a closure is shown as `custom`, and what a conversation expects as `text:…`.
 impl fmt::Display for Framing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -27,6 +27,11 @@ impl fmt::Display for Framing {
             Rule::TlsRecord => f.write_str("tls-record"),
             Rule::Eof => f.write_str("eof"),
             Rule::Nothing => f.write_str("nothing"),
+            Rule::Texts(texts) => {
+                let texts: Vec<_> =
+                    texts.iter().map(|text| text.escape_ascii().to_string()).collect();
+                write!(f, "text:{}", texts.join("|"))
+            }
             Rule::Custom(_) => f.write_str("custom"),
         }
     }

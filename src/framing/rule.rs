@@ -277,6 +277,20 @@ impl Framing {
         Framing(Rule::Custom(Arc::new(rule)))
     }
 
+    /// Exactly one of these texts, none of which begins another: over with its last byte, or with the first read that has a byte
+    /// which none of them has there.
+    pub(crate) fn texts(texts: impl IntoIterator<Item = Arc<[u8]>>) -> Self {
+        Framing(Rule::Texts(texts.into_iter().collect()))
+    }
+
+    /// Whether both are the same rule.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Rule::Custom(one), Rule::Custom(other)) => Arc::ptr_eq(one, other),
+            _ => self.to_string() == other.to_string(),
+        }
+    }
+
     /// Whether the rule is a user's closure.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.0, Rule::Custom(_))

@@ -291,6 +291,16 @@ fn too_much(within: usize) -> NoEnd {
 }
 
 #[test]
+fn texts_end_with_their_last_byte_or_with_the_read_of_the_first_wrong_one() {
+    let texts = |texts: &[&str]| Framing::texts(texts.iter().map(|text| text.as_bytes().into()));
+    ends_after(&texts(&["PING\r\n"]), b"PING\r\n", b"PING\r\n");
+    ends_after(&texts(&["GET a", "GET bc", "PUT"]), b"GET bc", b"GET a");
+    assert_eq!(length(&texts(&["PING\r\n"]), b"PIXG and more", 0), Some(13));
+    assert_eq!(length(&texts(&["GET a", "PUT b"]), b"GEP", 2), Some(3));
+    assert_eq!(length(&texts(&["GET a", "PUT b"]), b"PUT ", 2), None);
+}
+
+#[test]
 fn buffering_stops_at_the_limit() {
     for framing in [Framing::http(), Framing::auto()] {
         let mut framer = framing.start(8);

@@ -20,6 +20,11 @@ pub(crate) enum Pieces {
 }
 
 impl Pace {
+    /// Whether everything is sent as fast as possible.
+    pub(super) fn is_default(&self) -> bool {
+        self.pieces.is_none() && self.bytes_per_second.is_none()
+    }
+
     pub(crate) fn delay(&self) -> Option<Delay> {
         self.pieces.map(|(Pieces::Of { pause, .. } | Pieces::SplitAt { pause, .. })| pause)
     }

@@ -48,6 +48,24 @@ impl Steps {
         self.list.insert(0, step);
     }
 
+    /// Whether there is no step that does something.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.iter().all(|step| match step {
+            Step::Pause(_) | Step::Gate(_) => false,
+            step => step.known_length() == Some(0),
+        })
+    }
+
+    /// Whether the head gets the length of the first file.
+    pub(super) fn has_length_of_file(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.length == Length::OfFile)
+    }
+
+    /// Adds the steps of another response as the last ones.
+    pub(super) fn append(&mut self, mut last: Self) {
+        self.list.append(&mut last.list);
+    }
+
     /// The first step has bytes that begin with this head.
     pub(super) fn set_head(&mut self, head: Head) {
         self.head = Some(head);

@@ -37,6 +37,21 @@ pub struct Response {
     pub(crate) ending: Ending,
     /// Where a connection's first request ends for this response, instead of where the server's framing says.
     pub(crate) after: Option<Framing>,
+    pub(crate) scripted: Scripted,
+}
+
+/// What the core has to know about a response of a conversation.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Scripted {
+    /// It is not part of one.
+    #[default]
+    No,
+    /// More turns follow, and they have an end: the next request may be empty, though this one was.
+    Turn,
+    /// The last turn: it is a failure if the client sends more.
+    LastTurn,
+    /// The client has not said what it should have said, for this reason: the exchange fails, though this response is sent.
+    Mismatch(Arc<str>),
 }
 
 /// What the bytes before a cut were counted from.
@@ -343,6 +358,32 @@ impl Response {
     /// Whether part of it comes from a user's reader.
     pub(crate) fn has_reader(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::SendFrom(_)))
+    }
+
+    /// Whether the steps of `next` can be sent as the last ones of this response, with nothing else changed.
+    pub(crate) fn can_be_joined_with(&self, next: &Self) -> bool {
+        let is_plain = |response: &Self| {
+            response.pace.is_default() && response.cut.is_none() && response.after.is_none()
+        };
+        matches!(self.ending, Ending::Close)
+            && is_plain(self)
+            && (is_plain(next) || self.steps.is_empty())
+            && (!next.steps.has_length_of_file() || self.steps.is_empty())
+    }
+
+    /// This response, then `next`, as one.
+    pub(crate) fn join(mut self, next: Self) -> Self {
+        if self.steps.is_empty() {
+            return next;
+        }
+        self.steps.append(next.steps);
+        self.ending = next.ending;
+        self
+    }
+
+    /// Whether nothing is sent or waited for.
+    pub(crate) fn has_no_step(&self) -> bool {
+        self.steps.is_empty()
     }
 
     pub(super) fn step(mut self, step: Step) -> Self {

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::context::Context;
 use super::event::Event;
-use super::failure::Fault;
 use super::rest::Rest;
-use super::service::Role;
 use super::states::{Closing, State, Step, stop};
 use crate::error::Error;
 use crate::journal::client::ClientEnd;
@@ -202,17 +200,9 @@ impl Connection {
         stop(State::Closing(closing), Rest::Wait { interest, until })
     }
 
-    /// The exchange is over and may have been taken, so this failure is one of the connection.
     fn fail_to_deliver(&mut self, source: io::Error, context: &Context<'_>) {
-        let Some(exchange) = self.last_exchange.clone() else { return };
-        let error = Error::Send { exchange, source, peer: None };
-        match (context.service.role, &mut self.outcome) {
-            (Role::Foreground, Some((_, fault))) => {
-                *fault = fault.take().or(Some(Fault::Error(error)));
-            }
-            _ if context.service.is_abandoned() => {}
-            _ => context.service.ledger.enter_failure(Fault::Error(error)),
-        }
+        let error = |exchange, source| Error::Send { exchange, source, peer: None };
+        self.fail_after_the_end(error, source, context);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection: its socket, its client, and what all its states do with them.
 
+use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,9 +14,12 @@ use super::receiving::Pending;
 use super::rest::Rest;
 use super::service::Role;
 use super::states::{After, Closing, State, Step, stop};
+use crate::error::Error;
 use crate::framing::rule::Framing;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::connection_state::{ConnectionEnd, ConnectionState};
+use crate::journal::count;
+use crate::journal::difference::shown;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::journal::prefix::Prefix;
 use crate::os::stream::Stream;
@@ -37,6 +41,8 @@ pub(crate) struct Connection {
     pub(super) last_exchange: Option<Exchange>,
     /// Of a connection that a test drives by hand.
     pub(super) in_hand: Option<Box<InHand>>,
+    /// Whether the conversation is over, so that the client has nothing more to send.
+    pub(super) has_had_last_turn: bool,
     pub(super) state: State,
 }
 
@@ -60,12 +66,13 @@ impl Connection {
             outcome: None,
             last_exchange: None,
             in_hand: None,
+            has_had_last_turn: false,
             state,
         }
     }
 
     /// One read. Its bytes are an event.
-    pub(super) fn read(&mut self, context: &mut Context<'_>) -> std::io::Result<Option<usize>> {
+    pub(super) fn read(&mut self, context: &mut Context<'_>) -> io::Result<Option<usize>> {
         let length = self.stream.read()?;
         if let Some(length) = length.filter(|&length| length > 0) {
             context.use_budget(length);
@@ -114,6 +121,9 @@ impl Connection {
         if let Some(in_hand) = &self.in_hand {
             in_hand.hand.set_over(Over::of(client_end));
         }
+        if self.has_had_last_turn {
+            self.report_more_turns(context);
+        }
         let is_silent = self.client.turn == 0;
         context.tell(|| {
             let client = self.client.clone();
@@ -128,6 +138,38 @@ impl Connection {
         });
         self.publish_now(context);
         stop(State::Over, Rest::Over)
+    }
+
+    /// Reports what the client has sent after the last turn of its conversation.
+    fn report_more_turns(&mut self, context: &Context<'_>) {
+        let Some(trailing) = self.live.trailing() else { return };
+        let (length, shown) = (count::bytes(trailing.len), shown(&trailing.bytes));
+        let text =
+            format!("the client sent {length} after the last turn of the conversation: {shown}");
+        let source = io::Error::new(io::ErrorKind::InvalidData, text);
+        self.fail_after_the_end(
+            |exchange, source| Error::Respond { exchange, source, peer: None },
+            source,
+            context,
+        );
+    }
+
+    /// The exchange is over and may have been taken, so this failure is one of the connection.
+    pub(super) fn fail_after_the_end(
+        &mut self,
+        error: fn(Exchange, io::Error) -> Error,
+        source: io::Error,
+        context: &Context<'_>,
+    ) {
+        let Some(exchange) = self.last_exchange.clone() else { return };
+        let error = error(exchange, source);
+        match (context.service.role, &mut self.outcome) {
+            (Role::Foreground, Some((_, fault))) => {
+                *fault = fault.take().or(Some(Fault::Error(error)));
+            }
+            _ if context.service.is_abandoned() => {}
+            _ => context.service.ledger.enter_failure(Fault::Error(error)),
+        }
     }
 
     /// Says how it ended to all that hold its exchanges.

@@ -12,7 +12,7 @@ use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
 use crate::response::pace::Pace;
-use crate::response::steps::{Response, Step as ResponseStep};
+use crate::response::steps::{Response, Scripted, Step as ResponseStep};
 
 /// How many bytes a response sends; `None` if that is known only after sending it.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
@@ -37,6 +37,7 @@ pub(super) struct Parts {
     pub(super) offered: Option<u64>,
     /// What its delays are drawn from.
     pub(super) seeds: Vec<u64>,
+    pub(super) scripted: Scripted,
 }
 
 pub(super) enum Prepared {
@@ -84,8 +85,8 @@ impl Parts {
         let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
         let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
         let seeds = delays.filter_map(Delay::drawn_from).collect();
-        let (pace, cut, ending) = (response.pace, response.cut, response.ending);
-        Prepared::Ready(Parts { steps: parts, pace, cut, ending, offered, seeds })
+        let Response { pace, cut, ending, scripted, .. } = response;
+        Prepared::Ready(Parts { steps: parts, pace, cut, ending, offered, seeds, scripted })
     }
 }
 

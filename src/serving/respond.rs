@@ -16,7 +16,7 @@ use super::states::{After, Answering, State, Step, stop};
 use crate::journal::exchange::Exchange;
 use crate::journal::request::{Request, RequestEnd};
 use crate::response::ending::Ending;
-use crate::response::steps::Response;
+use crate::response::steps::{Response, Scripted};
 
 impl Connection {
     pub(super) fn answer(
@@ -41,6 +41,7 @@ impl Connection {
         let request = &answering.pending.request;
         let asks_for_nothing = match &response.ending {
             Ending::KeepOpen => request.is_empty(),
+            Ending::Then(_) if matches!(response.scripted, Scripted::Turn) => false,
             Ending::Then(framing) => request.is_empty() && framing.is_nothing(),
             _ => false,
         };

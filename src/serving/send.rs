@@ -22,6 +22,7 @@ use crate::journal::exchange::Exchange;
 use crate::os::set::Interest;
 use crate::os::stream::{LARGE_BUFFER, Next};
 use crate::response::ending::Ending;
+use crate::response::steps::Scripted;
 
 /// Why sending stops.
 enum Halt {
@@ -345,8 +346,10 @@ impl Connection {
         pending: Pending,
         context: &Context<'_>,
     ) -> (Exchange, Option<Fault>) {
-        let failure = self.failure_of_request(&pending.request, context);
-        let failure = failure.or_else(|| sending.failure_of_cut());
+        let failure = sending
+            .failure_of_script()
+            .or_else(|| self.failure_of_request(&pending.request, context))
+            .or_else(|| sending.failure_of_cut());
         // What a reader or a changing file held in the end.
         let offered = Some(sending.sent);
         self.exchange_of(sending, pending, offered, failure)
@@ -409,6 +412,7 @@ impl Connection {
                 self.outcome = Some((exchange, fault));
             }
         }
+        self.has_had_last_turn = matches!(sending.scripted, Scripted::LastTurn) && !has_failed;
         let after = if is_gone {
             After::Gone
         } else if has_failed {

@@ -16,6 +16,7 @@ use crate::journal::exchange::Exchange;
 use crate::os::stream::Next;
 use crate::response::ending::Ending;
 use crate::response::pace::Pace;
+use crate::response::steps::Scripted;
 
 /// A response on its way out.
 pub(super) struct Sending {
@@ -33,6 +34,7 @@ pub(super) struct Sending {
     pub(super) ending: Ending,
     pub(super) offered: Option<u64>,
     pub(super) seeds: Vec<u64>,
+    pub(super) scripted: Scripted,
     pub(super) sent: u64,
     pub(super) first_bytes: FirstBytes,
     /// Whether the first part with bytes was reached.
@@ -67,7 +69,7 @@ impl Sending {
         retain: usize,
         is_finishing: bool,
     ) -> Self {
-        let Parts { steps: parts, pace, cut, ending, offered, seeds } = parts;
+        let Parts { steps: parts, pace, cut, ending, offered, seeds, scripted } = parts;
         let last = parts.iter().rposition(Part::is_something);
         let persistence = matches!(ending, Ending::KeepAlive).then(|| {
             let request = &pending.request;
@@ -87,6 +89,7 @@ impl Sending {
             ending,
             offered,
             seeds,
+            scripted,
             sent: 0,
             first_bytes,
             has_begun: false,
@@ -112,6 +115,12 @@ impl Sending {
         let sent = count::bytes(self.sent);
         let text = format!("the response was to be cut after byte {cut}, and has only {sent}");
         Some(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)))
+    }
+
+    /// Why the exchange fails, if its conversation expected another request.
+    pub(super) fn failure_of_script(&self) -> Option<Failure> {
+        let Scripted::Mismatch(text) = &self.scripted else { return None };
+        Some(Failure::Respond(io::Error::new(io::ErrorKind::InvalidData, text.to_string())))
     }
 
     pub(super) fn goes_on(&self) -> bool {

@@ -1,5 +1,7 @@
-//! Where responses come from: the trait, and its implementations for bytes, files, sequences, connections and a real server.
+//! Where responses come from: the trait, and its implementations for bytes, files, sequences, connections, conversations and a real
+//! server.
 
+pub mod conversation;
 pub(crate) mod file;
 mod fixed;
 pub(crate) mod hints;

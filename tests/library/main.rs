@@ -6,6 +6,7 @@ mod bounded;
 mod by_hand;
 mod captured;
 mod check;
+mod conversation;
 mod conversations;
 mod cut_short;
 mod down_up;

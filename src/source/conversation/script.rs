@@ -1,0 +1,224 @@
+//! A conversation as it is written: its steps, its blocks, and the rules for what may stand where. Playing it is in `cursor`.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use super::Conversation;
+use super::expect::Expect;
+use crate::framing::rule::Framing;
+use crate::journal::request::Request;
+use crate::os::lock::lock;
+use crate::response::ending::Ending;
+use crate::response::steps::Response;
+
+/// Steps in their order. Shared by all connections that play it.
+pub(super) type Block = Arc<Vec<Item>>;
+
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    /// Ends the conversation if it is cut, or ends otherwise than with the default.
+    Say(Response),
+    Expect(Expect),
+    OneOf(Framing, Arc<[(Expect, Block)]>),
+    Repeat(Rounds, Block),
+    Rest(Framing, Closure),
+    End(Ending),
+}
+
+/// How many rounds of a block are left.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rounds {
+    Some(u64),
+    ForEver,
+}
+
+/// Answers the rest of a connection.
+#[derive(Clone)]
+pub(super) struct Closure(Arc<Mutex<Answer>>);
+
+type Answer = dyn FnMut(&Request) -> Response + Send;
+
+impl Closure {
+    pub(super) fn new(mut answer: impl FnMut(&Request) -> Response + Send + 'static) -> Self {
+        Closure(Arc::new(Mutex::new(move |request: &Request| answer(request))))
+    }
+
+    pub(super) fn answer(&self, request: &Request) -> Response {
+        lock(&self.0)(request)
+    }
+}
+
+impl fmt::Debug for Closure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Closure(..)")
+    }
+}
+
+impl Item {
+    /// Where the next request ends, if this waits for one.
+    pub(super) fn framing(&self) -> Option<Framing> {
+        match self {
+            Item::Expect(expect) => Some(expect.framing()),
+            Item::OneOf(framing, _) | Item::Rest(framing, _) => Some(framing.clone()),
+            Item::Say(_) | Item::Repeat(..) | Item::End(_) => None,
+        }
+    }
+
+    /// Whether nothing can come after it.
+    fn ends(&self) -> bool {
+        match self {
+            Item::Say(response) => ends(response),
+            Item::Expect(_) => false,
+            Item::OneOf(_, branches) => branches.iter().all(|(_, block)| block_ends(block)),
+            Item::Repeat(Rounds::Some(_), block) => block_ends(block),
+            Item::Repeat(Rounds::ForEver, _) | Item::Rest(..) | Item::End(_) => true,
+        }
+    }
+
+    fn has_closure(&self) -> bool {
+        match self {
+            Item::Say(_) | Item::End(_) => false,
+            Item::Expect(expect) => expect.has_closure(),
+            Item::OneOf(_, branches) => {
+                branches.iter().any(|(expect, block)| expect.has_closure() || has_closure(block))
+            }
+            Item::Repeat(_, block) => has_closure(block),
+            Item::Rest(..) => true,
+        }
+    }
+}
+
+/// Whether a response ends its conversation.
+pub(super) fn ends(response: &Response) -> bool {
+    response.cut.is_some() || !matches!(response.ending, Ending::Close)
+}
+
+pub(super) fn has_closure(block: &[Item]) -> bool {
+    block.iter().any(Item::has_closure)
+}
+
+fn block_ends(block: &[Item]) -> bool {
+    block.last().is_some_and(Item::ends)
+}
+
+/// Whether the client says something in it, and not only the peer.
+fn listens(block: &[Item]) -> bool {
+    block.iter().any(|item| match item {
+        Item::Repeat(_, block) => listens(block),
+        item => item.framing().is_some(),
+    })
+}
+
+/// Adding steps, with the reason if one can't be added.
+impl Conversation {
+    pub(super) fn try_say(&mut self, response: Response) -> Result<(), String> {
+        if let Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) = response.ending {
+            return Err("a conversation reads the next turn by itself: leave out what keeps the connection open".into());
+        }
+        if response.after.is_some() {
+            return Err("what comes before a response is expected: leave out its `after`".into());
+        }
+        if response.has_no_step() && !ends(&response) {
+            return self.may_go_on();
+        }
+        self.may_go_on()?;
+        let block = Arc::make_mut(&mut self.block);
+        if let Some(Item::Say(last)) = block.last_mut()
+            && last.can_be_joined_with(&response)
+        {
+            *last = std::mem::take(last).join(response);
+            return Ok(());
+        }
+        block.push(Item::Say(response));
+        Ok(())
+    }
+
+    pub(super) fn try_expect(&mut self, expected: Expect) -> Result<(), String> {
+        expected.check()?;
+        self.push(Item::Expect(expected))
+    }
+
+    pub(super) fn try_end(&mut self, ending: Ending) -> Result<(), String> {
+        ends_a_connection(&ending)?;
+        self.push(Item::End(ending))
+    }
+
+    pub(super) fn try_one_of(
+        &mut self,
+        branches: Vec<(Expect, Conversation)>,
+    ) -> Result<(), String> {
+        let framing = framing_of_all(&branches)?;
+        let branches = branches.into_iter().map(|(expect, branch)| (expect, branch.block));
+        self.push(Item::OneOf(framing, branches.collect()))
+    }
+
+    pub(super) fn try_repeat(&mut self, rounds: Rounds, round: Conversation) -> Result<(), String> {
+        match rounds {
+            Rounds::Some(_) if round.block.is_empty() => {
+                return Err("there is nothing to repeat".into());
+            }
+            Rounds::ForEver if !listens(&round.block) => {
+                return Err("nothing is expected in what goes on for ever: it would never end, or never begin".into());
+            }
+            Rounds::Some(0) => return self.may_go_on(),
+            Rounds::Some(_) | Rounds::ForEver => {}
+        }
+        self.push(Item::Repeat(rounds, round.block))
+    }
+
+    pub(super) fn push(&mut self, item: Item) -> Result<(), String> {
+        self.may_go_on()?;
+        Arc::make_mut(&mut self.block).push(item);
+        Ok(())
+    }
+
+    fn may_go_on(&self) -> Result<(), String> {
+        if block_ends(&self.block) {
+            return Err("the conversation has ended before this: it ends with an ending, a cut, `rest` or `forever`".into());
+        }
+        Ok(())
+    }
+}
+
+/// An ending after which there is no other turn.
+pub(super) fn ends_a_connection(ending: &Ending) -> Result<(), String> {
+    match ending {
+        Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) => {
+            Err("this ending keeps the connection open, so it ends no conversation".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The framing of a turn with several possibilities.
+fn framing_of_all(branches: &[(Expect, Conversation)]) -> Result<Framing, String> {
+    let Some(((first, _), others)) = branches.split_first() else {
+        return Err("there is none to choose from".into());
+    };
+    branches.iter().try_for_each(|(expect, _)| expect.check())?;
+    let texts: Option<Vec<_>> = branches.iter().map(|(expect, _)| expect.text()).collect();
+    if let Some(texts) = texts {
+        for (index, text) in texts.iter().enumerate() {
+            let is_begun =
+                |(other, begins): (usize, &&Arc<[u8]>)| other != index && text.starts_with(begins);
+            if texts.iter().enumerate().any(is_begun) {
+                return Err(format!(
+                    "another of the texts begins \"{}\", or is the same: which of them was said is not known when it has arrived",
+                    text.escape_ascii()
+                ));
+            }
+        }
+        return Ok(Framing::texts(texts.into_iter().cloned()));
+    }
+    let framing = first.shared_framing();
+    for (other, _) in others {
+        if !other.shared_framing().is_same(&framing) {
+            return Err(format!(
+                "{first} and {other} end by different framings, `{framing}` and `{}`: of several requests, one of which comes, all are \
+                 lines, or have the same framing, or are texts",
+                other.shared_framing()
+            ));
+        }
+    }
+    Ok(framing)
+}
