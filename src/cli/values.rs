@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::response::delay::parse_time;
 use crate::response::ending::Ending;
 
 /// A size that is not 0, per second: `64k`.
@@ -72,19 +73,6 @@ fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     digits(number)?.checked_mul(unit)
-}
-
-fn parse_time(text: &str) -> Option<Duration> {
-    let at = text.find(|char: char| !(char.is_ascii_digit() || char == '.'))?;
-    let (number, unit) = text.split_at(at);
-    let seconds = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
 }
 
 /// A sign, which `parse` takes, is no digit.

@@ -112,6 +112,20 @@ impl From<Duration> for Delay {
     }
 }
 
+/// `250ms`, `1.5s`, `2m`.
+pub(crate) fn parse_time(text: &str) -> Option<Duration> {
+    let at = text.find(|char: char| !(char.is_ascii_digit() || char == '.'))?;
+    let (number, unit) = text.split_at(at);
+    let seconds = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -381,6 +381,11 @@ impl Response {
         self
     }
 
+    /// Whether it may send a byte.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.steps.iter().any(|step| step.known_length() != Some(0))
+    }
+
     /// Whether nothing is sent or waited for.
     pub(crate) fn has_no_step(&self) -> bool {
         self.steps.is_empty()

@@ -7,6 +7,7 @@ mod by_hand;
 mod captured;
 mod check;
 mod conversation;
+mod conversation_files;
 mod conversations;
 mod cut_short;
 mod down_up;

@@ -171,7 +171,7 @@ fn line() -> Framing {
     Framing::until("\n")
 }
 
-fn is_one_line(bytes: &[u8]) -> bool {
+pub(super) fn is_one_line(bytes: &[u8]) -> bool {
     bytes.iter().position(|&byte| byte == b'\n') == bytes.len().checked_sub(1) && !bytes.is_empty()
 }
 

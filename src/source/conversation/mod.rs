@@ -5,6 +5,7 @@
 mod cursor;
 mod edit;
 mod expect;
+mod file;
 mod mismatch;
 mod play;
 mod script;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use expect::{Expect, exact, glob, line_starting, matching};
+pub use file::ParseConversationError;
 use play::Playing;
 use script::{Block, Closure, Item, Rounds, ends_a_connection};
 
@@ -216,7 +218,7 @@ impl Conversation {
     ///
     /// # Panics
     ///
-    /// If there is nothing in it, or if the conversation has ended before.
+    /// If nothing is said and nothing expected in it, or if the conversation has ended before.
     #[track_caller]
     pub fn repeat(mut self, times: u64, round: Conversation) -> Self {
         let repeated = self.try_repeat(Rounds::Some(times), round);
@@ -284,6 +286,11 @@ impl Conversation {
         let chosen = ends_a_connection(&ending);
         self.on_mismatch = ending;
         self.after(chosen)
+    }
+
+    /// Whether nothing is said and nothing expected.
+    fn is_empty(&self) -> bool {
+        self.block.is_empty()
     }
 
     /// Panics where the test wrote a step that can't stand there.

@@ -109,6 +109,15 @@ fn listens(block: &[Item]) -> bool {
     })
 }
 
+/// Whether the peer sends something in it.
+fn sends(block: &[Item]) -> bool {
+    block.iter().any(|item| match item {
+        Item::Repeat(_, block) => sends(block),
+        Item::Say(response) => response.has_bytes(),
+        _ => false,
+    })
+}
+
 /// Adding steps, with the reason if one can't be added.
 impl Conversation {
     pub(super) fn try_say(&mut self, response: Response) -> Result<(), String> {
@@ -154,7 +163,8 @@ impl Conversation {
 
     pub(super) fn try_repeat(&mut self, rounds: Rounds, round: Conversation) -> Result<(), String> {
         match rounds {
-            Rounds::Some(_) if round.block.is_empty() => {
+            // Pauses alone would keep the loop busy, if they are short.
+            Rounds::Some(_) if !listens(&round.block) && !sends(&round.block) => {
                 return Err("there is nothing to repeat".into());
             }
             Rounds::ForEver if !listens(&round.block) => {
