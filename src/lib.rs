@@ -54,7 +54,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Other sources: a [`Sequence`], one source [`PerConnection`], the turns of a conversation with [`Response::then`]. For settings
+//! Other sources: a [`Sequence`], one source [`PerConnection`], a [`Conversation`] in which peer and client speak in turn. For settings
 //! there is [`Peer::builder`]:
 //!
 //! ```

@@ -2,6 +2,7 @@ complete -c tcpserver -l listen -d 'Where to listen, as host:port' -r -f
 complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are' -r -F
 complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r -f
+complete -c tcpserver -l script -d 'Play this conversation with each client, instead of sending a file' -r -F
 complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
 complete -c tcpserver -l count -d 'Serve N exchanges, connections side by side, then end' -r -f
 complete -c tcpserver -l cut -d 'Send only the first N bytes of the response, then end the connection in this way' -r -f

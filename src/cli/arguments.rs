@@ -15,6 +15,21 @@ use crate::response::ending::Ending;
 const ABOUT: &str = "Listens for one HTTP request (or any TCP client), writes the request's bytes to a file, and \
     answers with the bytes of another file. Nothing is added to either.";
 
+/// What a conversation says itself: what is sent, when, and how the connection goes on.
+const NOT_WITH_SCRIPT: [&str; 11] = [
+    "framing",
+    "send",
+    "record",
+    "keep_alive",
+    "keep_open",
+    "cut",
+    "hold",
+    "reset",
+    "delay",
+    "pieces",
+    "throttle",
+];
+
 #[derive(Debug, Parser)]
 #[command(name = "tcpserver", about = ABOUT, version, term_width = 80, args_override_self = true, after_help = after_help())]
 #[command(
@@ -65,6 +80,11 @@ pub(super) struct Arguments {
     /// request is held in memory
     #[arg(long, value_name = "HOST:PORT", value_parser = values::upstream, help_heading = "Files")]
     pub(super) record: Option<String>,
+
+    /// Play this conversation with each client, instead of sending a file: < what the server says, > what its client has to
+    /// say. --count then counts conversations. Another word of a client is an error, and ends its connection
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = NOT_WITH_SCRIPT, help_heading = "Files")]
+    pub(super) script: Option<PathBuf>,
 
     /// List every problem of a response file, and at which byte it is, instead of serving. Exit code 1 if there is one.
     /// May be repeated; - is stdin
@@ -185,6 +205,8 @@ are completed; a second Ctrl-C ends them at once. SIGTERM does the same.",
     tcpserver --forever --keep-alive --send page.http
   Record what a real server answers, then serve that:
     tcpserver --record localhost:80 --send page.http
+  Speak SMTP, once, with a client that has to keep to the script:
+    tcpserver --script smtp.script
   A response that breaks off after 100 bytes:
     tcpserver --cut 100:reset
   See both directions:
@@ -193,11 +215,12 @@ are completed; a second Ctrl-C ends them at once. SIGTERM does the same.",
 ];
 
 /// Names that people try, and the option that they mean.
-pub(super) const MEANT: [(&str, &[&str]); 6] = [
+pub(super) const MEANT: [(&str, &[&str]); 7] = [
     ("listen", &["--port", "-p", "--address", "--addr", "--bind", "--host"]),
     ("send", &["--response", "--file", "-f", "--input"]),
     ("recv", &["--request", "--output", "-o", "--save"]),
     ("record", &["--proxy", "--upstream"]),
+    ("script", &["--conversation", "--play"]),
     ("forever", &["--loop"]),
     ("transcript", &["--verbose", "-v"]),
 ];

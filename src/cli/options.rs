@@ -1,6 +1,7 @@
 //! What the options ask for together: a sink, a source, settings; or something that needs no server.
 
 use std::env;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::sink::file::FileSink;
 use crate::sink::numbered::NumberedFileSink;
 use crate::sink::request_sink::RequestSink;
 use crate::sink::writer::WriterSink;
+use crate::source::conversation::Conversation;
 use crate::source::file::FileSource;
 use crate::source::proxy::Proxy;
 use crate::source::response_source::ResponseSource;
@@ -31,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The options of one run.
 #[derive(Debug)]
-pub struct Options(pub(super) Arguments);
+pub struct Options(pub(super) Arguments, Option<Conversation>);
 
 impl Options {
     /// Reads the arguments of this process. What needs no server is done here: help, checks, wrong usage.
@@ -68,7 +70,14 @@ impl Options {
                 "--record writes the response to one file: give --send FILE once, and not -";
             return Err(wrong_usage(reason));
         }
-        Ok(Options(arguments))
+        let script = arguments.script.as_ref().map(Conversation::from_file).transpose();
+        let script = script.map_err(|error| {
+            let cause = error.get_ref().and_then(Error::source);
+            let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
+            complain(&format!("{error}{cause}"));
+            ExitCode::FAILURE
+        })?;
+        Ok(Options(arguments, script))
     }
 
     /// Where to listen, if an option says so.
@@ -95,6 +104,9 @@ impl Options {
 
     /// Where responses come from, if an option says so. `default` is the file for recorded responses if `--send` names none.
     pub fn source(&self, default: &str) -> Option<Box<dyn ResponseSource>> {
+        if let Some(script) = &self.1 {
+            return Some(Box::new(script.clone()));
+        }
         match (&self.0.record, &self.0.send[..]) {
             (Some(upstream), files) => {
                 let file = files.first().map_or(Path::new(default), PathBuf::as_path);
@@ -170,12 +182,23 @@ impl Options {
 
     /// Whether a single exchange is served.
     pub fn serves_one(&self) -> bool {
-        self.exchanges() == Some(1)
+        !self.plays_a_script() && self.exchanges() == Some(1)
     }
 
-    /// When serving is over.
+    /// When serving is over. A conversation has more exchanges than one.
     pub(super) fn stop(&self) -> Stop {
-        self.exchanges().map_or_else(Stop::new, Stop::after)
+        let exchanges = self.exchanges().filter(|_| !self.plays_a_script());
+        exchanges.map_or_else(Stop::new, Stop::after)
+    }
+
+    /// Whether conversations are played; if so, they are what is counted.
+    pub(super) fn plays_a_script(&self) -> bool {
+        self.1.is_some()
+    }
+
+    /// How many conversations are played before serving is over.
+    pub(super) fn conversations(&self) -> Option<u64> {
+        self.exchanges().filter(|_| self.plays_a_script())
     }
 
     /// How many exchanges are served; `None` is for ever.

@@ -1,5 +1,6 @@
 //! One run of the program: its lines, its notes on exchanges, its observers, and its exit code.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,8 +52,8 @@ impl Session {
             self.console.complain(&format!("listening on {}", server.local_addr()));
         }
         let (arguments, default) = (&options.0, [default_file.into()]);
-        // With --record the file is written, not sent.
-        if arguments.record.is_none() {
+        // With --record the file is written, not sent; a script names its files itself.
+        if arguments.record.is_none() && arguments.script.is_none() {
             let files = if arguments.send.is_empty() { &default[..] } else { &arguments.send };
             check::note(files, &self.console);
         }
@@ -69,7 +70,12 @@ impl Session {
             && !(options.uses_stdout() && io::stdout().is_terminal());
         let progress = shows_progress.then(|| Progress::shown_on(&self.console));
         let console = Arc::clone(&self.console);
+        let mut conversations =
+            options.conversations().map(|left| Conversations::until(left, self.stop.clone()));
         move |event| {
+            if let Some(conversations) = &mut conversations {
+                conversations.count(event);
+            }
             if let Event::Accepted { client } = event
                 && let Some(addr) = client.addr().socket_addr()
             {
@@ -87,7 +93,7 @@ impl Session {
                     let note = |note: &str| console.note(&format!("exchange {number}: {note}"));
                     note_exchange(exchange, note);
                 }
-                Event::Failed { error } if !is_one => console.complain(&error.report().to_string()),
+                Event::Failed { error } if !is_one => console.complain(&report(error)),
                 _ => {}
             }
         }
@@ -108,7 +114,7 @@ impl Session {
             if options.serves_one()
                 || matches!(error, Error::Listen { .. } | Error::LeftOver { .. })
             {
-                self.console.complain(&error.report().to_string());
+                self.console.complain(&report(&error));
             }
             let is_input = |error: &io::Error| error.kind() == io::ErrorKind::InvalidInput;
             if matches!(error, Error::Listen { .. }) && error.io_error().is_some_and(is_input) {
@@ -121,6 +127,40 @@ impl Session {
         }
         ExitCode::from(self.signalled.exit_code().unwrap_or(code))
     }
+}
+
+/// The conversations that are being played: a connection is one when its client has sent a byte.
+struct Conversations {
+    left: u64,
+    stop: Stop,
+    begun: HashSet<u64>,
+}
+
+impl Conversations {
+    fn until(left: u64, stop: Stop) -> Self {
+        Conversations { left, stop, begun: HashSet::new() }
+    }
+
+    fn count(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Received { client, .. } => {
+                self.begun.insert(client.connection());
+            }
+            Event::Closed { client, .. } if self.begun.remove(&client.connection()) => {
+                self.left = self.left.saturating_sub(1);
+                if self.left == 0 {
+                    self.stop.stop();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The error and its causes on one line, also if it has one for each side of a comparison.
+fn report(error: &Error) -> String {
+    let report = error.report().to_string();
+    report.replace("\n  expected ", "; expected ").replace("\n    actual ", "; actual ")
 }
 
 /// What is worth knowing about an exchange that was served.

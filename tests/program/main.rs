@@ -8,4 +8,5 @@ mod faults;
 mod manual;
 mod many_exchanges;
 mod one_exchange;
+mod script;
 mod tutorial;
