@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut replies = BufReader::new(std::net::TcpStream::connect(peer.addr())?);
     for said in ["ehlo me\r\n", "mail FROM:<a@b>\r\n", "data\r\n", "..dot\r\n.\r\n", ""] {
         let mut reply = String::from("-");
-        while reply.bytes().nth(3) != Some(b' ') {
+        while reply.as_bytes().get(3) != Some(&b' ') {
             reply.clear();
             replies.read_line(&mut reply)?;
         }

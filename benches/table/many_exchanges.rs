@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use fake_peer::{Peer, Response, TcpServer};
+use fake_peer::{Conversation, Framing, Peer, Request, Response, ResponseSource, TcpServer};
 use fake_peer_benches::by_hand::{AcceptLoop, Serving};
 use fake_peer_benches::clients::{KeptConnection, get, new_connections, side_by_side};
-use fake_peer_benches::{ANSWER, next_host};
+use fake_peer_benches::{ANSWER, REQUEST, next_host};
 
 use crate::rows::{Table, Unit, as_f64, seconds};
 
@@ -35,7 +35,42 @@ pub(crate) fn measure(table: &mut Table) {
         load.measure(table, 1);
         load.measure(table, 8);
     }
+    measure_turns(table);
     measure_fairness(table);
+}
+
+/// A turn of a protocol such as Redis: the request is compared with a text.
+fn measure_turns(table: &mut Table) {
+    let name = "a turn of a conversation";
+    if !table.wants(name) {
+        return;
+    }
+    let turn = Conversation::new().expect(REQUEST).say(ANSWER);
+    let peers = [
+        listening(Conversation::new().forever(turn)),
+        TcpServer::builder()
+            .addr(format!("{}:0", next_host()))
+            .framing(Framing::until("\r\n\r\n"))
+            .source(|request: &Request| match request.bytes() {
+                REQUEST => Response::from(ANSWER).keep_open(),
+                _ => Response::new(),
+            })
+            .spawn()
+            .expect("a peer"),
+    ];
+    let [mut by_conversation, mut by_closure] =
+        peers.each_ref().map(|peer| KeptConnection::open(peer.addr()));
+    let turns = table.size(800);
+    table.compare_often(
+        name,
+        Unit::Exchanges,
+        &mut || as_f64(turns) / seconds(1, || by_conversation.exchange(turns)),
+        ("a closure", &mut || as_f64(turns) / seconds(1, || by_closure.exchange(turns))),
+    );
+    drop((by_conversation, by_closure));
+    for peer in peers {
+        peer.finish().expect("finished");
+    }
 }
 
 struct Load {
@@ -72,7 +107,7 @@ impl Load {
 }
 
 fn measure_fairness(table: &mut Table) {
-    let (peer, by_hand) = (listening(ANSWER.into()), AcceptLoop::start(Serving::Inline));
+    let (peer, by_hand) = (listening(Response::from(ANSWER)), AcceptLoop::start(Serving::Inline));
     let time = Duration::from_millis(if table.size(2) == 1 { 10 } else { 250 });
     table.compare(
         "new connection each, clients: 8, the slowest one of the mean",
@@ -83,8 +118,8 @@ fn measure_fairness(table: &mut Table) {
     peer.finish().expect("finished");
 }
 
-fn listening(answer: Response) -> Peer {
-    TcpServer::builder().addr(format!("{}:0", next_host())).source(answer).spawn().expect("a peer")
+fn listening(source: impl ResponseSource + 'static) -> Peer {
+    TcpServer::builder().addr(format!("{}:0", next_host())).source(source).spawn().expect("a peer")
 }
 
 /// The fewest requests of one client in this time, as a part of the mean: 1 is fair, 0 is starved.

@@ -4,33 +4,40 @@ use std::sync::Arc;
 
 use crate::http1::verdict::Verdict;
 
-/// Compares what arrives with some texts, none of which begins another.
+/// Compares what arrives with some texts, at least one, none of which begins another.
 pub(super) struct Texts {
-    texts: Arc<[Arc<[u8]>]>,
-    /// Those that begin with what has arrived.
-    possible: Vec<usize>,
+    all: Arc<[Arc<[u8]>]>,
+    /// One that begins with what has arrived, and how long that is.
+    like: usize,
     arrived: usize,
 }
 
 impl Texts {
-    pub(super) fn new(texts: Arc<[Arc<[u8]>]>) -> Self {
-        let possible = (0..texts.len()).collect();
-        Texts { texts, possible, arrived: 0 }
+    pub(super) fn new(all: Arc<[Arc<[u8]>]>) -> Self {
+        Texts { all, like: 0, arrived: 0 }
     }
 
     /// Done with the last byte of a text. If there is a wrong byte, all of `piece` is part of the request.
     pub(super) fn compare(&mut self, piece: &[u8]) -> Verdict {
-        for (index, byte) in piece.iter().enumerate() {
-            let Texts { texts, possible, arrived } = self;
-            possible.retain(|&text| texts[text].get(*arrived) == Some(byte));
-            *arrived += 1;
-            if possible.is_empty() {
-                return Verdict::Done(piece.len());
+        let mut index = 0;
+        loop {
+            let text = &self.all[self.like];
+            let pairs = text[self.arrived..].iter().zip(&piece[index..]);
+            let same = pairs.take_while(|(one, other)| one == other).count();
+            self.arrived += same;
+            index += same;
+            if self.arrived == text.len() {
+                return Verdict::Done(index);
             }
-            if possible.iter().any(|&text| texts[text].len() == *arrived) {
-                return Verdict::Done(index + 1);
+            let Some(&next) = piece.get(index) else { return Verdict::More };
+            let goes_on = |other: &Arc<[u8]>| {
+                other.get(self.arrived) == Some(&next)
+                    && other[..self.arrived] == text[..self.arrived]
+            };
+            match self.all.iter().position(goes_on) {
+                Some(other) => self.like = other,
+                None => return Verdict::Done(piece.len()),
             }
         }
-        Verdict::More
     }
 }

@@ -52,6 +52,8 @@ pub(crate) enum Scripted {
     LastTurn,
     /// The client has not said what it should have said, for this reason: the exchange fails, though this response is sent.
     Mismatch(Arc<str>),
+    /// The client has ended its side within its turn: what it should have said there.
+    CutShort(Arc<str>),
 }
 
 /// What the bytes before a cut were counted from.

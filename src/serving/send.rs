@@ -348,7 +348,10 @@ impl Connection {
     ) -> (Exchange, Option<Fault>) {
         let failure = sending
             .failure_of_script()
-            .or_else(|| self.failure_of_request(&pending.request, context))
+            .or_else(|| {
+                let failure = self.failure_of_request(&pending.request, context)?;
+                Some(sending.explained_by_script(failure))
+            })
             .or_else(|| sending.failure_of_cut());
         // What a reader or a changing file held in the end.
         let offered = Some(sending.sent);

@@ -123,6 +123,12 @@ impl Sending {
         Some(Failure::Respond(io::Error::new(io::ErrorKind::InvalidData, text.to_string())))
     }
 
+    /// The failure of a request that was cut short, in the words of its conversation.
+    pub(super) fn explained_by_script(&self, failure: Failure) -> Failure {
+        let Scripted::CutShort(text) = &self.scripted else { return failure };
+        Failure::Receive(io::Error::new(io::ErrorKind::UnexpectedEof, text.to_string()))
+    }
+
     pub(super) fn goes_on(&self) -> bool {
         matches!(self.ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive)
     }

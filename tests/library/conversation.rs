@@ -325,7 +325,10 @@ fn a_request_that_was_cut_short_fails_the_peer() {
         client.shutdown(Shutdown::Write).expect("an open socket");
         assert!(read_all(&mut client).is_empty());
         drop(client);
-        assert_has(&failure(peer), "the client ended its side before the request was complete");
+        assert_has(
+            &failure(peer),
+            "the client ended its side within turn 1 of the conversation, in which it should have said",
+        );
     }
 }
 
@@ -340,10 +343,12 @@ fn each_connection_of_a_list_has_its_own() {
     finished(peer);
 }
 
+type Script = Box<dyn Fn() -> Conversation>;
+
 #[test]
 fn what_can_never_be_played_panics_where_it_is_written() {
     let new = Conversation::new;
-    let cases: [(&str, Box<dyn Fn() -> Conversation>); 13] = [
+    let cases: [(&str, Script); 13] = [
         ("nothing is expected in what goes on for ever", Box::new(move || new().forever(new()))),
         (
             "nothing is expected in what goes on for ever",

@@ -76,7 +76,7 @@ impl Cursor {
     /// Where the first request ends: at once, if the peer speaks first.
     pub(super) fn first_framing(block: &Block) -> Framing {
         let cursor = Cursor::new(block);
-        cursor.expected().and_then(Item::framing).unwrap_or_else(Framing::nothing)
+        cursor.expected().and_then(Item::framing).cloned().unwrap_or_else(Framing::nothing)
     }
 
     /// Whether the peer speaks now, whatever the client does.
@@ -106,6 +106,15 @@ impl Cursor {
     /// What the client should say next, if it is its turn.
     pub(super) fn expected_next(&self) -> Option<String> {
         self.expected().map(|item| Expected(item).to_string())
+    }
+
+    /// What is wrong if the client has ended its side within its turn.
+    pub(super) fn cut_short(&self) -> String {
+        let turn = self.turns + 1;
+        let expected = self.expected_next().unwrap_or_else(|| "nothing".into());
+        format!(
+            "the client ended its side within turn {turn} of the conversation, in which it should have said {expected}"
+        )
     }
 
     /// What is waited for. The first step of a block stands for the block.
@@ -200,7 +209,7 @@ impl Cursor {
                 }
                 item => {
                     // The blocks that begin here were entered, so this waits for a request.
-                    let framing = item.framing().unwrap_or_default();
+                    let framing = item.framing().cloned().unwrap_or_default();
                     self.is_speaking = false;
                     return turn(said.unwrap_or_default(), framing);
                 }

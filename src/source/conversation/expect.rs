@@ -12,7 +12,11 @@ use crate::journal::request::Request;
 /// [`Framing`]: any request that it ends. For the rest there are [`line_starting`], [`glob`] and [`matching`]; [`exact`] makes one of
 /// bytes where no conversion is called.
 #[derive(Clone)]
-pub struct Expect(pub(super) Kind);
+pub struct Expect {
+    kind: Kind,
+    /// Where the request ends, if nothing else is possible in its turn.
+    framing: Framing,
+}
 
 #[derive(Clone)]
 pub(super) enum Kind {
@@ -32,7 +36,7 @@ type Accepts = dyn Fn(&Request) -> bool + Send + Sync;
 /// If there is no byte.
 #[track_caller]
 pub fn exact(bytes: impl AsRef<[u8]>) -> Expect {
-    checked(Expect(Kind::Exact(bytes.as_ref().into())))
+    checked(Expect::of(Kind::Exact(bytes.as_ref().into())))
 }
 
 /// A line that starts with `prefix`, up to its LF.
@@ -48,7 +52,7 @@ pub fn line_starting(prefix: impl AsRef<[u8]>) -> Expect {
         "a line starts with what comes before its line end, not with \"{}\"",
         prefix.escape_ascii()
     );
-    Expect(Kind::LineStarting(prefix))
+    Expect::of(Kind::LineStarting(prefix))
 }
 
 /// A line in which each `*` stands for any bytes, or none. There is no escape: for a line with a star in it use [`matching`].
@@ -71,7 +75,7 @@ pub fn glob(pattern: impl AsRef<[u8]>) -> Expect {
         "\"{}\" is not one line: a pattern ends with its only line end (for another request: `matching` with its framing)",
         pattern.escape_ascii()
     );
-    Expect(Kind::Glob(Glob::new(pattern.split(|&byte| byte == b'*'))))
+    Expect::of(Kind::Glob(Glob::new(pattern.split(|&byte| byte == b'*'))))
 }
 
 /// A request, as long as `framing` says, for which `accepts` returns true. `name` stands for it in messages: `a login`.
@@ -94,7 +98,7 @@ pub fn matching(
     framing: Framing,
     accepts: impl Fn(&Request) -> bool + Send + Sync + 'static,
 ) -> Expect {
-    checked(Expect(Kind::Matching {
+    checked(Expect::of(Kind::Matching {
         name: name.into().into(),
         framing,
         accepts: Arc::new(accepts),
@@ -112,7 +116,7 @@ fn checked(expect: Expect) -> Expect {
 impl Expect {
     /// Why the client can never say this, if that is so. A conversion does not fail: what it is passed to does.
     pub(super) fn check(&self) -> Result<(), String> {
-        match &self.0 {
+        match &self.kind {
             Kind::Exact(bytes) if bytes.is_empty() => {
                 Err("an empty text is never said: leave this turn out".into())
             }
@@ -123,35 +127,39 @@ impl Expect {
         }
     }
 
-    /// Where the request ends, if nothing else is possible in its turn.
-    pub(super) fn framing(&self) -> Framing {
-        match &self.0 {
+    pub(super) fn of(kind: Kind) -> Self {
+        let framing = match &kind {
             Kind::Exact(bytes) => Framing::texts([Arc::clone(bytes)]),
             Kind::LineStarting(_) | Kind::Glob(_) => line(),
             Kind::Any(framing) | Kind::Matching { framing, .. } => framing.clone(),
-        }
+        };
+        Expect { kind, framing }
+    }
+
+    pub(super) fn framing(&self) -> &Framing {
+        &self.framing
     }
 
     /// The framing that it can share with other requests: a text that is a line ends where a line does.
     pub(super) fn shared_framing(&self) -> Framing {
-        match &self.0 {
+        match &self.kind {
             Kind::Exact(bytes) if is_one_line(bytes) => line(),
-            _ => self.framing(),
+            _ => self.framing.clone(),
         }
     }
 
     pub(super) fn text(&self) -> Option<&Arc<[u8]>> {
-        if let Kind::Exact(bytes) = &self.0 { Some(bytes) } else { None }
+        if let Kind::Exact(bytes) = &self.kind { Some(bytes) } else { None }
     }
 
     /// Whether a user's closure is called for it.
     pub(super) fn has_closure(&self) -> bool {
-        matches!(self.0, Kind::Matching { .. }) || self.framing().is_custom()
+        matches!(self.kind, Kind::Matching { .. }) || self.framing.is_custom()
     }
 
     /// Whether the request is what is expected. Its bytes were all kept, unless any request will do.
     pub(super) fn accepts(&self, request: &Request) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Exact(bytes) => request.bytes() == &**bytes,
             Kind::LineStarting(prefix) => request.bytes().starts_with(prefix),
             Kind::Glob(glob) => glob.matches(request.bytes()),
@@ -162,7 +170,7 @@ impl Expect {
 
     /// Whether it has to see all bytes of a request.
     pub(super) fn needs_all(&self) -> bool {
-        matches!(self.0, Kind::Exact(_) | Kind::Glob(_))
+        matches!(self.kind, Kind::Exact(_) | Kind::Glob(_))
     }
 }
 
@@ -202,7 +210,7 @@ impl Glob {
 /// As it is named in messages: `"QUIT\r\n"`, `a line that starts with "MAIL FROM:"`.
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Exact(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
             Kind::LineStarting(prefix) => {
                 write!(f, "a line that starts with \"{}\"", prefix.escape_ascii())
@@ -229,7 +237,7 @@ impl fmt::Debug for Expect {
 /// Any request that this framing ends.
 impl From<Framing> for Expect {
     fn from(framing: Framing) -> Self {
-        Expect(Kind::Any(framing))
+        Expect::of(Kind::Any(framing))
     }
 }
 
@@ -239,7 +247,7 @@ macro_rules! from_bytes {
         impl$(<const $length: usize>)? From<$bytes> for Expect {
             fn from(bytes: $bytes) -> Self {
                 let bytes: &[u8] = bytes.as_ref();
-                Expect(Kind::Exact(bytes.into()))
+                Expect::of(Kind::Exact(bytes.into()))
             }
         }
     )*};
@@ -267,7 +275,7 @@ mod tests {
             ("abab*ab\n", &["ababab\n"], &["abab\n"]),
             ("plain\n", &["plain\n"], &["plainer\n"]),
         ] {
-            let Kind::Glob(glob) = glob(pattern).0 else { panic!("{pattern}") };
+            let Kind::Glob(glob) = glob(pattern).kind else { panic!("{pattern}") };
             for text in matching {
                 assert!(glob.matches(text.as_bytes()), "{pattern:?} and {text:?}");
             }

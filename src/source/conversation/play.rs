@@ -42,10 +42,8 @@ impl Playing {
 impl ResponseSource for Conversation {
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
         let connection = request.client().connection();
-        let mut playing = self
-            .playing
-            .remove(&connection)
-            .unwrap_or_else(|| Playing { cursor: Cursor::new(&self.block), has_spoken: false });
+        let new = || Playing { cursor: Cursor::new(&self.block), has_spoken: false };
+        let playing = self.playing.entry(connection).or_insert_with(new);
         playing.has_spoken |= !request.is_empty();
         let cursor = &mut playing.cursor;
         let heard = if cursor.is_speaking() {
@@ -55,28 +53,30 @@ impl ResponseSource for Conversation {
             }
             Heard::Answer(cursor.speak())
         } else if !request.is_complete() {
-            // The core reports it.
-            self.playing.insert(connection, playing);
-            return Ok(Response::new().ending(self.on_mismatch.clone()));
+            // The core reports it, unless clients may do that.
+            let mut response = Response::new().ending(self.on_mismatch.clone());
+            response.scripted = Scripted::CutShort(cursor.cut_short().into());
+            return Ok(response);
         } else {
             cursor.hear(request)
         };
         match heard {
             Heard::Answer(response) => {
                 if cursor.is_over() {
+                    self.playing.remove(&connection);
                     self.played += 1;
-                } else {
-                    self.playing.insert(connection, playing);
                 }
                 Ok(response)
             }
             Heard::Mismatch(reason) => {
+                self.playing.remove(&connection);
                 self.failed += 1;
                 let mut response = Response::new().ending(self.on_mismatch.clone());
                 response.scripted = Scripted::Mismatch(reason);
                 Ok(response)
             }
             Heard::Truncated => {
+                self.playing.remove(&connection);
                 self.failed += 1;
                 Err(io::Error::other(format!(
                     "only {} of the request's {} bytes were kept, which is too few to compare them: `retain` keeps more",

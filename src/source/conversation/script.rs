@@ -56,10 +56,10 @@ impl fmt::Debug for Closure {
 
 impl Item {
     /// Where the next request ends, if this waits for one.
-    pub(super) fn framing(&self) -> Option<Framing> {
+    pub(super) fn framing(&self) -> Option<&Framing> {
         match self {
             Item::Expect(expect) => Some(expect.framing()),
-            Item::OneOf(framing, _) | Item::Rest(framing, _) => Some(framing.clone()),
+            Item::OneOf(framing, _) | Item::Rest(framing, _) => Some(framing),
             Item::Say(_) | Item::Repeat(..) | Item::End(_) => None,
         }
     }

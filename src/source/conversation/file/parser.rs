@@ -71,7 +71,7 @@ impl<'f> Parser<'f> {
             ">" => self.expect(line, expected_line(rest)?),
             ">-" => {
                 let bytes = rest.bytes()?;
-                self.expect(line, Expect(Kind::Exact(bytes.into())))
+                self.expect(line, Expect::of(Kind::Exact(bytes.into())))
             }
             "receive" => {
                 let rule = rest.trim();
@@ -213,13 +213,13 @@ fn expected_line(text: Part<'_>) -> Result<Expect> {
     }
     let whole = pieces.concat();
     if pieces.len() == 1 {
-        return Ok(Expect(Kind::Exact(whole.into())));
+        return Ok(Expect::of(Kind::Exact(whole.into())));
     }
     if !is_one_line(&whole) {
         return Err(text
             .error(r"a line with a star has no `\n` in it: a star that is meant is written `\*`"));
     }
-    Ok(Expect(Kind::Glob(Glob::new(pieces))))
+    Ok(Expect::of(Kind::Glob(Glob::new(pieces))))
 }
 
 fn ending(word: &str) -> Option<Ending> {
