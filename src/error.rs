@@ -220,7 +220,7 @@ pub enum Error {
         peer: Option<Box<PeerReport>>,
     },
     /// At the end, the source is not finished: a [`Sequence`](crate::Sequence) or [`PerConnection`](crate::PerConnection) has
-    /// answers that no client fetched, or a [`Proxy`](crate::Proxy) could not complete its record. The cause says which.
+    /// answers that no client fetched, a [`Conversation`](crate::Conversation) was not played to its end, or a [`Proxy`](crate::Proxy) could not complete its record. The cause says which.
     #[error("failed to finish the source of the server on {addr}")]
     #[non_exhaustive]
     LeftOver {

@@ -13,7 +13,7 @@ use crate::source::hints::{FirstFraming, Hints};
 use crate::source::response_source::ResponseSource;
 
 /// One case of a family of faults. Its name is the call that makes it again: `cut(17, Ending::Reset)` was made by
-/// [`truncations`](super::truncations) with [`Response::cut`].
+/// [`truncations`](super::truncations) with [`Response::cut`]. Of a [`Conversation`], it also says of which answer.
 ///
 /// It is a [`ResponseSource`]: a [`Peer`](crate::Peer) can answer with one case, and a
 /// [`PerConnection`](crate::PerConnection) with one case for each connection.

@@ -152,8 +152,8 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// [`Error::LeftOver`](crate::Error::LeftOver): a [`Sequence`](crate::Sequence) has answers left, or a
-    /// [`Proxy`](crate::Proxy) could not complete its record.
+    /// [`Error::LeftOver`](crate::Error::LeftOver): a [`Sequence`](crate::Sequence) has answers left, a
+    /// [`Conversation`](crate::Conversation) was not played to its end, or a [`Proxy`](crate::Proxy) could not complete its record.
     ///
     /// ```
     /// use fake_peer::{Error, Sequence, TcpServer};

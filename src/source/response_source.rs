@@ -13,7 +13,7 @@ use crate::response::steps::Response;
 /// [sink](crate::RequestSink) is closed. There is one call at a time, also for requests that are served side by side.
 ///
 /// Implemented by the types of a fixed answer (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
-/// [`Response`]), by [`FileSource`](crate::FileSource), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures. With
+/// [`Response`]), by [`FileSource`](crate::FileSource), [`Conversation`](crate::Conversation), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures. With
 /// [`Peer::answer_with`](crate::Peer::answer_with) and [`source_with`](crate::TcpServerBuilder::source_with) a closure needs no type:
 ///
 /// ```
@@ -76,7 +76,8 @@ pub trait ResponseSource: Send {
     /// Called when a [peer](crate::Peer) is finished, and by [`TcpServer::finish`](crate::TcpServer::finish): did the test use
     /// everything that this source has?
     ///
-    /// Defaults to `Ok`. A [`Sequence`](crate::Sequence) returns an error if it has answers left.
+    /// Defaults to `Ok`. A [`Sequence`](crate::Sequence) returns an error if it has answers left, a
+    /// [`Conversation`](crate::Conversation) if it was not played to its end.
     ///
     /// # Errors
     ///

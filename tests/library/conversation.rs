@@ -333,6 +333,38 @@ fn a_request_that_was_cut_short_fails_the_peer() {
 }
 
 #[test]
+fn a_request_of_which_too_little_was_kept_is_not_taken_for_what_was_expected() {
+    for (expected, fails) in [
+        (exact("0123456789"), true),
+        (line_starting("0123"), false),
+        (Framing::exactly(10).into(), false),
+    ] {
+        let conversation = Conversation::new().expect(expected).say("!");
+        let peer = spawned(patient().retain(4).source(conversation));
+        let said = if fails { "0123456789" } else { "012345678\n" };
+        assert_eq!(ask(peer.addr(), said.as_bytes()).is_empty(), fails, "{said:?}");
+        if fails {
+            assert_has(&failure(peer), "only 4 of the request's 10 bytes were kept");
+        } else {
+            finished(peer);
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_a_closure_is_that_of_the_peer() {
+    let peer = playing(
+        Conversation::new()
+            .expect("?")
+            .say("!")
+            .rest(Framing::exactly(1), |_: &Request| -> Response { panic!("no rest") }),
+    );
+    assert_eq!(ask(peer.addr(), b"?x"), b"!");
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| peer.finish())).expect_err("a panic");
+    assert_eq!(panicked.downcast_ref::<&str>(), Some(&"no rest"));
+}
+
+#[test]
 fn each_connection_of_a_list_has_its_own() {
     let peer = spawned(patient().source(PerConnection::new([
         Conversation::new().say("first").expect("1"),

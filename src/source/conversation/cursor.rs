@@ -133,12 +133,14 @@ impl Cursor {
         let Some(item) = self.frames.last().and_then(|frame| frame.block.get(frame.next)) else {
             return Heard::Answer(self.speak());
         };
-        let (accepted, needs_all) = match item {
-            Item::Expect(expect) => (expect.accepts(request).then_some(None), expect.needs_all()),
+        let (accepted, lacks_bytes) = match item {
+            Item::Expect(expect) => {
+                (expect.accepts(request).then_some(None), expect.lacks_bytes(request))
+            }
             Item::OneOf(_, branches) => {
                 let accepts = |(expect, _): &&(Expect, Block)| expect.accepts(request);
                 let branch = branches.iter().find(accepts).map(|(_, block)| Some(block.clone()));
-                (branch, branches.iter().any(|(expect, _)| expect.needs_all()))
+                (branch, branches.iter().any(|(expect, _)| expect.lacks_bytes(request)))
             }
             Item::Rest(_, closure) => {
                 let response = closure.answer(request);
@@ -146,7 +148,7 @@ impl Cursor {
             }
             Item::Say(_) | Item::Repeat(..) | Item::End(_) => (Some(None), false),
         };
-        if needs_all && request.is_truncated() {
+        if lacks_bytes {
             return Heard::Truncated;
         }
         let Some(branch) = accepted else {

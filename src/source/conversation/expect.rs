@@ -157,7 +157,7 @@ impl Expect {
         matches!(self.kind, Kind::Matching { .. }) || self.framing.is_custom()
     }
 
-    /// Whether the request is what is expected. Its bytes were all kept, unless any request will do.
+    /// Whether the request is what is expected, if it [lacks](Self::lacks_bytes) no bytes.
     pub(super) fn accepts(&self, request: &Request) -> bool {
         match &self.kind {
             Kind::Exact(bytes) => request.bytes() == &**bytes,
@@ -168,9 +168,14 @@ impl Expect {
         }
     }
 
-    /// Whether it has to see all bytes of a request.
-    pub(super) fn needs_all(&self) -> bool {
-        matches!(self.kind, Kind::Exact(_) | Kind::Glob(_))
+    /// Whether too few bytes of the request were kept to compare them.
+    pub(super) fn lacks_bytes(&self, request: &Request) -> bool {
+        request.is_truncated()
+            && match &self.kind {
+                Kind::Exact(_) | Kind::Glob(_) => true,
+                Kind::LineStarting(prefix) => request.bytes().len() < prefix.len(),
+                Kind::Any(_) | Kind::Matching { .. } => false,
+            }
     }
 }
 
