@@ -59,7 +59,7 @@ fn unmasked(frame: &[u8]) -> String {
     String::from_utf8_lossy(&bytes.collect::<Vec<_>>()).into_owned()
 }
 
-/// The client under test; here by hand. What it was told until the connection broke.
+/// The client under test; here by hand. What it got until the connection broke.
 fn client(addr: std::net::SocketAddr) -> std::io::Result<Vec<String>> {
     let mut stream = TcpStream::connect(addr)?;
     stream.write_all(
@@ -74,16 +74,16 @@ fn client(addr: std::net::SocketAddr) -> std::io::Result<Vec<String>> {
     }
     // Masked with zeros.
     stream.write_all(b"\x81\x85\0\0\0\0hello")?;
-    let mut told = Vec::new();
+    let mut texts = Vec::new();
     loop {
         let mut head = [0; 2];
         if stream.read_exact(&mut head).is_err() {
-            return Ok(told);
+            return Ok(texts);
         }
         let mut text = vec![0; usize::from(head[1])];
         match stream.read_exact(&mut text) {
-            Ok(()) => told.push(String::from_utf8_lossy(&text).into_owned()),
-            Err(error) => told.push(format!("{error}")),
+            Ok(()) => texts.push(String::from_utf8_lossy(&text).into_owned()),
+            Err(error) => texts.push(format!("{error}")),
         }
     }
 }

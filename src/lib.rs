@@ -84,6 +84,62 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # A conversation, or by hand
+//!
+//! What peer and client say in turn is a [`Conversation`], written down in order, or [read from a file](Conversation::from_file). A
+//! client that says something else fails at the first wrong byte:
+//!
+//! ```
+//! use fake_peer::{Conversation, Peer, conversation};
+//! # use std::io::{Read, Write};
+//! # use std::net::TcpStream;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let peer = Peer::answer(
+//!     Conversation::new()
+//!         .say("220 mail\r\n")
+//!         .expect(conversation::line_starting("EHLO "))
+//!         .say("250 ok\r\n")
+//!         .expect("QUIT\r\n")
+//!         .say("221 bye\r\n"),
+//! );
+//! # let mut client = TcpStream::connect(peer.addr())?;
+//! # client.write_all(b"EHLO me\r\nQUIT\r\n")?;
+//! # let mut answer = String::new();
+//! # client.read_to_string(&mut answer)?;
+//! # assert_eq!(answer, "220 mail\r\n250 ok\r\n221 bye\r\n");
+//! # drop(client);
+//! peer.finish()?;
+//! # Ok(()) }
+//! ```
+//!
+//! A peer that speaks by itself while it reads, as a broker that pushes messages, is driven by hand: a [`ManualPeer`] gives the test
+//! each [`Connection`], and straight-line code reads, sends and ends it. [`handle`](TcpServerBuilder::handle) runs a function for every
+//! connection instead.
+//!
+//! ```
+//! use fake_peer::{Framing, Peer};
+//! # use std::io::{Read, Write};
+//! # use std::net::TcpStream;
+//! # use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let peer = Peer::builder().by_hand()?;
+//! # let mut client = TcpStream::connect(peer.addr())?;
+//! # client.write_all(b"SUB news 1\r\n")?;
+//! let mut connection = peer.accept(Duration::from_secs(10))?;
+//! let request = connection.read(Framing::lines())?.expect("a subscription");
+//! request.assert_bytes("SUB news 1\r\n");
+//! connection.send("MSG news 1 5\r\nhello\r\n")?;
+//! connection.close();
+//! # let mut messages = String::new();
+//! # client.read_to_string(&mut messages)?;
+//! # assert_eq!(messages, "MSG news 1 5\r\nhello\r\n");
+//! # drop(client);
+//! peer.finish()?;
+//! # Ok(()) }
+//! ```
+//!
 //! # A connection that breaks
 //!
 //! A [`Response`] is a list of steps and one [`Ending`]: it can be [cut](Response::cut) at any byte, wait at a [`Gate`] until

@@ -60,7 +60,7 @@ const TIME_TO_FAIL: Duration = Duration::from_secs(2);
 pub struct Peer {
     service: Arc<Service>,
     /// Whether a panic of this handle has printed the report.
-    is_told: AtomicBool,
+    failure_was_returned: AtomicBool,
     finished: bool,
 }
 
@@ -132,7 +132,7 @@ impl Peer {
     }
 
     pub(super) fn of(service: Arc<Service>) -> Self {
-        Peer { service, is_told: AtomicBool::new(false), finished: false }
+        Peer { service, failure_was_returned: AtomicBool::new(false), finished: false }
     }
 
     pub(super) fn service(&self) -> &Arc<Service> {
@@ -208,7 +208,7 @@ impl Peer {
         });
         let taken = self.taken(taken, REQUEST_TIMEOUT);
         // Its panic says all of it.
-        self.is_told.store(taken.is_err(), Ordering::Relaxed);
+        self.failure_was_returned.store(taken.is_err(), Ordering::Relaxed);
         request_of(taken)
     }
 
@@ -439,7 +439,7 @@ impl Drop for Peer {
             return;
         }
         if thread::panicking() {
-            if !self.is_told.load(Ordering::Relaxed) {
+            if !self.failure_was_returned.load(Ordering::Relaxed) {
                 self.print_report();
             }
             self.service.abandon();
