@@ -15,7 +15,7 @@ use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 use crate::os::address;
 use crate::response::steps::Response;
-use crate::serving::by_hand::{Hands, Held};
+use crate::serving::by_hand::arrivals::{Arrival, Arrivals};
 use crate::serving::event::Event;
 use crate::serving::service::{Role, Service};
 use crate::serving::settings::Settings;
@@ -36,7 +36,7 @@ pub struct TcpServerBuilder<A = Unanswered> {
     sink: Option<Box<dyn RequestSink>>,
     source: Box<dyn ResponseSource>,
     observer: Option<Observer>,
-    hands: Option<Hands>,
+    arrivals: Option<Arrivals>,
     answers: PhantomData<A>,
 }
 
@@ -58,7 +58,7 @@ impl TcpServerBuilder {
             sink: None,
             source: Box::new(Response::new()),
             observer: None,
-            hands: None,
+            arrivals: None,
             answers: PhantomData,
         }
     }
@@ -74,7 +74,7 @@ impl TcpServerBuilder {
     /// As [`spawn`](Self::spawn).
     #[track_caller]
     pub fn by_hand(mut self) -> Result<ManualPeer> {
-        self.hands = Some(Hands::new(None));
+        self.arrivals = Some(Arrivals::new(None));
         Ok(ManualPeer::new(self.spawn()?))
     }
 
@@ -116,13 +116,13 @@ impl TcpServerBuilder {
         + Sync
         + 'static,
     ) -> Result<Peer> {
-        let drive = move |service: Arc<Service>, held: Held| {
+        let drive = move |service: Arc<Service>, held: Arrival| {
             let client = held.client.clone();
             let connection = Connection::new(Arc::clone(&service), held);
             let returned = panic::catch_unwind(AssertUnwindSafe(|| handler(connection)));
             service.handler_returned(client, returned);
         };
-        self.hands = Some(Hands::new(Some(Arc::new(drive))));
+        self.arrivals = Some(Arrivals::new(Some(Arc::new(drive))));
         self.spawn()
     }
 }
@@ -182,7 +182,7 @@ impl<A> TcpServerBuilder<A> {
             sink: self.sink,
             source: Box::new(source),
             observer: self.observer,
-            hands: self.hands,
+            arrivals: self.arrivals,
             answers: PhantomData,
         }
     }
@@ -400,7 +400,15 @@ impl<A> TcpServerBuilder<A> {
             None => address::listen(&self.addr, self.backlog)
                 .map_err(|source| Error::Listen { addr: self.addr, source })?,
         };
-        Service::start(listener, self.backlog, self.settings, user_code, self.hands, role, made_at)
+        Service::start(
+            listener,
+            self.backlog,
+            self.settings,
+            user_code,
+            self.arrivals,
+            role,
+            made_at,
+        )
     }
 }
 

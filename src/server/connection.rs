@@ -9,7 +9,8 @@ use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
-use crate::serving::by_hand::{Held, Over};
+use crate::serving::by_hand::arrivals::Arrival;
+use crate::serving::by_hand::control::Over;
 use crate::serving::service::Service;
 
 /// A connection that straight-line code drives: of a [`ManualPeer`](crate::ManualPeer), or of a function that is given to
@@ -38,7 +39,7 @@ pub struct Sender(Arc<Driven>);
 #[derive(Debug)]
 struct Driven {
     service: Arc<Service>,
-    held: Held,
+    held: Arrival,
 }
 
 impl Driven {
@@ -48,7 +49,7 @@ impl Driven {
     }
 
     fn end(&self, ending: Ending) {
-        self.held.hand.end(ending);
+        self.held.control.end(ending);
         self.carry_on();
     }
 
@@ -73,7 +74,7 @@ impl Drop for Driven {
 }
 
 impl Connection {
-    pub(super) fn new(service: Arc<Service>, held: Held) -> Self {
+    pub(super) fn new(service: Arc<Service>, held: Arrival) -> Self {
         let driven = Arc::new(Driven { service, held });
         Connection { reader: Reader(Arc::clone(&driven)), sender: Sender(driven) }
     }
@@ -136,9 +137,9 @@ impl Reader {
     /// As [`Connection::read`].
     pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
         let driven = &self.0;
-        driven.held.hand.read(framing);
+        driven.held.control.read(framing);
         driven.carry_on();
-        match driven.held.hand.await_request() {
+        match driven.held.control.await_request() {
             Ok(request) => Ok(Some(request)),
             Err(Over::ClientClosed) => Ok(None),
             Err(over) => Err(driven.error(over)),
@@ -165,8 +166,8 @@ impl Sender {
             let text = "only bytes are sent by hand: a pause is a sleep, an ending is `end`, a file is read first";
             return Err(error(Over::Failed(text.into(), io::ErrorKind::InvalidInput)));
         };
-        let all = driven.held.hand.give(&bytes).map_err(error)?;
+        let all = driven.held.control.give(&bytes).map_err(error)?;
         driven.carry_on();
-        driven.held.hand.await_left(all).map_err(error)
+        driven.held.control.await_left(all).map_err(error)
     }
 }

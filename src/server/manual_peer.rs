@@ -66,8 +66,8 @@ impl ManualPeer {
     /// [`Error::NoConnection`] if no client has connected in that time.
     pub fn accept(&self, timeout: Duration) -> Result<Connection> {
         let service = self.0.service();
-        let hands = service.hands.as_ref();
-        let held = hands.and_then(|hands| hands.accept(Deadline::after(Some(timeout))));
+        let arrivals = service.arrivals.as_ref();
+        let held = arrivals.and_then(|arrivals| arrivals.accept(Deadline::after(Some(timeout))));
         held.map(|held| Connection::new(Arc::clone(service), held)).ok_or_else(|| {
             let error = Error::NoConnection { addr: self.0.addr().into(), timeout, peer: None };
             error.of_peer(service.report())
@@ -83,8 +83,8 @@ impl ManualPeer {
     pub fn accept_async(&self) -> impl Future<Output = Result<Connection>> + Send + use<> {
         let service = Arc::clone(self.0.service());
         poll_fn(move |context| {
-            let next = match &service.hands {
-                Some(hands) => hands.accept_or_wake(context.waker()),
+            let next = match &service.arrivals {
+                Some(arrivals) => arrivals.accept_or_wake(context.waker()),
                 None => Poll::Ready(None),
             };
             next.map(|held| {

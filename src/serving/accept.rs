@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
-use super::by_hand::{Hands, Held};
+use super::by_hand::arrivals::{Arrival, Arrivals};
 use super::connection::Connection;
 use super::event::Event;
 use super::event_loop::{EventLoop, Task};
@@ -36,7 +36,7 @@ impl Service {
         backlog: u32,
         settings: Settings,
         user_code: UserCode,
-        hands: Option<Hands>,
+        arrivals: Option<Arrivals>,
         role: Role,
         made_at: &'static Location<'static>,
     ) -> Result<Arc<Self>> {
@@ -55,7 +55,7 @@ impl Service {
             settings,
             role,
             user_code,
-            hands,
+            arrivals,
             ledger: Ledger::new(kept, PORTS.is_given_again(addr.port())),
             event_loop,
             addr,
@@ -101,7 +101,7 @@ impl Service {
     fn has_user_code(&self) -> bool {
         self.user_code.has_user_code()
             || self.settings.framing.is_custom()
-            || self.hands.as_ref().is_some_and(Hands::has_handler)
+            || self.arrivals.as_ref().is_some_and(Arrivals::has_handler)
     }
 
     /// Accepts a connection, and carries it on; false if there is none. The set reports the listener again while there are more.
@@ -241,11 +241,11 @@ impl Service {
         let framing = self.settings.framing.clone();
         let retain = self.settings.retain;
         let mut connection = Connection::new(client.clone(), live, stream, framing, retain);
-        let hand = self.hands.as_ref().map(|_| connection.take_in_hand());
+        let control = self.arrivals.as_ref().map(|_| connection.drive_by_hand());
         let task = ConnectionTask::new(Arc::clone(self), connection);
         lock(&self.open).connections.insert(number, Arc::clone(&task) as _);
-        if let (Some(hands), Some(hand)) = (&self.hands, hand) {
-            hands.push(self, Held { client, task: Arc::clone(&task), hand });
+        if let (Some(arrivals), Some(control)) = (&self.arrivals, control) {
+            arrivals.push(self, Arrival { client, task: Arc::clone(&task), control });
         }
         task
     }

@@ -22,11 +22,11 @@ impl Connection {
                 context.service.call_observer();
             }
             self.heed_end();
-            if self.in_hand.is_some()
+            if self.by_hand.is_some()
                 && let Err(failure) = self.send_given(context)
             {
                 self.state = State::Over;
-                match self.fail_in_hand(failure, context) {
+                match self.fail_by_hand(failure, context) {
                     ControlFlow::Continue(state) => self.state = state,
                     ControlFlow::Break((state, rest)) => {
                         self.state = state;
@@ -83,7 +83,7 @@ impl Connection {
                 }
                 self.abort_closing(&closing, cause, context);
             }
-            State::ByHand => self.conclude_in_hand(None, context),
+            State::ByHand => self.conclude_by_hand(None, context),
             State::New | State::Idle { .. } => match self.stream.end_without_a_byte() {
                 // It has left before, which only nobody has looked at.
                 Some(RemoteEnd::Closed) => return self.over(ClientEnd::Closed, context),

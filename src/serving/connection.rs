@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::by_hand::{InHand, Over};
+use super::by_hand::ManualExchange;
+use super::by_hand::control::Over;
 use super::context::Context;
 use super::event::Event;
 use super::failure::{Failure, Fault};
@@ -40,7 +41,7 @@ pub(crate) struct Connection {
     /// The last exchange, for the report of a reset that could not be delivered.
     pub(super) last_exchange: Option<Exchange>,
     /// Of a connection that a test drives by hand.
-    pub(super) in_hand: Option<Box<InHand>>,
+    pub(super) by_hand: Option<Box<ManualExchange>>,
     /// Whether the conversation is over, so that the client has nothing more to send.
     pub(super) has_had_last_turn: bool,
     pub(super) state: State,
@@ -65,7 +66,7 @@ impl Connection {
             trailing,
             outcome: None,
             last_exchange: None,
-            in_hand: None,
+            by_hand: None,
             has_had_last_turn: false,
             state,
         }
@@ -118,8 +119,8 @@ impl Connection {
     pub(super) fn over(&mut self, client_end: ClientEnd, context: &Context<'_>) -> Step {
         self.take_trailing();
         self.set_end(client_end);
-        if let Some(in_hand) = &self.in_hand {
-            in_hand.hand.set_over(Over::of(client_end));
+        if let Some(by_hand) = &self.by_hand {
+            by_hand.control.set_over(Over::of(client_end));
         }
         if self.has_had_last_turn {
             self.report_more_turns(context);
@@ -201,8 +202,8 @@ impl Connection {
         context.service.count_served();
         let mut parts = self.parts(pending, 0, None);
         let fault = failure.fault(&mut parts);
-        if let Some(in_hand) = &self.in_hand {
-            in_hand.hand.set_over(Over::of_failed(&parts));
+        if let Some(by_hand) = &self.by_hand {
+            by_hand.control.set_over(Over::of_failed(&parts));
         }
         // It was this side that cut it because the test has failed already.
         let fault = Some(fault).filter(|_| !context.service.is_abandoned());

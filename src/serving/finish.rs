@@ -123,8 +123,10 @@ impl Service {
             },
             None => Ok(()),
         };
-        let hands = match &self.hands {
-            Some(hands) if !hands.end(deadline) && !self.must_not_wait() => not_returned("handler"),
+        let arrivals = match &self.arrivals {
+            Some(arrivals) if !arrivals.end(deadline) && !self.must_not_wait() => {
+                not_returned("handler")
+            }
             _ => Ok(()),
         };
         let source = match self.user_code.source.take_away(deadline) {
@@ -143,6 +145,6 @@ impl Service {
             None if self.must_not_wait() => Ok(()),
             None => not_returned("source"),
         };
-        observer.and(sink).and(hands).and(source)
+        observer.and(sink).and(arrivals).and(source)
     }
 }

@@ -35,6 +35,7 @@ mod accept;
 pub(crate) mod by_hand;
 mod carry_on;
 mod close;
+mod closing_down;
 mod connection;
 mod context;
 pub(crate) mod event;
@@ -46,7 +47,9 @@ mod idle;
 pub(crate) mod ledger;
 #[cfg(all(test, shuttle))]
 mod model;
+
 pub(crate) mod parts;
+mod permits;
 mod receive;
 mod receiving;
 mod respond;

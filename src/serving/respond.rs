@@ -27,7 +27,7 @@ impl Connection {
         if let Err(failure) = std::mem::replace(&mut answering.received, Ok(())) {
             return self.fail(answering.pending, failure, context);
         }
-        if self.in_hand.is_some() {
+        if self.by_hand.is_some() {
             return self.hand_over(answering.pending);
         }
         let response = match answering.response.take() {

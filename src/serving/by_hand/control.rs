@@ -1,0 +1,211 @@
+//! What a test and the connection that it drives share: what the test wants, the request that it gets, and the bytes to send.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+
+use crate::framing::rule::Framing;
+use crate::journal::client::ClientEnd;
+use crate::journal::exchange::ExchangeParts;
+use crate::journal::request::Request;
+use crate::os::lock::{self, Condvar, Mutex, lock};
+use crate::response::ending::Ending;
+
+/// What a test and its connection tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    state: Mutex<ControlState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct ControlState {
+    wants: Option<Want>,
+    /// The request that the test has asked for.
+    request: Option<Request>,
+    to_send: VecDeque<u8>,
+    /// How many bytes were ever given to send, and how many of them have left.
+    given: u64,
+    left: u64,
+    taken_by: TakenBy,
+    over: Option<Over>,
+}
+
+/// Who drives a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum TakenBy {
+    /// Nobody yet.
+    #[default]
+    Nobody,
+    /// A test that has accepted it. When the peer finishes it is closed.
+    Test,
+    /// A function that runs until it returns.
+    Handler,
+}
+
+/// How many bytes one write is given at most.
+const LARGEST: usize = 256 * 1024;
+
+/// What the test wants at the moment.
+pub(super) struct Wish {
+    pub(super) want: Option<Want>,
+    pub(super) has_to_send: bool,
+    pub(super) taken_by: TakenBy,
+}
+
+/// What the test wants next.
+#[derive(Debug, Clone)]
+pub(super) enum Want {
+    Read(Framing),
+    End(Ending),
+}
+
+/// How a connection has ended for its test.
+#[derive(Debug, Clone)]
+pub(crate) enum Over {
+    /// The client has closed its side, and sent no more.
+    ClientClosed,
+    /// The test, or the end of the peer, has ended it.
+    Ended,
+    /// An exchange has failed. Its error is reported by the peer, too.
+    Failed(String, io::ErrorKind),
+}
+
+impl Over {
+    pub(in crate::serving) fn of(client_end: ClientEnd) -> Self {
+        match client_end {
+            ClientEnd::Closed => Over::ClientClosed,
+            ClientEnd::Reset => Over::Failed(
+                "the client reset the connection".into(),
+                io::ErrorKind::ConnectionReset,
+            ),
+            _ => Over::Ended,
+        }
+    }
+
+    pub(in crate::serving) fn of_failed(parts: &ExchangeParts) -> Self {
+        let failure = parts.rare.as_ref().and_then(|rare| rare.failure.clone());
+        Over::Failed(failure.unwrap_or_default(), io::ErrorKind::Other)
+    }
+}
+
+impl Control {
+    /// The test wants a request.
+    pub(crate) fn read(&self, framing: Framing) {
+        let mut state = lock(&self.state);
+        state.request = None;
+        if !matches!(state.wants, Some(Want::End(_))) {
+            state.wants = Some(Want::Read(framing));
+        }
+    }
+
+    /// The test wants the connection to end. The first such wish counts.
+    pub(crate) fn end(&self, ending: Ending) {
+        let mut state = lock(&self.state);
+        if !matches!(state.wants, Some(Want::End(_))) {
+            state.wants = Some(Want::End(ending));
+        }
+    }
+
+    /// Gives it bytes to send; how many it was given in all by then.
+    pub(crate) fn give(&self, bytes: &[u8]) -> Result<u64, Over> {
+        let mut state = lock(&self.state);
+        if let Some(over) = &state.over {
+            return Err(over.clone());
+        }
+        state.to_send.extend(bytes);
+        state.given += bytes.len() as u64;
+        Ok(state.given)
+    }
+
+    pub(crate) fn is_taken_by(&self, by: TakenBy) {
+        lock(&self.state).taken_by = by;
+    }
+
+    /// Waits for the request that was asked for; how it has ended if none will come.
+    pub(crate) fn await_request(&self) -> Result<Request, Over> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(request) = state.request.take() {
+                return Ok(request);
+            }
+            if let Some(over) = &state.over {
+                return Err(over.clone());
+            }
+            state = lock::wait(&self.changed, state, None);
+        }
+    }
+
+    /// Waits until so many bytes have left in all.
+    pub(crate) fn await_left(&self, bytes: u64) -> Result<(), Over> {
+        let mut state = lock(&self.state);
+        while state.left < bytes {
+            if let Some(over) = &state.over {
+                return Err(over.clone());
+            }
+            state = lock::wait(&self.changed, state, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn wants_end(&self) -> bool {
+        matches!(lock(&self.state).wants, Some(Want::End(_)))
+    }
+
+    pub(super) fn has_to_send(&self) -> bool {
+        !lock(&self.state).to_send.is_empty()
+    }
+
+    /// Takes what the test wants.
+    pub(super) fn next_wish(&self) -> Wish {
+        let mut state = lock(&self.state);
+        let has_to_send = !state.to_send.is_empty();
+        let want = match state.wants.take() {
+            // What was given is sent before the end; a read goes on beside it.
+            Some(end @ Want::End(_)) if has_to_send => {
+                state.wants = Some(end);
+                None
+            }
+            want => want,
+        };
+        Wish { want, has_to_send, taken_by: state.taken_by }
+    }
+
+    /// Gives the test the request that it has asked for.
+    pub(super) fn set_request(&self, request: Request) {
+        self.change(|state| state.request = Some(request));
+    }
+
+    /// What is to be sent next, empty if there is nothing. A copy: the test may give more while it is sent.
+    pub(super) fn next_piece(&self) -> Vec<u8> {
+        let state = lock(&self.state);
+        let (front, _) = state.to_send.as_slices();
+        front[..front.len().min(LARGEST)].to_vec()
+    }
+
+    /// So many of the bytes to be sent have left.
+    pub(super) fn has_left(&self, bytes: usize) {
+        self.change(|state| {
+            state.to_send.drain(..bytes);
+            state.left += bytes as u64;
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut ControlState)) {
+        change(&mut lock(&self.state));
+        self.changed.notify_all();
+    }
+
+    /// The first reason counts.
+    pub(in crate::serving) fn set_over(&self, over: Over) {
+        self.change(|state| {
+            state.over.get_or_insert(over);
+        });
+    }
+}
+
+impl fmt::Debug for ControlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControlState").field("wants", &self.wants).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,228 @@
+//! A connection that a test drives by hand: does what the test wants, and sends the bytes that it was given. The reads and the
+//! close are those of every connection; the bytes are sent beside them, so that a peer can speak while it waits for its client.
+
+pub(crate) mod arrivals;
+pub(crate) mod control;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::connection::{Connection, unnumbered};
+use super::context::Context;
+use super::event::Event;
+use super::failure::Failure;
+use super::receiving::Pending;
+use super::rest::Rest;
+use super::states::{Closing, State, Step, stop};
+use crate::journal::client::ClientEnd;
+use crate::journal::exchange::Exchange;
+use crate::journal::request::{Request, RequestEnd, RequestParts};
+use crate::os::set::Interest;
+use crate::os::stream::{Next, is_gone};
+use crate::response::ending::Ending;
+use control::{Control, Over, TakenBy, Want, Wish};
+
+/// The exchange that is in progress: a read, and what is sent until the next one.
+#[derive(Debug, Default)]
+pub(in crate::serving) struct ManualExchange {
+    pub(in crate::serving) control: Arc<Control>,
+    pending: Option<Pending>,
+    sent: u64,
+    first_bytes: Vec<u8>,
+    stuck_since: Option<Instant>,
+}
+
+impl ManualExchange {
+    fn new(control: Arc<Control>) -> Self {
+        ManualExchange { control, ..ManualExchange::default() }
+    }
+}
+
+impl Connection {
+    /// A test drives it from now on.
+    pub(in crate::serving) fn drive_by_hand(&mut self) -> Arc<Control> {
+        let control = Arc::new(Control::default());
+        self.by_hand = Some(Box::new(ManualExchange::new(Arc::clone(&control))));
+        self.state = State::ByHand;
+        control
+    }
+
+    /// The test wants the end while it waits for a request that has not begun.
+    pub(in crate::serving) fn heed_end(&mut self) {
+        let wants_end = self.by_hand.as_ref().is_some_and(|by_hand| by_hand.control.wants_end());
+        if wants_end && matches!(self.state, State::Idle { .. }) {
+            self.state = State::ByHand;
+        }
+    }
+
+    /// Does what the test wants.
+    pub(in crate::serving) fn obey(&mut self, context: &mut Context<'_>) -> Step {
+        let Some(by_hand) = &self.by_hand else {
+            return Step::Continue(State::Idle { since: Instant::now() });
+        };
+        let control = Arc::clone(&by_hand.control);
+        let is_finishing = context.service.finishing_since().is_some();
+        let Wish { want, has_to_send, taken_by } = control.next_wish();
+        match want {
+            None if is_finishing && !has_to_send && taken_by != TakenBy::Handler => {
+                if taken_by == TakenBy::Nobody {
+                    context.service.report_not_accepted(&self.client);
+                }
+                self.conclude_by_hand(None, context);
+                Step::Continue(State::Closing(Closing::new(Ending::Close)))
+            }
+            None => stop(State::ByHand, Rest::WOKEN),
+            Some(Want::Read(framing)) => {
+                self.conclude_by_hand(None, context);
+                self.framing = framing;
+                Step::Continue(State::Idle { since: Instant::now() })
+            }
+            Some(Want::End(ending)) => {
+                self.conclude_by_hand(None, context);
+                // What has two ends for a source has one here.
+                let ending = match ending {
+                    Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) => Ending::Close,
+                    ending => ending,
+                };
+                Step::Continue(State::Closing(Closing::new(ending)))
+            }
+        }
+    }
+
+    /// Gives the test the request that it has asked for.
+    pub(in crate::serving) fn hand_over(&mut self, pending: Pending) -> Step {
+        if let Some(by_hand) = &mut self.by_hand {
+            let request = pending.request.clone();
+            by_hand.pending = Some(pending);
+            by_hand.control.set_request(request);
+        }
+        Step::Continue(State::ByHand)
+    }
+
+    /// Sends what the test has given to send, as far as there is room; how it has failed, if it has.
+    pub(in crate::serving) fn send_given(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        let Some(by_hand) = self.by_hand.as_ref().filter(|_| !self.state.is_ending()) else {
+            return Ok(());
+        };
+        let control = Arc::clone(&by_hand.control);
+        loop {
+            let piece = control.next_piece();
+            if piece.is_empty() || !context.observer_has_room() {
+                return Ok(());
+            }
+            let Some(by_hand) = &mut self.by_hand else { return Ok(()) };
+            match self.stream.write(&piece, Next::Other) {
+                Ok(Some(taken)) if taken > 0 => {
+                    by_hand.sent += taken as u64;
+                    by_hand.stuck_since = None;
+                    let room = context.service.settings.retain_sent;
+                    let room = room.saturating_sub(by_hand.first_bytes.len());
+                    by_hand.first_bytes.extend_from_slice(&piece[..room.min(taken)]);
+                    control.has_left(taken);
+                    context.tell(|| {
+                        let client = unnumbered(&self.client);
+                        let bytes = piece[..taken].to_vec();
+                        Box::new(move |observe| {
+                            observe(&Event::Sent { client: &client, bytes: &bytes });
+                        })
+                    });
+                }
+                Ok(Some(_)) => return Err(Failure::Send(io::ErrorKind::WriteZero.into())),
+                Ok(None) => {
+                    let since = *by_hand.stuck_since.get_or_insert_with(Instant::now);
+                    let timeout = context.service.settings.timeout;
+                    let until = timeout.and_then(|timeout| since.checked_add(timeout));
+                    if until.is_none_or(|until| until > Instant::now()) {
+                        return Ok(());
+                    }
+                    let waited = timeout.unwrap_or_default();
+                    let text = format!("the client acknowledged nothing for {waited:?}");
+                    return Err(Failure::Send(io::Error::new(io::ErrorKind::TimedOut, text)));
+                }
+                Err(error) => return Err(Failure::Send(error)),
+            }
+        }
+    }
+
+    /// What a connection that stops waits for, too, while there is something to send.
+    pub(in crate::serving) fn with_given(&self, rest: Rest, context: &Context<'_>) -> Rest {
+        let (Some(by_hand), Rest::Wait { interest, until }) = (&self.by_hand, rest) else {
+            return rest;
+        };
+        if self.state.is_ending() || !by_hand.control.has_to_send() {
+            return rest;
+        }
+        let interest = match interest {
+            Some(Interest::Read | Interest::ReadAndWrite) => Interest::ReadAndWrite,
+            Some(Interest::Write) | None => Interest::Write,
+        };
+        let timeout = context.service.settings.timeout;
+        let stuck = by_hand
+            .stuck_since
+            .zip(timeout)
+            .and_then(|(since, timeout)| since.checked_add(timeout));
+        Rest::Wait { interest: Some(interest), until: until.into_iter().chain(stuck).min() }
+    }
+
+    /// What was given could not be sent.
+    pub(in crate::serving) fn fail_by_hand(
+        &mut self,
+        failure: Failure,
+        context: &Context<'_>,
+    ) -> Step {
+        let is_gone = matches!(&failure, Failure::Send(error) if is_gone(error));
+        self.conclude_by_hand(Some(failure), context);
+        if is_gone {
+            return self.over(ClientEnd::Reset, context);
+        }
+        Step::Continue(State::Closing(Closing::new(Ending::Close)))
+    }
+
+    /// The exchange is over: the test reads again, or ends the connection.
+    pub(in crate::serving) fn conclude_by_hand(
+        &mut self,
+        failure: Option<Failure>,
+        context: &Context<'_>,
+    ) {
+        let Some(by_hand) = &mut self.by_hand else { return };
+        let control = Arc::clone(&by_hand.control);
+        let sent = std::mem::take(&mut by_hand.sent);
+        let first_bytes = std::mem::take(&mut by_hand.first_bytes);
+        let pending = match by_hand.pending.take() {
+            Some(pending) => pending,
+            None if sent == 0 && failure.is_none() => return,
+            // The peer has spoken first.
+            None => self.nothing_received(context),
+        };
+        let failure = failure.or_else(|| self.failure_of_request(&pending.request, context));
+        let mut parts = self.parts(pending, sent, Some(sent));
+        parts.response = (!first_bytes.is_empty()).then(|| first_bytes.into());
+        let fault = failure.map(|failure| failure.fault(&mut parts));
+        if fault.is_some() {
+            control.set_over(Over::of_failed(&parts));
+        }
+        let exchange = Exchange::new(parts);
+        self.last_exchange = Some(exchange.clone());
+        let fault = fault.filter(|_| !context.service.is_abandoned());
+        self.record(exchange, fault, context);
+    }
+
+    fn nothing_received(&mut self, context: &Context<'_>) -> Pending {
+        self.client.exchange = context.service.next_exchange();
+        self.client.turn += 1;
+        let now = Instant::now();
+        let request = Request::new(RequestParts {
+            client: self.client.clone(),
+            bytes: Box::default(),
+            len: 0,
+            end: RequestEnd::Complete,
+            half_closed: false,
+            problem: None,
+        });
+        Pending { request, first_byte: now, request_end: now }
+    }
+}
