@@ -15,7 +15,7 @@ use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 use crate::os::address;
 use crate::response::steps::Response;
-use crate::serving::by_hand::arrivals::{Arrival, Arrivals};
+use crate::serving::by_hand::arrivals::Arrivals;
 use crate::serving::event::Event;
 use crate::serving::service::{Role, Service};
 use crate::serving::settings::Settings;
@@ -116,11 +116,8 @@ impl TcpServerBuilder {
         + Sync
         + 'static,
     ) -> Result<Peer> {
-        let drive = move |service: Arc<Service>, held: Arrival| {
-            let client = held.client.clone();
-            let connection = Connection::new(Arc::clone(&service), held);
-            let returned = panic::catch_unwind(AssertUnwindSafe(|| handler(connection)));
-            service.handler_returned(client, returned);
+        let drive = move |arrival| {
+            panic::catch_unwind(AssertUnwindSafe(|| handler(Connection::new(arrival))))
         };
         self.arrivals = Some(Arrivals::new(Some(Arc::new(drive))));
         self.spawn()

@@ -1,4 +1,4 @@
-//! A connection that is driven by hand, and its two halves.
+//! A connection that is held by hand, and its two halves.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use crate::response::ending::Ending;
 use crate::response::steps::Response;
 use crate::serving::by_hand::arrivals::Arrival;
 use crate::serving::by_hand::control::Over;
-use crate::serving::service::Service;
 
 /// A connection that straight-line code drives: of a [`ManualPeer`](crate::ManualPeer), or of a function that is given to
 /// [`handle`](crate::TcpServerBuilder::handle).
@@ -29,27 +28,24 @@ pub struct Connection {
 
 /// The reading half of a [`Connection`].
 #[derive(Debug)]
-pub struct Reader(Arc<Driven>);
+pub struct Reader(Arc<Held>);
 
 /// The sending half of a [`Connection`]. Clones send on the same connection.
 #[derive(Debug, Clone)]
-pub struct Sender(Arc<Driven>);
+pub struct Sender(Arc<Held>);
 
 /// Ends the connection when both halves are gone.
 #[derive(Debug)]
-struct Driven {
-    service: Arc<Service>,
-    held: Arrival,
-}
+struct Held(Arrival);
 
-impl Driven {
+impl Held {
     /// Lets the connection look what there is to do, in this thread unless another one has it.
     fn carry_on(&self) {
-        self.held.carry_on();
+        Arc::clone(&self.0.connection).go_on();
     }
 
     fn end(&self, ending: Ending) {
-        self.held.control.end(ending);
+        self.0.control.end(ending);
         self.carry_on();
     }
 
@@ -61,27 +57,27 @@ impl Driven {
             Over::Ended => (io::ErrorKind::NotConnected, "it has ended on this side".to_owned()),
             Over::Failed(text, kind) => (kind, text),
         };
-        let client = self.held.client.clone();
+        let client = self.0.client.clone();
         let error = Error::ByHand { client, source: io::Error::new(kind, text), peer: None };
-        error.of_peer(self.service.report())
+        error.of_peer(self.0.connection.report())
     }
 }
 
-impl Drop for Driven {
+impl Drop for Held {
     fn drop(&mut self) {
         self.end(Ending::Close);
     }
 }
 
 impl Connection {
-    pub(super) fn new(service: Arc<Service>, held: Arrival) -> Self {
-        let driven = Arc::new(Driven { service, held });
-        Connection { reader: Reader(Arc::clone(&driven)), sender: Sender(driven) }
+    pub(super) fn new(arrival: Arrival) -> Self {
+        let held = Arc::new(Held(arrival));
+        Connection { reader: Reader(Arc::clone(&held)), sender: Sender(held) }
     }
 
     /// The client.
     pub fn client(&self) -> &Client {
-        &self.reader.0.held.client
+        &self.reader.0.0.client
     }
 
     /// The next request, which ends where `framing` says; `None` if the client has closed its side before it began. The exchange before it
@@ -136,13 +132,13 @@ impl Reader {
     ///
     /// As [`Connection::read`].
     pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
-        let driven = &self.0;
-        driven.held.control.read(framing);
-        driven.carry_on();
-        match driven.held.control.await_request() {
+        let held = &self.0;
+        held.0.control.read(framing);
+        held.carry_on();
+        match held.0.control.await_request() {
             Ok(request) => Ok(Some(request)),
             Err(Over::ClientClosed) => Ok(None),
-            Err(over) => Err(driven.error(over)),
+            Err(over) => Err(held.error(over)),
         }
     }
 }
@@ -160,14 +156,14 @@ impl Sender {
     ///
     /// As [`Connection::send`].
     pub fn send(&self, bytes: impl Into<Response>) -> Result<()> {
-        let driven = &self.0;
-        let error = |over| driven.error(over);
+        let held = &self.0;
+        let error = |over| held.error(over);
         let Some(bytes) = bytes.into().plain_bytes() else {
             let text = "only bytes are sent by hand: a pause is a sleep, an ending is `end`, a file is read first";
             return Err(error(Over::Failed(text.into(), io::ErrorKind::InvalidInput)));
         };
-        let all = driven.held.control.give(&bytes).map_err(error)?;
-        driven.carry_on();
-        driven.held.control.await_left(all).map_err(error)
+        let all = held.0.control.give(&bytes).map_err(error)?;
+        held.carry_on();
+        held.0.control.await_left(all).map_err(error)
     }
 }

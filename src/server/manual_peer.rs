@@ -67,8 +67,8 @@ impl ManualPeer {
     pub fn accept(&self, timeout: Duration) -> Result<Connection> {
         let service = self.0.service();
         let arrivals = service.arrivals.as_ref();
-        let held = arrivals.and_then(|arrivals| arrivals.accept(Deadline::after(Some(timeout))));
-        held.map(|held| Connection::new(Arc::clone(service), held)).ok_or_else(|| {
+        let arrival = arrivals.and_then(|arrivals| arrivals.accept(Deadline::after(Some(timeout))));
+        arrival.map(Connection::new).ok_or_else(|| {
             let error = Error::NoConnection { addr: self.0.addr().into(), timeout, peer: None };
             error.of_peer(service.report())
         })
@@ -87,13 +87,12 @@ impl ManualPeer {
                 Some(arrivals) => arrivals.accept_or_wake(context.waker()),
                 None => Poll::Ready(None),
             };
-            next.map(|held| {
+            next.map(|arrival| {
                 let no_connection = || {
                     let (addr, timeout) = (service.addr().into(), Duration::ZERO);
                     Error::NoConnection { addr, timeout, peer: None }.of_peer(service.report())
                 };
-                held.map(|held| Connection::new(Arc::clone(&service), held))
-                    .ok_or_else(no_connection)
+                arrival.map(Connection::new).ok_or_else(no_connection)
             })
         })
     }

@@ -5,5 +5,6 @@ pub(crate) mod builder;
 pub(crate) mod connection;
 pub(crate) mod manual_peer;
 pub(crate) mod peer;
+mod start;
 pub(crate) mod take_future;
 pub(crate) mod tcp_server;

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::blocking_future;
-use super::builder::TcpServerBuilder;
 use super::take_future::Taking;
 use crate::error::{Error, Result};
 use crate::journal::count::Count;
@@ -16,11 +15,9 @@ use crate::journal::exchange::Exchange;
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::journal::request::Request;
 use crate::os::lock::lock;
-use crate::response::steps::Response;
 use crate::serving::failure::Fault;
 use crate::serving::ledger::Outcome;
-use crate::serving::service::{Role, Service};
-use crate::source::response_source::ResponseSource;
+use crate::serving::service::Service;
 
 /// How long [`Peer::take_request`] and its async twin wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,55 +62,6 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer on a free port of 127.0.0.1 that answers all requests from this source: with one fixed answer, a
-    /// [`Sequence`](crate::Sequence), a closure (see [`answer_with`](Self::answer_with)). All settings have their defaults; [`builder`](Self::builder) changes them.
-    ///
-    /// # Panics
-    ///
-    /// If there is no free port, or no thread can be started.
-    #[track_caller]
-    pub fn answer(source: impl ResponseSource + 'static) -> Self {
-        match Peer::builder().source(source).spawn() {
-            Ok(peer) => peer,
-            Err(error) => panic!("{}", error.report()),
-        }
-    }
-
-    /// A peer like that of [`answer`](Self::answer) that answers each request with what a closure returns: a
-    /// [`Response`], or bytes. The closure's parameter needs no type here.
-    ///
-    /// ```
-    /// use fake_peer::Peer;
-    ///
-    /// let peer = Peer::answer_with(|request| if request.target() == Some("/") { "home" } else { "elsewhere" });
-    /// # use std::io::{Read, Write};
-    /// # for (path, expected) in [("/", "home"), ("/a", "elsewhere")] {
-    /// #     let mut client = std::net::TcpStream::connect(peer.addr())?;
-    /// #     write!(client, "GET {path} HTTP/1.1\r\n\r\n")?;
-    /// #     let mut answer = String::new();
-    /// #     client.read_to_string(&mut answer)?;
-    /// #     assert_eq!(answer, expected);
-    /// # }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If there is no free port, or no thread can be started.
-    #[track_caller]
-    pub fn answer_with<R>(answer: impl FnMut(&Request) -> R + Send + 'static) -> Self
-    where
-        R: Into<Response>,
-    {
-        Peer::answer(answer)
-    }
-
-    /// Settings for a peer, all at their defaults; [`spawn`](crate::TcpServerBuilder::spawn) starts it. The same builder as
-    /// that of [`TcpServer::builder`](crate::TcpServer::builder).
-    pub fn builder() -> TcpServerBuilder {
-        TcpServerBuilder::new()
-    }
-
     /// How many exchanges the peer must serve: [`finish`](Self::finish) and the drop fail if there were more or fewer.
     /// Exchanges with an empty request count. `expect(0)` allows no connection without a byte either; see
     /// [`assert_never_contacted`](Self::assert_never_contacted).
@@ -407,18 +355,6 @@ impl Peer {
     #[allow(clippy::print_stderr)] // where a failing test looks
     fn print_report(&self) {
         eprintln!("{}", self.service.report());
-    }
-}
-
-impl<A> TcpServerBuilder<A> {
-    /// Binds, listens and serves in the background: see [`Peer`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Listen`] if the address cannot be resolved or bound, [`Error::Accept`] if no thread can be started.
-    #[track_caller]
-    pub fn spawn(self) -> Result<Peer> {
-        Ok(Peer::of(self.service(Role::Peer)?))
     }
 }
 

@@ -101,7 +101,7 @@ impl Service {
     fn has_user_code(&self) -> bool {
         self.user_code.has_user_code()
             || self.settings.framing.is_custom()
-            || self.arrivals.as_ref().is_some_and(Arrivals::has_handler)
+            || self.arrivals.as_ref().is_some_and(|arrivals| arrivals.handler().is_some())
     }
 
     /// Accepts a connection, and carries it on; false if there is none. The set reports the listener again while there are more.
@@ -245,7 +245,12 @@ impl Service {
         let task = ConnectionTask::new(Arc::clone(self), connection);
         lock(&self.open).connections.insert(number, Arc::clone(&task) as _);
         if let (Some(arrivals), Some(control)) = (&self.arrivals, control) {
-            arrivals.push(self, Arrival { client, task: Arc::clone(&task), control });
+            let connection = Arc::clone(&task) as _;
+            let arrival = Arrival { client, control, connection };
+            match arrivals.handler() {
+                Some(handler) => self.run_handler(handler, arrival),
+                None => arrivals.push(arrival),
+            }
         }
         task
     }

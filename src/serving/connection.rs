@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::by_hand::ManualExchange;
 use super::by_hand::control::Over;
+use super::by_hand::exchange::ManualExchange;
 use super::context::Context;
 use super::event::Event;
 use super::failure::{Failure, Fault};

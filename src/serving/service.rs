@@ -256,25 +256,6 @@ impl Service {
         lock(&self.observer_panic).take()
     }
 
-    /// What drove a connection by hand has returned, or panicked.
-    pub(crate) fn handler_returned(
-        &self,
-        client: Client,
-        returned: std::thread::Result<Result<(), Box<dyn std::error::Error + Send + Sync>>>,
-    ) {
-        let fault = match returned {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                let source = io::Error::other(error);
-                Fault::Error(Error::ByHand { client, source, peer: None })
-            }
-            Err(payload) => Fault::Panic(payload),
-        };
-        if !self.is_abandoned() {
-            self.ledger.enter_failure(fault);
-        }
-    }
-
     /// A test has not accepted a connection before its peer has ended.
     pub(super) fn report_not_accepted(&self, client: &Client) {
         let error =

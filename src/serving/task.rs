@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+use super::by_hand::arrivals::Driven;
 use super::connection::Connection;
 use super::context::{BUDGET, Busy, Context};
 use super::event_loop::{Key, Task};
@@ -21,6 +22,7 @@ use super::turn::Turn;
 use crate::error::Error;
 use crate::journal::connection_state::ConnectionState;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
+use crate::journal::peer_report::PeerReport;
 use crate::os::lock::{Mutex, lock};
 use crate::os::set::Interest;
 
@@ -172,6 +174,16 @@ impl ConnectionTask {
             carried.watched = None;
             event_loop.run_at(key, Instant::now() + RETRY);
         }
+    }
+}
+
+impl Driven for ConnectionTask {
+    fn go_on(self: Arc<Self>) {
+        self.carry_on(Place::Loop);
+    }
+
+    fn report(&self) -> PeerReport {
+        self.service.report()
     }
 }
 

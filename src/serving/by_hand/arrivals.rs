@@ -1,34 +1,40 @@
 //! Connections that were accepted and wait for a test to drive them, or are driven by a function in a thread of the peer.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use super::control::{Control, TakenBy};
 use crate::journal::client::Client;
+use crate::journal::peer_report::PeerReport;
 use crate::os::deadline::Deadline;
 use crate::os::lock::{self, Condvar, Mutex, lock};
-use crate::serving::service::{Place, Service, as_user_thread_of};
-use crate::serving::task::ConnectionTask;
 
 /// A connection for a test to drive.
 pub(crate) struct Arrival {
     pub(crate) client: Client,
-    pub(in crate::serving) task: Arc<ConnectionTask>,
     pub(crate) control: Arc<Control>,
+    pub(crate) connection: Arc<dyn Driven>,
 }
 
-impl Arrival {
-    /// Carries the connection on in this thread, unless another one does.
-    pub(crate) fn carry_on(&self) {
-        self.task.carry_on(Place::Loop);
-    }
+/// What a test needs of a connection beside what they share.
+pub(crate) trait Driven: Send + Sync {
+    /// Lets the connection look what there is to do, in this thread unless another one has it.
+    fn go_on(self: Arc<Self>);
+
+    /// What a failing test wants to know of its peer.
+    fn report(&self) -> PeerReport;
 }
 
-/// What drives each connection, in a thread of the peer.
-pub(crate) type Handler = Arc<dyn Fn(Arc<Service>, Arrival) + Send + Sync>;
+/// Drives each connection, in a thread of the peer. Its panics are caught.
+pub(crate) type Handler = Arc<dyn Fn(Arrival) -> Handled + Send + Sync>;
+
+/// What a handler has returned, or panicked with.
+pub(crate) type Handled = thread::Result<Result<(), Box<dyn Error + Send + Sync>>>;
 
 /// The connections that wait for a test.
 #[derive(Default)]
@@ -52,40 +58,37 @@ impl Arrivals {
         Arrivals { handler, ..Arrivals::default() }
     }
 
-    pub(in crate::serving) fn has_handler(&self) -> bool {
-        self.handler.is_some()
+    pub(in crate::serving) fn handler(&self) -> Option<&Handler> {
+        self.handler.as_ref()
     }
 
-    /// Lets the handler, or the test, drive a connection.
-    pub(in crate::serving) fn push(&self, service: &Arc<Service>, held: Arrival) {
-        let Some(handler) = &self.handler else {
-            let mut state = lock(&self.state);
-            state.waiting.push_back(held);
-            let wakers = std::mem::take(&mut state.wakers);
-            self.changed.notify_all();
-            drop(state);
-            wakers.into_iter().for_each(Waker::wake);
-            return;
-        };
-        held.control.is_taken_by(TakenBy::Handler);
+    /// A connection for the test to accept.
+    pub(in crate::serving) fn push(&self, arrival: Arrival) {
+        let mut state = lock(&self.state);
+        state.waiting.push_back(arrival);
+        let wakers = std::mem::take(&mut state.wakers);
+        self.changed.notify_all();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// A handler is about to run; the end of the peer waits for it.
+    pub(in crate::serving) fn handler_begins(&self) {
         lock(&self.state).running += 1;
-        let (handler, shared) = (Arc::clone(handler), Arc::clone(service));
-        service.run_user_code(Box::new(move || {
-            as_user_thread_of(&shared, || {
-                shared.start_sibling();
-                let _returned = Returned(&shared);
-                handler(Arc::clone(&shared), held);
-            });
-        }));
+    }
+
+    pub(in crate::serving) fn handler_has_returned(&self) {
+        lock(&self.state).running -= 1;
+        self.changed.notify_all();
     }
 
     /// The next connection; `None` if there is none until the deadline, or the peer has ended.
     pub(crate) fn accept(&self, deadline: Deadline) -> Option<Arrival> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(held) = state.waiting.pop_front() {
-                held.control.is_taken_by(TakenBy::Test);
-                return Some(held);
+            if let Some(arrival) = state.waiting.pop_front() {
+                arrival.control.is_taken_by(TakenBy::Test);
+                return Some(arrival);
             }
             let left = deadline.left();
             if left == Some(Duration::ZERO) || state.has_ended {
@@ -98,9 +101,9 @@ impl Arrivals {
     /// The next connection, `None` when the peer has ended; if there is none yet, the waker is woken when there is.
     pub(crate) fn accept_or_wake(&self, waker: &Waker) -> Poll<Option<Arrival>> {
         let mut state = lock(&self.state);
-        if let Some(held) = state.waiting.pop_front() {
-            held.control.is_taken_by(TakenBy::Test);
-            return Poll::Ready(Some(held));
+        if let Some(arrival) = state.waiting.pop_front() {
+            arrival.control.is_taken_by(TakenBy::Test);
+            return Poll::Ready(Some(arrival));
         }
         if state.has_ended {
             return Poll::Ready(None);
@@ -128,18 +131,6 @@ impl Arrivals {
             state = lock::wait(&self.changed, state, left);
         }
         true
-    }
-}
-
-/// A handler has returned, also by a panic.
-struct Returned<'s>(&'s Service);
-
-impl Drop for Returned<'_> {
-    fn drop(&mut self) {
-        if let Some(arrivals) = &self.0.arrivals {
-            lock(&arrivals.state).running -= 1;
-            arrivals.changed.notify_all();
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod control;
+pub(super) mod exchange;
+mod handler;
 
 use std::io;
 use std::sync::Arc;
@@ -22,22 +24,7 @@ use crate::os::set::Interest;
 use crate::os::stream::{Next, is_gone};
 use crate::response::ending::Ending;
 use control::{Control, Over, TakenBy, Want, Wish};
-
-/// The exchange that is in progress: a read, and what is sent until the next one.
-#[derive(Debug, Default)]
-pub(in crate::serving) struct ManualExchange {
-    pub(in crate::serving) control: Arc<Control>,
-    pending: Option<Pending>,
-    sent: u64,
-    first_bytes: Vec<u8>,
-    stuck_since: Option<Instant>,
-}
-
-impl ManualExchange {
-    fn new(control: Arc<Control>) -> Self {
-        ManualExchange { control, ..ManualExchange::default() }
-    }
-}
+use exchange::ManualExchange;
 
 impl Connection {
     /// A test drives it from now on.

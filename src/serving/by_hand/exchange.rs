@@ -1,0 +1,23 @@
+//! The exchange of a connection that is driven by hand.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::control::Control;
+use crate::serving::receiving::Pending;
+
+/// The exchange in progress: a read, and what is sent until the next one.
+#[derive(Debug, Default)]
+pub(in crate::serving) struct ManualExchange {
+    pub(in crate::serving) control: Arc<Control>,
+    pub(super) pending: Option<Pending>,
+    pub(super) sent: u64,
+    pub(super) first_bytes: Vec<u8>,
+    pub(super) stuck_since: Option<Instant>,
+}
+
+impl ManualExchange {
+    pub(super) fn new(control: Arc<Control>) -> Self {
+        ManualExchange { control, ..ManualExchange::default() }
+    }
+}
