@@ -10,3 +10,4 @@ mod many_exchanges;
 mod one_exchange;
 mod script;
 mod tutorial;
+mod tutorial_chapters;
