@@ -8,6 +8,9 @@
 //! cargo run --example tutorial_11_static_files
 //! ```
 //!
+//! `http://localhost:8080/hello.html`を開いてください。`index.html`はCSSと画像も取りに来るので、リクエストを1つしか処理しない
+//! このプログラムでは、ページが崩れます（第12章へ続きます）。
+//!
 //! 素朴な書き方では、`static`の外にあるファイルまで読まれてしまいます。次のように試せます（ブラウザやcurlはふつう、
 //! `..`をURLから取り除いてから送ります。`--path-as-is`を付けたcurlは、書いたとおりに送ります）。
 //!
@@ -42,7 +45,7 @@ fn serve(address: &str) -> Result<(), Error> {
         })
         .on_event(henaserver::progress)
         .bind()?;
-    henaserver::waiting(&server, "/index.html");
+    henaserver::waiting(&server, "/hello.html");
     server.serve_once()?;
     Ok(())
 }

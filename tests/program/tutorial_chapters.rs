@@ -39,7 +39,7 @@ fn chapter_10_makes_its_response_when_the_request_arrives() {
 fn chapter_11_answers_with_the_file_at_the_path_or_404() {
     for program in programs("tutorial_11_static_files", "chapter11-2") {
         let html = program.book_or_ours("text/html", henaserver::HTML);
-        for name in ["index.html", "index.css", "logo.png"] {
+        for name in ["hello.html", "index.css", "logo.png"] {
             let answer = program.start().ask(&get(&format!("/{name}")));
             answer.assert_file("200 OK", html, &program.folder.file(&format!("static/{name}")));
         }
