@@ -8,6 +8,7 @@ mod faults;
 mod manual;
 mod many_exchanges;
 mod one_exchange;
+mod readme;
 mod script;
 mod tutorial;
 mod tutorial_chapters;
