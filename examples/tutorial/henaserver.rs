@@ -115,7 +115,9 @@ pub(crate) fn date(now: SystemTime) -> String {
     let (mut day, time) = (seconds / 86400, seconds % 86400);
     // 1970年1月1日は木曜日
     let weekday = WEEKDAYS[(day % 7) as usize];
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while day >= 365 + u64::from(is_leap(year)) {
         day -= 365 + u64::from(is_leap(year));

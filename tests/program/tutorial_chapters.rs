@@ -391,8 +391,9 @@ impl Answer {
     /// With the bytes of a file as its body.
     #[track_caller]
     fn assert_file(&self, status: &str, content_type: &str, file: &Path) {
+        let name = file.display();
         let got = (self.status.as_str(), self.content_type.as_str());
-        assert_eq!(got, (format!("HTTP/1.1 {status}").as_str(), content_type), "{file:?}");
-        assert!(self.body == fs::read(file).expect("a file"), "{file:?}: {}", text(&self.body));
+        assert_eq!(got, (format!("HTTP/1.1 {status}").as_str(), content_type), "{name}");
+        assert!(self.body == fs::read(file).expect("a file"), "{name}: {}", text(&self.body));
     }
 }
