@@ -37,14 +37,20 @@ fn serve(address: &str) -> Result<(), Error> {
 fn response() -> String {
     let body = "<!doctype html>\n<h1>It works!</h1>\n";
 
-    // レスポンスライン、ヘッダー、空行の順に並べる。行の終わりは、どれも`\r\n`
-    let mut response = String::from("HTTP/1.1 200 OK\r\n");
-    response += &format!("Date: {}\r\n", henaserver::date(SystemTime::now()));
-    // 本では`Host`ですが、`Host`はリクエストのヘッダーです。サーバーの名前を入れるのは`Server`です
-    response += "Server: HenaServer/0.1\r\n";
-    // `len()`はバイト数。日本語を書き足しても、ずれない
-    response += &format!("Content-Length: {}\r\n", body.len());
-    response += "Connection: Close\r\n";
-    response += "Content-Type: text/html\r\n";
-    response + "\r\n" + body
+    let lines = [
+        // レスポンスライン
+        "HTTP/1.1 200 OK".into(),
+        // ヘッダー
+        format!("Date: {}", henaserver::date(SystemTime::now())),
+        // 本では`Host`ですが、`Host`はリクエストのヘッダーです。サーバーの名前を入れるのは`Server`です
+        "Server: HenaServer/0.1".into(),
+        // `len()`はバイト数。日本語を書き足しても、ずれない
+        format!("Content-Length: {}", body.len()),
+        "Connection: Close".into(),
+        "Content-Type: text/html".into(),
+        // 空行でヘッダーが終わる
+        String::new(),
+    ];
+    // 行の終わりは、どれも`\r\n`
+    lines.join("\r\n") + "\r\n" + body
 }
