@@ -6,6 +6,7 @@
 //!
 //! ```sh
 //! git clone https://github.com/bigen1925/introduction-to-web-application-with-python /tmp/book
+//! cargo build --examples
 //! TUTORIAL_BOOK=/tmp/book cargo test --test program tutorial_chapters
 //! ```
 //!
