@@ -1,5 +1,9 @@
 //! What the kernel knows about a socket, and no well-kept crate asks for. With the timer of what has no event.
-#![allow(unsafe_code)] // two ioctls and a poll
+#![allow(unsafe_code)] // what no crate has is asked by number
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "silent.rs")]
+mod system;
 
 use std::io;
 use std::time::Duration;
@@ -33,74 +37,27 @@ pub(crate) enum RemoteEnd {
     Reset,
 }
 
-/// How many bytes the kernel was given that the client has not acknowledged yet: SIOCOUTQ in tcp(7).
+/// How many bytes the kernel was given that the client has not acknowledged yet.
 ///
 /// # Errors
 ///
 /// `Unsupported` on platforms other than Linux.
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unacknowledged(socket: &Socket) -> io::Result<u64> {
-    queue_length(socket, libc::TIOCOUTQ)
+    system::unacknowledged(socket)
 }
 
-/// How many bytes the kernel was given and has not sent yet, because the client has no room for them: SIOCOUTQNSD.
+/// How many bytes the kernel was given and has not sent yet, because the client has no room for them.
 ///
 /// # Errors
 ///
 /// `Unsupported` on platforms other than Linux.
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unsent(socket: &Socket) -> io::Result<u64> {
-    #[allow(clippy::unnecessary_cast)] // requests have another type with musl
-    queue_length(socket, libc::SIOCOUTQNSD as libc::Ioctl)
+    system::unsent(socket)
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn queue_length(socket: &Socket, request: libc::Ioctl) -> io::Result<u64> {
-    use std::os::fd::AsRawFd;
-
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and each of the two requests (TIOCOUTQ is the
-    // same number as SIOCOUTQ) writes one int to where the third argument points, which outlives the call.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut bytes) };
-    if result == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(u64::try_from(bytes).unwrap_or(0))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn unacknowledged(_: &Socket) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn unsent(_: &Socket) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// How the client has ended its side, if it has, even if bytes before that are unread: POLLRDHUP in poll(2). No portable readiness
-/// event says this.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// How the client has ended its side, if it has, even if bytes before that are unread; `None` on platforms other than Linux.
 pub(crate) fn remote_end(socket: &Socket) -> io::Result<Option<RemoteEnd>> {
-    use std::os::fd::AsRawFd;
-
-    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
-    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and poll(2) writes to the one `pollfd` that the
-    // pointer points to, as the 1 says, which outlives the call. It does not wait.
-    if unsafe { libc::poll(&raw mut poll, 1, 0) } == -1 {
-        let error = io::Error::last_os_error();
-        return if error.kind() == io::ErrorKind::Interrupted { Ok(None) } else { Err(error) };
-    }
-    Ok(match poll.revents {
-        0 => None,
-        events if events & libc::POLLERR != 0 => Some(RemoteEnd::Reset),
-        _ => Some(RemoteEnd::Closed),
-    })
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn remote_end(_: &Socket) -> io::Result<Option<RemoteEnd>> {
-    Ok(None)
+    system::remote_end(socket)
 }
 
 #[cfg(all(test, target_os = "linux"))]
