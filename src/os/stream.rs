@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, Socket};
 
-use super::kernel::{self, RemoteEnd};
+use super::kernel::{self, Given, RemoteEnd};
 
 /// A first read is rarely longer than this. It is also what the tutorial's `recv` asks for.
 const SMALL_BUFFER: usize = 4096;
@@ -36,7 +36,7 @@ pub(crate) struct Stream {
     /// Whether the other end has shut down its sending side, as far as it was read.
     has_ended: bool,
     writes: Writes,
-    sending_is_shut: bool,
+    given: Given,
     /// Whether the close will throw away what has not been sent.
     resets: bool,
 }
@@ -58,7 +58,7 @@ impl Stream {
             arrived: Arrived::default(),
             has_ended: false,
             writes: Writes::None,
-            sending_is_shut: false,
+            given: Given::default(),
             resets: false,
         }
     }
@@ -92,6 +92,12 @@ impl Stream {
     /// sides, and the client wakes up once.
     pub(crate) fn write(&mut self, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
         self.count_write();
+        let written = self.write_once(bytes, next)?;
+        self.given.bytes += written.unwrap_or(0) as u64;
+        Ok(written)
+    }
+
+    fn write_once(&self, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
         // Less than a segment waits for the end of the stream, which follows at once: MSG_MORE in send(2).
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if next == Next::End {
@@ -120,7 +126,7 @@ impl Stream {
 
     /// How the other end has ended the connection, if it has, even if bytes before that are unread. `None` as well where the
     /// kernel does not say.
-    pub(crate) fn remote_end(&self) -> io::Result<Option<RemoteEnd>> {
+    pub(crate) fn remote_end(&self) -> Option<RemoteEnd> {
         kernel::remote_end(&self.socket)
     }
 
@@ -136,14 +142,12 @@ impl Stream {
     /// Whether everything was sent to the client, the end of the stream included; false where the kernel does not say. The
     /// kernel delivers what was sent even after the close, and a client may acknowledge it only 40 ms later.
     pub(crate) fn has_left(&self) -> bool {
-        kernel::unsent(&self.socket).is_ok_and(|bytes| bytes == 0)
+        kernel::has_left(&self.socket, self.given).unwrap_or(false)
     }
 
     /// How many bytes the client has not acknowledged yet; `None` where the kernel does not say.
     pub(crate) fn unacknowledged(&self) -> Option<u64> {
-        // The kernel counts the end of the stream as a byte.
-        let end = u64::from(self.sending_is_shut);
-        kernel::unacknowledged(&self.socket).ok().map(|bytes| bytes.saturating_sub(end))
+        kernel::unacknowledged(&self.socket, self.given).ok()
     }
 
     /// Makes the close a reset, which throws away what was not sent yet.
@@ -155,9 +159,9 @@ impl Stream {
 
     /// Shuts down the sending side, unless it is shut down already.
     pub(crate) fn shutdown_sending(&mut self) -> io::Result<()> {
-        if !self.sending_is_shut {
+        if !self.given.end {
             self.socket.shutdown(std::net::Shutdown::Write)?;
-            self.sending_is_shut = true;
+            self.given.end = true;
         }
         Ok(())
     }

@@ -135,12 +135,12 @@ impl Connection {
         let timeout = context.service.settings.timeout;
         let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let end = match self.stream.remote_end() {
-            Ok(Some(RemoteEnd::Closed)) => ClientEnd::Closed,
-            Ok(Some(RemoteEnd::Reset)) | Err(_) => ClientEnd::Reset,
-            Ok(None) if is_over(until) || context.service.finishing_since().is_some() => {
+            Some(RemoteEnd::Closed) => ClientEnd::Closed,
+            Some(RemoteEnd::Reset) => ClientEnd::Reset,
+            None if is_over(until) || context.service.finishing_since().is_some() => {
                 ClientEnd::ClosedByUs
             }
-            Ok(None) => {
+            None => {
                 let next = Instant::now() + closing.timer.next();
                 let until = until.map_or(next, |until| until.min(next));
                 return stop(State::Closing(closing), Rest::time(Some(until)));

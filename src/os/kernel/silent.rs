@@ -1,20 +1,19 @@
-//! Systems that say nothing, or were not asked.
+//! Systems that do not say it, or were not asked.
 
 use std::io;
 
 use socket2::Socket;
 
-use super::RemoteEnd;
+use super::{Given, RemoteEnd};
 
-pub(super) fn unacknowledged(_: &Socket) -> io::Result<u64> {
+pub(super) fn unacknowledged(_: &Socket, _: Given) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(super) fn unsent(_: &Socket) -> io::Result<u64> {
+pub(super) fn has_left(_: &Socket, _: Given) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[allow(clippy::unnecessary_wraps)] // as elsewhere
-pub(super) fn remote_end(_: &Socket) -> io::Result<Option<RemoteEnd>> {
-    Ok(None)
+pub(super) fn remote_end(_: &Socket) -> Option<RemoteEnd> {
+    None
 }
