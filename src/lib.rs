@@ -233,8 +233,17 @@
 //!
 //! # Platform notes
 //!
-//! Built for and tested on Linux. Other Unix systems use the same calls. Only Linux reports whether everything was sent to a
-//! client. Elsewhere [`Peer::finish`] waits for the whole linger time if a client keeps its connection open. Windows is not tested.
+//! Tested on Linux and, as a Windows program, under Wine; for macOS and FreeBSD it is only compiled. Elsewhere than on Linux:
+//!
+//! - [`Peer::down`] is an error, and so is [`Peer::up`] after [`closes_after`](TcpServerBuilder::closes_after), which gives the port
+//!   back.
+//! - [`Unserved::full_backlog`](faults::Unserved::full_backlog) is an error where a full backlog refuses connections.
+//! - The end of the stream follows the last byte of a response in a segment of its own.
+//!
+//! Linux, macOS, FreeBSD and Windows (10, version 1703, and later) report what a client has acknowledged. Other systems, and Wine 8, do not. There
+//! [`Peer::finish`] waits for the whole linger time if a client keeps its connection open, a [reset](Ending::Reset) does not wait
+//! for the delivery of what was sent before it, [`Ending::StopReading`] waits for its timeout, and [`Exchange::acknowledged`] is
+//! `None`.
 //!
 //! # Cargo features
 //!

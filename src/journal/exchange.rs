@@ -165,14 +165,14 @@ impl Exchange {
     }
 
     /// How many bytes of response the client's kernel has acknowledged; whether the client has read them is not known. `None`
-    /// while the connection is open, if it was closed on this side while bytes were in flight, and on platforms other than
-    /// Linux.
+    /// while the connection is open, if it was closed on this side while bytes were in flight, and where the system does not say.
     ///
     /// A kernel may acknowledge bytes a few milliseconds after they arrive, so a client that resets the connection at once has
     /// acknowledged less than it has read. With a response in small pieces
     /// ([`Response::in_pieces`](crate::Response::in_pieces)) this shows after which byte the client left.
     ///
-    /// Platform notes: known on Linux only.
+    /// Platform notes: known on Linux, macOS, FreeBSD and Windows (10, version 1703, and later). Windows has no such number. It is
+    /// computed from what was sent, and after retransmissions it may be too low.
     pub fn acknowledged(&self) -> Option<u64> {
         let of_all = self.0.live.end.get()?.acknowledged?;
         Some(of_all.saturating_sub(self.0.sent_before).min(self.0.sent))

@@ -32,6 +32,10 @@ impl Set {
         Poller::new().map(Set)
     }
 
+    /// Whether a wait that begins while another thread adds or changes a socket may miss that. On Windows `polling` 3.11 looks whether a
+    /// thread waits, and if not queues the change for the next wait, which may have begun in between. Then the wait must be ended.
+    pub(crate) const MISSES_CHANGES: bool = cfg!(windows);
+
     /// Adds a socket, whose readiness is reported with this key. The owner removes it before it is closed.
     pub(crate) fn add(&self, socket: &Socket, key: usize, interest: Interest) -> io::Result<()> {
         // SAFETY: the set's users close a socket only after `remove`: connections and listeners have one place each that closes.

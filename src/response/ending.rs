@@ -34,8 +34,8 @@ pub enum Ending {
     /// acknowledges something within each [timeout](crate::TcpServerBuilder::timeout). If it does not, the reset comes then, the
     /// rest is lost, and [`Peer::finish`](crate::Peer::finish) fails.
     ///
-    /// Platform notes: only Linux reports what is acknowledged. Elsewhere the reset comes at once, and bytes that were not sent
-    /// yet are lost.
+    /// Platform notes: Linux, macOS, FreeBSD and Windows (10, version 1703, and later) report what is acknowledged. Elsewhere,
+    /// and under Wine 8, the reset comes at once, and bytes that were not sent yet are lost.
     Reset,
     /// Shut down the sending side, and keep receiving until the client closes, for at most the
     /// [timeout](crate::TcpServerBuilder::timeout).
@@ -47,8 +47,9 @@ pub enum Ending {
     /// [timeout](crate::TcpServerBuilder::timeout). A client that goes on sending fills the buffers of both kernels and is
     /// stuck. If bytes were unread, the client gets a reset in the end; the journal does not know these bytes.
     ///
-    /// Platform notes: only Linux reports a client's close that comes after unread bytes, and only while its buffer has room: the
-    /// close of a stuck client does not arrive. Otherwise the timeout ends the wait.
+    /// Platform notes: Linux, macOS, FreeBSD and Windows (10, version 1703, and later) report a client's close that comes after
+    /// unread bytes, and only while the buffer has room: the close of a stuck client does not arrive. Otherwise the timeout ends the
+    /// wait.
     StopReading,
     /// Read the next request on this connection with the same framing, whatever the bytes of request and response say:
     /// what [`Response::keep_open`](crate::Response::keep_open) chooses.

@@ -175,11 +175,22 @@ impl EventLoop {
     }
 
     pub(crate) fn watch(&self, key: Key, socket: &Socket, interest: Interest) -> io::Result<()> {
-        self.set.add(socket, key, interest)
+        self.set.add(socket, key, interest)?;
+        self.show_change();
+        Ok(())
     }
 
     pub(crate) fn change(&self, key: Key, socket: &Socket, interest: Interest) -> io::Result<()> {
-        self.set.change(socket, key, interest)
+        self.set.change(socket, key, interest)?;
+        self.show_change();
+        Ok(())
+    }
+
+    /// Makes sure that the wait in progress, if there is one, knows of a change of the set that was just made.
+    fn show_change(&self) {
+        if Set::MISSES_CHANGES && lock(&self.state).wait != Wait::None {
+            self.set.wake();
+        }
     }
 
     pub(crate) fn unwatch(&self, socket: &Socket) {
