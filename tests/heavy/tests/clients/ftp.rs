@@ -1,6 +1,6 @@
 //! suppaftp: a login, one that is refused, and files over a second connection, to a peer of its own.
 
-use fake_peer::{Conversation, Ending, Peer, Response};
+use fake_peer::{Conversation, Ending, Peer, Response, faults};
 use fake_peer_test_support::finished;
 use suppaftp::{FtpError, FtpStream};
 
@@ -53,12 +53,13 @@ fn a_folder_is_listed_and_a_file_fetched_over_connections_of_their_own() {
 #[test]
 fn a_refused_login_is_an_error_of_the_client() {
     let peer = Peer::answer(
-        Conversation::new()
-            .say("220 ready\r\n")
-            .expect("USER me\r\n")
-            .say("331 and the password\r\n")
-            .expect("PASS secret\r\n")
-            .say("530 not you\r\n"),
+        "< 220 ready
+         > USER *
+         < 331 and the password
+         > PASS *
+         < 530 not you"
+            .parse::<Conversation>()
+            .expect("a conversation"),
     );
     let error = log_in(&peer).map(drop).expect_err("it is not welcome");
     assert_has(&error.to_string(), "530");
@@ -106,4 +107,17 @@ fn a_client_that_does_not_log_in_is_reported() {
         &failure(peer),
         "turn 1 of the conversation differs from what was expected at byte 0",
     );
+}
+
+#[test]
+fn a_reply_that_breaks_off_anywhere_is_an_error() {
+    let folder = Peer::answer(Conversation::new().say("one.txt\r\n"));
+    let listed = passive(logged_in(), &folder).expect("LIST\r\n").say("226 done\r\n");
+    let cases = faults::truncations(listed).endings([Ending::Close]);
+    faults::sweep(cases, |case, peer| {
+        let list = log_in(peer).and_then(|mut client| client.list(None));
+        assert!(list.is_err(), "{case}: {list:?}");
+    })
+    .expect("the client says nothing else");
+    finished(folder);
 }

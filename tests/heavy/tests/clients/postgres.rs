@@ -1,6 +1,6 @@
 //! tokio-postgres: its start-up, a query, and an error in the middle of the rows.
 
-use fake_peer::{Conversation, Framing, LengthPrefix, Peer};
+use fake_peer::{Conversation, Ending, Framing, LengthPrefix, Peer, faults};
 use fake_peer_test_support::finished;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, Error, NoTls, SimpleQueryMessage};
@@ -54,17 +54,18 @@ fn query(peer: &Peer) -> Result<Vec<String>, Error> {
     })
 }
 
+fn two_rows() -> Conversation {
+    started()
+        .expect(message(b'Q', b"SELECT n\0"))
+        .say(
+            [columns(), row(*b"one"), row(*b"two"), message(b'C', b"SELECT 2\0"), ready()].concat(),
+        )
+        .expect(message(b'X', b""))
+}
+
 #[test]
 fn a_query_gets_its_rows() {
-    let peer = Peer::answer(
-        started()
-            .expect(message(b'Q', b"SELECT n\0"))
-            .say(
-                [columns(), row(*b"one"), row(*b"two"), message(b'C', b"SELECT 2\0"), ready()]
-                    .concat(),
-            )
-            .expect(message(b'X', b"")),
-    );
+    let peer = Peer::answer(two_rows());
     assert_eq!(query(&peer).expect("rows"), ["one", "two"]);
     let journal = finished(peer);
     journal
@@ -89,14 +90,12 @@ fn an_error_after_a_row_is_that_of_the_query() {
 }
 
 #[test]
-fn rows_that_break_off_are_an_error() {
-    let peer = Peer::answer(
-        started()
-            .expect(message(b'Q', b"SELECT n\0"))
-            .say([&columns()[..], &row(*b"one")[..5]].concat()),
-    );
-    assert!(query(&peer).expect_err("half a row").is_closed());
-    finished(peer);
+fn rows_that_break_off_anywhere_are_an_error() {
+    let cases = faults::truncations(two_rows()).endings([Ending::Close]);
+    faults::sweep(cases, |case, peer| {
+        assert!(query(peer).is_err(), "{case}");
+    })
+    .expect("the client says nothing else");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! redis-rs: commands that a conversation compares, an error, half a reply, and what it says by itself when it connects.
 
-use fake_peer::{Conversation, Ending, Framing, Peer, Response};
+use fake_peer::{Conversation, Framing, Peer, faults};
 use fake_peer_test_support::{PATIENCE, finished};
 use redis::{Client, Connection, IntoConnectionInfo, TypedCommands};
 
@@ -36,12 +36,16 @@ fn any_command() -> Framing {
     })
 }
 
-fn commands_and_an_error() -> Conversation {
+fn commands() -> Conversation {
     Conversation::new()
         .expect(command(&["SET", "key", "value"]))
         .say("+OK\r\n")
         .expect(command(&["GET", "key"]))
         .say("$5\r\nvalue\r\n")
+}
+
+fn commands_and_an_error() -> Conversation {
+    commands()
         .expect(command(&["INCRBY", "key", "1"]))
         .say("-ERR value is not an integer or out of range\r\n")
         .expect(command(&["GET", "other"]))
@@ -87,15 +91,12 @@ fn a_client_that_stops_early_is_reported_with_what_it_should_have_said() {
 
 #[test]
 fn half_a_reply_is_an_error_of_the_client_however_the_connection_ends() {
-    for ending in [Ending::Close, Ending::Reset] {
-        for length in 1..b"$5\r\nvalue\r\n".len() as u64 {
-            let half = Response::from("$5\r\nvalue\r\n").cut(length, ending.clone());
-            let peer = Peer::answer(Conversation::new().expect(any_command()).say(half));
-            let error = connect(&peer).get("key").expect_err("half a reply");
-            assert!(error.is_connection_dropped(), "{length}, {ending:?}: {error:?}");
-            finished(peer);
-        }
-    }
+    faults::sweep(faults::truncations(commands()), |case, peer| {
+        let mut client = connect(peer);
+        let value = client.set("key", "value").and_then(|()| client.get("key"));
+        assert!(value.is_err_and(|error| error.is_connection_dropped()), "{case}");
+    })
+    .expect("the client says nothing else");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use fake_peer::conversation::{glob, line_starting};
-use fake_peer::{Conversation, Ending, Framing, Peer, Response};
+use fake_peer::{Conversation, Ending, Framing, Peer, faults};
 use fake_peer_test_support::finished;
 use lettre::Transport;
 use lettre::message::Message;
@@ -85,18 +85,13 @@ fn a_recipient_that_is_refused_ends_the_mail() {
 }
 
 #[test]
-fn a_reply_that_breaks_off_is_an_error_of_the_client() {
-    let half = Response::from("250 recipient ok\r\n").cut(5, Ending::Reset);
-    let peer = Peer::answer(
-        Conversation::new()
-            .say("220 peer.example\r\n")
-            .expect(line_starting("EHLO "))
-            .say("250 peer.example\r\n")
-            .expect(line_starting("MAIL FROM:"))
-            .say(half),
-    );
-    send(&peer, "hello").expect_err("half a reply");
-    finished(peer);
+fn a_reply_that_breaks_off_anywhere_is_an_error_unless_the_mail_was_queued() {
+    let cases = faults::truncations(taking_a_mail()).endings([Ending::Close]);
+    faults::sweep(cases, |case, peer| {
+        let is_queued = case.name().starts_with("answer 7:");
+        assert_eq!(send(peer, "hello").is_ok(), is_queued, "{case}");
+    })
+    .expect("no client says anything else");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! tokio-socks: a connection through a SOCKS5 proxy (RFC 1928), one that is refused, and half an answer.
 
-use fake_peer::{Conversation, Ending, Framing, Peer, Response};
+use fake_peer::{Conversation, Framing, Peer, faults};
 use fake_peer_test_support::finished;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_socks::Error;
@@ -29,14 +29,13 @@ fn get(peer: &Peer) -> Result<String, Error> {
     })
 }
 
+fn tunnel() -> Conversation {
+    asked().say([b"\x05\0", BOUND].concat()).expect(Framing::http())
+}
+
 #[test]
 fn what_comes_after_the_answer_is_the_tunnel() {
-    let peer = Peer::answer(
-        asked()
-            .say([b"\x05\0", BOUND].concat())
-            .expect(Framing::http())
-            .say("HTTP/1.0 204 No Content\r\n\r\n"),
-    );
+    let peer = Peer::answer(tunnel().say("HTTP/1.0 204 No Content\r\n\r\n"));
     assert_eq!(get(&peer).expect("an answer"), "HTTP/1.0 204 No Content\r\n\r\n");
     finished(peer);
 }
@@ -54,13 +53,10 @@ fn a_refusal_has_its_reason() {
 
 #[test]
 fn an_answer_that_breaks_off_anywhere_is_an_error() {
-    let answer = [b"\x05\0", BOUND].concat();
-    for length in 0..answer.len() as u64 {
-        let half = Response::from(answer.clone()).cut(length, Ending::Close);
-        let peer = Peer::answer(asked().say(half));
-        assert!(matches!(get(&peer), Err(Error::Io(_))), "{length}");
-        finished(peer);
-    }
+    faults::sweep(faults::truncations(tunnel()), |case, peer| {
+        assert!(matches!(get(peer), Err(Error::Io(_))), "{case}");
+    })
+    .expect("the client says nothing else");
 }
 
 #[test]
