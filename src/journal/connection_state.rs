@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::client::ClientEnd;
 use super::prefix::Prefix;
+use crate::os::stream::Close;
 
 /// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
 /// afterwards.
@@ -45,8 +46,8 @@ impl ConnectionState {
 #[derive(Debug)]
 pub(crate) struct ConnectionEnd {
     pub(crate) client: ClientEnd,
-    /// Whether it was reset on this side.
-    pub(crate) is_reset: bool,
+    /// What the client has seen of the close of this side.
+    pub(crate) close: Close,
     /// `None` if there were no trailing bytes.
     pub(crate) trailing: Option<Box<Prefix>>,
     pub(crate) at: Instant,

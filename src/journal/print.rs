@@ -6,6 +6,7 @@ use super::client::ClientEnd;
 use super::count;
 use super::exchange::Exchange;
 use super::record::{ConnectionRecord, Journal};
+use crate::os::stream::Close;
 
 impl fmt::Display for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,12 +56,17 @@ impl ConnectionRecord {
     /// How it ended, and when.
     fn write_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(end) = self.live.end.get() else { return f.write_str("open") };
-        f.write_str(match end.client {
-            ClientEnd::Closed => "closed by the client",
-            ClientEnd::Reset => "reset by the client",
-            ClientEnd::ClosedByUs if end.is_reset => "reset by the peer",
-            ClientEnd::ClosedByUs => "closed by the peer while the client was still connected",
-            ClientEnd::StillOpen => "open",
+        f.write_str(match (end.client, end.close) {
+            (ClientEnd::Closed, _) => "closed by the client",
+            (ClientEnd::Reset, _) => "reset by the client",
+            (ClientEnd::ClosedByUs, Close::Reset) => "reset by the peer",
+            (ClientEnd::ClosedByUs, Close::InOrder) => {
+                "closed by the peer while the client was still connected"
+            }
+            (ClientEnd::ClosedByUs, Close::NoReset) => {
+                "closed by the peer instead of a reset, which a Unix socket has only with bytes of the client unread,"
+            }
+            (ClientEnd::StillOpen, _) => "open",
         })?;
         self.exchanges.last().map_or(Ok(()), |last| write_progress(f, last))?;
         write!(f, " at {:.2?}", end.at.saturating_duration_since(self.accepted_at()))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Socket, Type};
 
@@ -11,12 +12,14 @@ use super::ports::PORTS;
 /// The address of a server or a client, where one is reported: by a [`Client`](crate::Client), an
 /// [`Event`](crate::Event) or an [`Error`](crate::Error).
 ///
-/// More kinds of address may come, so a `match` needs a wildcard. Prints as `127.0.0.1:8080`.
+/// More kinds of address may come, so a `match` needs a wildcard. Prints as `127.0.0.1:8080`, or as `unix:/path`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// An IP address and a TCP port.
     Tcp(SocketAddr),
+    /// A Unix socket, and its path. Most clients have none, and print as `unix:(unnamed)`.
+    Unix(Option<PathBuf>),
 }
 
 impl Address {
@@ -24,6 +27,15 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Address::Tcp(addr) => Some(*addr),
+            Address::Unix(_) => None,
+        }
+    }
+
+    /// The path of a Unix socket; `None` if it has none, and for an address of another kind.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Address::Unix(path) => path.as_deref(),
+            Address::Tcp(_) => None,
         }
     }
 }
@@ -44,6 +56,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(addr) => addr.fmt(f),
+            Address::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Address::Unix(None) => f.write_str("unix:(unnamed)"),
         }
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod address;
 pub(crate) mod deadline;
 pub(crate) mod file_name;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod held_back;
 pub(crate) mod kernel;
 pub(crate) mod listener;
 pub(crate) mod lock;
@@ -10,5 +12,7 @@ pub(crate) mod path_error;
 pub(crate) mod ports;
 pub(crate) mod same_file;
 pub(crate) mod set;
+#[cfg(unix)]
+pub(crate) mod socket_file;
 pub(crate) mod spare;
 pub(crate) mod stream;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use socket2::{SockRef, Socket};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::held_back::HeldBack;
 use super::kernel::{self, Given, RemoteEnd};
 
 /// A first read is rarely longer than this. It is also what the tutorial's `recv` asks for.
@@ -20,7 +22,7 @@ pub(crate) const LARGE_BUFFER: usize = 256 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
-    #[cfg_attr(not(test), allow(dead_code))] // no builder makes such a listener yet
+    #[cfg_attr(not(unix), allow(dead_code))] // no builder makes such a listener there
     Unix,
 }
 
@@ -37,8 +39,10 @@ pub(crate) struct Stream {
     has_ended: bool,
     writes: Writes,
     given: Given,
-    /// Whether the close will throw away what has not been sent.
-    resets: bool,
+    close: Close,
+    /// Of a Unix socket.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    held_back: Option<HeldBack>,
 }
 
 /// How many writes there were, as far as it matters.
@@ -52,14 +56,17 @@ enum Writes {
 impl Stream {
     /// A stream over a socket whose calls do not wait.
     pub(crate) fn new(socket: Socket, transport: Transport) -> Self {
+        let socket = Arc::new(socket);
         Stream {
-            socket: Arc::new(socket),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            held_back: (transport == Transport::Unix).then(|| HeldBack::new(&socket)),
+            socket,
             transport,
             arrived: Arrived::default(),
             has_ended: false,
             writes: Writes::None,
             given: Given::default(),
-            resets: false,
+            close: Close::InOrder,
         }
     }
 
@@ -76,7 +83,14 @@ impl Stream {
     ///
     /// Also after a read that took less than it could: a client has often sent more by the time it is tried, which spares a wait.
     pub(crate) fn read(&mut self) -> io::Result<Option<usize>> {
-        let length = without_waiting(self.arrived.read_from(&mut &*self.socket))?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let read = match &mut self.held_back {
+            None => self.arrived.read_from(&mut &*self.socket),
+            Some(held_back) => self.arrived.read_from(held_back),
+        };
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let read = self.arrived.read_from(&mut &*self.socket);
+        let length = without_waiting(read)?;
         self.has_ended |= length == Some(0);
         Ok(length)
     }
@@ -142,18 +156,37 @@ impl Stream {
     /// Whether everything was sent to the client, the end of the stream included; false where the kernel does not say. The
     /// kernel delivers what was sent even after the close, and a client may acknowledge it only 40 ms later.
     pub(crate) fn has_left(&self) -> bool {
-        kernel::has_left(&self.socket, self.given).unwrap_or(false)
+        // A write to a Unix socket goes into the client's queue.
+        self.transport == Transport::Unix
+            || kernel::has_left(&self.socket, self.given).unwrap_or(false)
     }
 
     /// How many bytes the client has not acknowledged yet; `None` where the kernel does not say.
     pub(crate) fn unacknowledged(&self) -> Option<u64> {
+        if self.transport == Transport::Unix {
+            // What was written is in the client's queue, and stays there when this end is closed.
+            return Some(0);
+        }
         kernel::unacknowledged(&self.socket, self.given).ok()
     }
 
     /// Makes the close a reset, which throws away what was not sent yet.
+    ///
+    /// A Unix socket has no reset but this: if bytes are unread when it is closed, the client reads all that was sent, and then
+    /// `ECONNRESET`. With nothing unread the close remains an ordinary one.
     pub(crate) fn reset_on_close(&mut self) -> io::Result<()> {
+        if self.transport == Transport::Unix {
+            self.close = Close::NoReset;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            if let Some(held_back) = &mut self.held_back
+                && held_back.leave()?
+            {
+                self.close = Close::Reset;
+            }
+            return Ok(());
+        }
         self.socket.set_linger(Some(Duration::ZERO))?;
-        self.resets = true;
+        self.close = Close::Reset;
         Ok(())
     }
 
@@ -166,10 +199,28 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether the close will be a reset.
-    pub(crate) fn resets(&self) -> bool {
-        self.resets
+    /// What the client will see of the close.
+    pub(crate) fn close(&self) -> Close {
+        self.close
     }
+
+    /// Whether a read would make a reset impossible, and when to look again if there is something to read by then.
+    pub(crate) fn would_lose_reset(&self) -> Option<Duration> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.held_back.as_ref().is_some_and(HeldBack::is_alone) {
+            return Some(kernel::LOOK_AGAIN);
+        }
+        None
+    }
+}
+
+/// What a client sees of the close of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Close {
+    InOrder,
+    Reset,
+    /// An ordinary close, though it was to be a reset: on a Unix socket, with nothing unread.
+    NoReset,
 }
 
 /// What follows the bytes of a write.

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
 use std::panic::{self, AssertUnwindSafe, Location};
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +18,9 @@ use crate::error::{Error, Result};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 use crate::os::address;
+#[cfg(unix)]
+use crate::os::address::Address;
+use crate::os::listener::Listener;
 use crate::response::steps::Response;
 use crate::serving::by_hand::arrivals::Arrivals;
 use crate::serving::event::Event;
@@ -29,8 +36,7 @@ use crate::source::response_source::ResponseSource;
 /// `A` says whether something answers already: connections are answered by a source or driven by hand, not both.
 #[must_use = "nothing listens before `bind` or `spawn`"]
 pub struct TcpServerBuilder<A = Unanswered> {
-    addr: String,
-    listener: Option<TcpListener>,
+    place: Place,
     backlog: u32,
     settings: Settings,
     sink: Option<Box<dyn RequestSink>>,
@@ -38,6 +44,20 @@ pub struct TcpServerBuilder<A = Unanswered> {
     observer: Option<Observer>,
     arrivals: Option<Arrivals>,
     answers: PhantomData<A>,
+}
+
+/// Where a server listens.
+#[derive(Debug)]
+enum Place {
+    /// At an address, as text.
+    Addr(String),
+    Listener(TcpListener),
+    #[cfg(unix)]
+    Path(PathBuf),
+    #[cfg(unix)]
+    TemporaryFolder,
+    #[cfg(unix)]
+    UnixListener(UnixListener),
 }
 
 /// Of a [builder](TcpServerBuilder) without a source: the peer can be driven by hand.
@@ -51,8 +71,7 @@ pub enum Answered {}
 impl TcpServerBuilder {
     pub(super) fn new() -> Self {
         TcpServerBuilder {
-            addr: "127.0.0.1:0".into(),
-            listener: None,
+            place: Place::Addr("127.0.0.1:0".into()),
             backlog: 1024,
             settings: Settings::default(),
             sink: None,
@@ -136,16 +155,64 @@ impl<A> TcpServerBuilder<A> {
     /// Defaults to `127.0.0.1:0`.
     #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
     pub fn addr(mut self, addr: impl ToString) -> Self {
-        self.addr = addr.to_string();
+        self.place = Place::Addr(addr.to_string());
         self
     }
 
     /// Serves on this listener, instead of [`addr`](Self::addr) and [`backlog`](Self::backlog). It is set to non-blocking, so other
-    /// code must not accept on a clone of it.
+    /// code must not accept on a clone of it. Of this, `addr` and the methods for Unix sockets, the last one counts.
     ///
     /// Defaults to none.
     pub fn listener(mut self, listener: TcpListener) -> Self {
-        self.listener = Some(listener);
+        self.place = Place::Listener(listener);
+        self
+    }
+
+    /// Listens on a Unix socket at this path, instead of a TCP port: see [Unix sockets](crate#unix-sockets).
+    ///
+    /// A socket at this path that no process has open any more, as a server that crashed leaves it, is replaced. The file is
+    /// removed with the server, unless another one has replaced it by then. A process that is killed or calls
+    /// [`exit`](std::process::exit) leaves it.
+    ///
+    /// Defaults to a TCP port: see [`addr`](Self::addr).
+    ///
+    /// # Errors
+    ///
+    /// `bind` and `spawn` fail with [`Error::Listen`] if a server is listening there, if there is a file that is no socket, or if the
+    /// path is too long for a Unix socket: more than 107 bytes on Linux.
+    ///
+    /// Platform notes: Unix only.
+    #[cfg(unix)]
+    pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.place = Place::Path(path.into());
+        self
+    }
+
+    /// Listens on a Unix socket in a new folder below [`temp_dir`](std::env::temp_dir), which no other user can enter. Its
+    /// [path](crate::Peer::path) is known then. Socket and folder are removed with the server.
+    ///
+    /// Defaults to a TCP port: see [`addr`](Self::addr).
+    ///
+    /// # Errors
+    ///
+    /// `bind` and `spawn` fail with [`Error::Listen`] if the folder cannot be made, or its path is too long for a Unix socket.
+    ///
+    /// Platform notes: Unix only.
+    #[cfg(unix)]
+    pub fn unix_in_temporary_folder(mut self) -> Self {
+        self.place = Place::TemporaryFolder;
+        self
+    }
+
+    /// Serves on this Unix socket, as on that of [`listener`](Self::listener). Its file is not removed with the server, and
+    /// [`Peer::down`](crate::Peer::down) is an error.
+    ///
+    /// Defaults to none.
+    ///
+    /// Platform notes: Unix only.
+    #[cfg(unix)]
+    pub fn unix_listener(mut self, listener: UnixListener) -> Self {
+        self.place = Place::UnixListener(listener);
         self
     }
 
@@ -172,8 +239,7 @@ impl<A> TcpServerBuilder<A> {
     /// Defaults to an empty response: the connection closes.
     pub fn source(self, source: impl ResponseSource + 'static) -> TcpServerBuilder<Answered> {
         TcpServerBuilder {
-            addr: self.addr,
-            listener: self.listener,
+            place: self.place,
             backlog: self.backlog,
             settings: self.settings,
             sink: self.sink,
@@ -392,11 +458,7 @@ impl<A> TcpServerBuilder<A> {
     pub(super) fn service(self, role: Role) -> Result<Arc<Service>> {
         let made_at = Location::caller();
         let user_code = UserCode::new(self.sink, self.source, self.observer);
-        let listener = match self.listener {
-            Some(listener) => listener,
-            None => address::listen(&self.addr, self.backlog)
-                .map_err(|source| Error::Listen { addr: self.addr, source })?,
-        };
+        let listener = self.place.listen(self.backlog)?;
         Service::start(
             listener,
             self.backlog,
@@ -409,11 +471,31 @@ impl<A> TcpServerBuilder<A> {
     }
 }
 
+impl Place {
+    fn listen(self, backlog: u32) -> Result<Listener> {
+        let (listener, addr) = match self {
+            Place::Addr(addr) => (address::listen(&addr, backlog).and_then(Listener::tcp), addr),
+            Place::Listener(listener) => (Listener::tcp(listener), "a listener".into()),
+            #[cfg(unix)]
+            Place::Path(path) => {
+                let listener = Listener::at_path(&path, backlog);
+                (listener, Address::Unix(Some(path)).to_string())
+            }
+            #[cfg(unix)]
+            Place::TemporaryFolder => {
+                (Listener::in_temporary_folder(backlog), "a Unix socket".into())
+            }
+            #[cfg(unix)]
+            Place::UnixListener(listener) => (Listener::unix(listener), "a listener".into()),
+        };
+        listener.map_err(|source| Error::Listen { addr, source })
+    }
+}
+
 impl<A> fmt::Debug for TcpServerBuilder<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpServerBuilder")
-            .field("addr", &self.addr)
-            .field("listener", &self.listener)
+            .field("place", &self.place)
             .field("backlog", &self.backlog)
             .field("settings", &self.settings)
             .finish_non_exhaustive()

@@ -69,7 +69,7 @@ impl ManualPeer {
         let arrivals = service.arrivals.as_ref();
         let arrival = arrivals.and_then(|arrivals| arrivals.accept(Deadline::after(Some(timeout))));
         arrival.map(Connection::new).ok_or_else(|| {
-            let error = Error::NoConnection { addr: self.0.addr().into(), timeout, peer: None };
+            let error = Error::NoConnection { addr: service.addr().clone(), timeout, peer: None };
             error.of_peer(service.report())
         })
     }
@@ -89,7 +89,7 @@ impl ManualPeer {
             };
             next.map(|arrival| {
                 let no_connection = || {
-                    let (addr, timeout) = (service.addr().into(), Duration::ZERO);
+                    let (addr, timeout) = (service.addr().clone(), Duration::ZERO);
                     Error::NoConnection { addr, timeout, peer: None }.of_peer(service.report())
                 };
                 arrival.map(Connection::new).ok_or_else(no_connection)

@@ -3,6 +3,7 @@
 pub(crate) mod blocking_future;
 pub(crate) mod builder;
 pub(crate) mod connection;
+mod listens_on;
 pub(crate) mod manual_peer;
 pub(crate) mod peer;
 mod start;

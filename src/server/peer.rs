@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::panic;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::blocking_future;
+use super::listens_on;
 use super::take_future::Taking;
 use crate::error::{Error, Result};
 use crate::journal::count::Count;
@@ -88,16 +91,44 @@ impl Peer {
     }
 
     /// The address that the peer listens on.
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a Unix socket, whose address is its [`path`](Self::path).
+    #[track_caller]
     pub fn addr(&self) -> SocketAddr {
-        self.service.addr()
+        listens_on::tcp(self.service.addr())
     }
 
     /// The port that the peer listens on.
+    ///
+    /// # Panics
+    ///
+    /// As [`addr`](Self::addr).
+    #[track_caller]
     pub fn port(&self) -> u16 {
         self.addr().port()
     }
 
+    /// The path of the Unix socket that the peer listens on: see [`unix`](Self::unix).
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a TCP port, whose address is [`addr`](Self::addr); if it was given a listener without a path.
+    ///
+    /// Platform notes: Unix only.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn path(&self) -> &Path {
+        listens_on::path(self.service.addr())
+    }
+
     /// The `http` URL of a path on this peer: `peer.url("/a?b")`. The path is appended unchanged, so it begins with `/`.
+    ///
+    /// # Panics
+    ///
+    /// As [`addr`](Self::addr).
+    #[track_caller]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
     }
@@ -123,7 +154,12 @@ impl Peer {
         let taken = outcome.map_or_else(
             || {
                 let journal = Box::new(self.service.ledger.journal());
-                Err(Error::NoExchange { addr: self.addr().into(), timeout, journal, peer: None })
+                Err(Error::NoExchange {
+                    addr: self.service.addr().clone(),
+                    timeout,
+                    journal,
+                    peer: None,
+                })
             },
             Outcome::result,
         );
@@ -177,7 +213,8 @@ impl Peer {
     /// As [`take_request`](Self::take_request).
     pub fn take_request_async(&self) -> impl Future<Output = Request> + Send + use<> {
         let service = Arc::downgrade(&self.service);
-        let exchange = Taking::new(service, self.addr(), REQUEST_TIMEOUT, TIME_TO_FAIL);
+        let exchange =
+            Taking::new(service, self.service.addr().clone(), REQUEST_TIMEOUT, TIME_TO_FAIL);
         async { request_of(exchange.await) }
     }
 
@@ -302,7 +339,7 @@ impl Peer {
     ///
     /// As [`finish`](Self::finish).
     pub fn finish_async(self) -> impl Future<Output = Result<Journal>> + Send + use<> {
-        let addr = self.addr();
+        let addr = self.service.addr().clone();
         // Not in the closure, whose drop would wait in this thread if no other can be started.
         let peer = Arc::new(Mutex::new(Some(self)));
         let shared = Arc::clone(&peer);
@@ -320,7 +357,7 @@ impl Peer {
         async move {
             match running {
                 Ok(running) => running.await,
-                Err(source) => Err(Error::Accept { addr: addr.into(), source, peer: None }),
+                Err(source) => Err(Error::Accept { addr, source, peer: None }),
             }
         }
     }
@@ -339,7 +376,8 @@ impl Peer {
         &self,
         timeout: Duration,
     ) -> impl Future<Output = Result<Exchange>> + Send + use<> {
-        Taking::new(Arc::downgrade(&self.service), self.addr(), timeout, Duration::ZERO)
+        let (service, addr) = (Arc::downgrade(&self.service), self.service.addr().clone());
+        Taking::new(service, addr, timeout, Duration::ZERO)
     }
 
     fn end(&mut self) -> std::result::Result<(), Fault> {

@@ -52,6 +52,41 @@ impl Peer {
         Peer::answer(answer)
     }
 
+    /// A peer like that of [`answer`](Self::answer) that listens on a Unix socket instead of a TCP port, in a temporary folder of its
+    /// own: the same bytes, framings, responses and conversations. [`path`](Self::path) is its address. The file and the folder are
+    /// removed with the peer. [Unix sockets](crate#unix-sockets) says what differs.
+    ///
+    /// ```
+    /// use fake_peer::Peer;
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let peer = Peer::unix("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    /// let mut client = UnixStream::connect(peer.path())?;
+    /// client.write_all(b"GET /version HTTP/1.1\r\n\r\n")?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer)?;
+    ///
+    /// assert!(answer.ends_with("\r\n\r\nhi"));
+    /// assert_eq!(peer.take_request().target(), Some("/version"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If no folder can be made, its path is too long, or no thread can be started.
+    ///
+    /// Platform notes: Unix only.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn unix(source: impl ResponseSource + 'static) -> Self {
+        match Peer::builder().source(source).unix_in_temporary_folder().spawn() {
+            Ok(peer) => peer,
+            Err(error) => panic!("{}", error.report()),
+        }
+    }
+
     /// Settings for a peer, all at their defaults; [`spawn`](crate::TcpServerBuilder::spawn) starts it. The same builder as
     /// that of [`TcpServer::builder`](crate::TcpServer::builder).
     pub fn builder() -> TcpServerBuilder {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, Weak};
@@ -14,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::journal::peer_report::PeerReport;
 use crate::journal::record::ConnectionRecord;
+use crate::os::address::Address;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
 use crate::serving::ledger::Outcome;
@@ -22,7 +22,7 @@ use crate::serving::service::Service;
 pub(crate) struct Taking {
     /// Weak, so that the future does not keep the peer alive.
     service: Weak<Service>,
-    addr: SocketAddr,
+    addr: Address,
     start: Instant,
     timeout: Duration,
     /// How much longer it waits for an exchange in progress.
@@ -40,7 +40,7 @@ struct Alarm {
 impl Taking {
     pub(crate) fn new(
         service: Weak<Service>,
-        addr: SocketAddr,
+        addr: Address,
         timeout: Duration,
         extra: Duration,
     ) -> Self {
@@ -60,7 +60,7 @@ impl Taking {
         let (journal, peer) = (Box::new(journal), report.map(Box::new));
         // Shorter than asked for if the peer has ended.
         let timeout = self.timeout.min(self.start.elapsed());
-        Poll::Ready(Err(Error::NoExchange { addr: self.addr.into(), timeout, journal, peer }))
+        Poll::Ready(Err(Error::NoExchange { addr: self.addr.clone(), timeout, journal, peer }))
     }
 }
 
@@ -96,7 +96,7 @@ impl Future for Taking {
                 Ok(alarm) => self.alarm = Some(alarm),
                 Err(source) => {
                     return Poll::Ready(Err(Error::Accept {
-                        addr: self.addr.into(),
+                        addr: self.addr.clone(),
                         source,
                         peer: None,
                     }));

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::panic;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::TcpServerBuilder;
+use super::listens_on;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::serving::failure::Fault;
@@ -53,22 +56,50 @@ impl TcpServer {
     }
 
     /// The address that the server listens on, with its actual port.
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a Unix socket, whose address is its [`path`](Self::path).
+    #[track_caller]
     pub fn local_addr(&self) -> SocketAddr {
-        self.service.addr()
+        listens_on::tcp(self.service.addr())
+    }
+
+    /// The path of the [Unix socket](TcpServerBuilder::unix) that the server listens on.
+    ///
+    /// # Panics
+    ///
+    /// If it listens on a TCP port, whose address is [`local_addr`](Self::local_addr); if it was given a listener without a path.
+    ///
+    /// Platform notes: Unix only.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn path(&self) -> &Path {
+        listens_on::path(self.service.addr())
     }
 
     /// The port that the server listens on.
+    ///
+    /// # Panics
+    ///
+    /// As [`local_addr`](Self::local_addr).
+    #[track_caller]
     pub fn port(&self) -> u16 {
         self.local_addr().port()
     }
 
     /// The `http` URL of a path on this server. The path is appended unchanged, so it begins with `/`.
     ///
+    /// # Panics
+    ///
+    /// As [`local_addr`](Self::local_addr).
+    ///
     /// ```
     /// let server = fake_peer::TcpServer::builder().bind()?;
     /// assert_eq!(server.url("/a?b"), format!("http://{}/a?b", server.local_addr()));
     /// # Ok::<(), fake_peer::Error>(())
     /// ```
+    #[track_caller]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.local_addr())
     }

@@ -1,7 +1,6 @@
 //! Starts a server, accepts its connections, and refuses them while it is down.
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
@@ -32,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 impl Service {
     pub(crate) fn start(
-        listener: TcpListener,
+        listener: Listener,
         backlog: u32,
         settings: Settings,
         user_code: UserCode,
@@ -40,12 +39,15 @@ impl Service {
         role: Role,
         made_at: &'static Location<'static>,
     ) -> Result<Arc<Self>> {
-        let listen_error = |addr: String| move |source| Error::Listen { addr, source };
-        let listener = Listener::new(listener).map_err(listen_error("a listener".into()))?;
-        let addr = listener.addr().map_err(listen_error("a listener".into()))?;
-        // Also one that was asked for by number, or bound by the user: no later server gets it for port 0.
-        PORTS.note(addr.port());
-        let accept_error = |source| Error::Accept { addr: addr.into(), source, peer: None };
+        let addr = listener
+            .addr()
+            .map_err(|source| Error::Listen { addr: "a listener".into(), source })?;
+        let port = addr.socket_addr().map(|addr| addr.port());
+        if let Some(port) = port {
+            // Also one that was asked for by number, or bound by the user: no later server gets it for port 0.
+            PORTS.note(port);
+        }
+        let accept_error = |source| Error::Accept { addr: addr.clone(), source, peer: None };
         let event_loop = match role {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,
             Role::Foreground => EventLoop::of_foreground().map_err(accept_error)?,
@@ -56,13 +58,16 @@ impl Service {
             role,
             user_code,
             arrivals,
-            ledger: Ledger::new(kept, PORTS.is_given_again(addr.port())),
+            ledger: Ledger::new(kept, port.is_some_and(|port| PORTS.is_given_again(port))),
             event_loop,
-            addr,
+            addr: addr.clone(),
             made_at,
             expected: Mutex::default(),
             backlog,
-            user_threads: UserThreads::new(format!("peer {}", addr.port())),
+            user_threads: UserThreads::new(match port {
+                Some(port) => format!("peer {port}"),
+                None => format!("peer {addr}"),
+            }),
             exchanges: AtomicU64::new(0),
             served: AtomicU64::new(0),
             listening: Mutex::new(None),
@@ -77,7 +82,7 @@ impl Service {
             driver: Exclusive::new(Ready::new()),
             calls: RwLock::default(),
         });
-        service.user_code.tell_now(&Event::Listening { addr: &addr.into() });
+        service.user_code.tell_now(&Event::Listening { addr: &addr });
         if role == Role::Peer {
             spare::keep();
             if service.has_user_code() {
@@ -150,7 +155,7 @@ impl Service {
                 self.event_loop.run_at(state.key, Instant::now() + ACCEPT_PAUSE);
                 // Under the lock: another thread that fails in the same way finds this reported, and may end the peer.
                 let page = is_new.then(|| {
-                    let error = Error::Accept { addr: self.addr.into(), source, peer: None };
+                    let error = Error::Accept { addr: self.addr.clone(), source, peer: None };
                     self.tell_error(&error);
                     let mut page = self.ledger.lock();
                     page.publish(Outcome::Failed(Box::new(error)));
@@ -186,7 +191,11 @@ impl Service {
         while self.accept() && left > 0 {
             left -= 1;
         }
-        self.refuse().map_err(|source| Error::Refuse { addr: self.addr.into(), source, peer: None })
+        self.refuse().map_err(|source| Error::Refuse {
+            addr: self.addr.clone(),
+            source,
+            peer: None,
+        })
     }
 
     fn refuse(&self) -> io::Result<()> {

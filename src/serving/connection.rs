@@ -23,7 +23,7 @@ use crate::journal::count;
 use crate::journal::difference::shown;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::journal::prefix::Prefix;
-use crate::os::stream::Stream;
+use crate::os::stream::{Close, Stream};
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl Connection {
         self.live.received.store(0, Ordering::Relaxed);
         self.live.end.get_or_init(|| ConnectionEnd {
             client,
-            is_reset: self.stream.resets(),
+            close: self.stream.close(),
             trailing: (self.trailing.len > 0)
                 .then(|| Box::new(mem::replace(&mut self.trailing, Prefix::new(0)))),
             at: Instant::now(),
@@ -186,7 +186,9 @@ impl Connection {
                 .stream
                 .unacknowledged()
                 .filter(|&bytes| {
-                    bytes == 0 || client != ClientEnd::ClosedByUs || self.stream.resets()
+                    bytes == 0
+                        || client != ClientEnd::ClosedByUs
+                        || self.stream.close() == Close::Reset
                 })
                 .map(|bytes| self.sent.saturating_sub(bytes)),
         });

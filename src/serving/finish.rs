@@ -64,7 +64,7 @@ impl Service {
         let served = self.exchanges();
         let known = *lock(&self.expected);
         let expected = known.unwrap_or(served);
-        let addr = || self.addr().into();
+        let addr = || self.addr().clone();
         let wrong_count = (expected != served).then(|| Error::Count {
             addr: addr(),
             expected,
@@ -103,7 +103,7 @@ impl Service {
         let not_returned = |what| {
             let timeout = self.settings.finish_timeout;
             Err(Fault::Error(Error::NotReturned {
-                addr: self.addr().into(),
+                addr: self.addr().clone(),
                 what,
                 timeout,
                 peer: None,
@@ -135,7 +135,7 @@ impl Service {
                 match panic::catch_unwind(finish) {
                     Ok(Ok(())) => Ok(()),
                     Ok(Err(source)) => Err(Fault::Error(Error::LeftOver {
-                        addr: self.addr().into(),
+                        addr: self.addr().clone(),
                         source,
                         peer: None,
                     })),

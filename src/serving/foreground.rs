@@ -29,7 +29,7 @@ impl<'s> Driver<'s> {
 
     fn turn(&mut self, deadline: Option<Instant>) -> Result<()> {
         let ready = self.ready.as_mut().expect("it is there until the drop");
-        let addr = self.service.addr().into();
+        let addr = self.service.addr().clone();
         let turned = self.service.event_loop.turn(ready, deadline);
         turned.map_err(|source| Error::Accept { addr, source, peer: None })
     }
@@ -188,7 +188,7 @@ pub(crate) fn stop(service: &Arc<Service>) {
 }
 
 fn no_request(service: &Service, timeout: Option<Duration>) -> Error {
-    Error::NoRequest { addr: service.addr().into(), timeout: timeout.unwrap_or_default() }
+    Error::NoRequest { addr: service.addr().clone(), timeout: timeout.unwrap_or_default() }
 }
 
 impl Service {

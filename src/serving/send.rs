@@ -303,6 +303,7 @@ impl Connection {
         let since = *sending.stuck_since.get_or_insert(now);
         let limit = sending.goes_on().then_some(context.service.settings.buffer_limit);
         let mut has_room = false;
+        let mut look_again = None;
         while !matches!(sending.ending, Ending::CloseAtOnce) {
             match limit {
                 None => {
@@ -314,6 +315,13 @@ impl Connection {
             }
             if self.stream.has_ended() || !has_room || context.is_budget_used() {
                 break;
+            }
+            if let Ending::Reset = sending.ending {
+                look_again = self.stream.would_lose_reset();
+                if look_again.is_some() {
+                    has_room = false;
+                    break;
+                }
             }
             match self.read(context) {
                 Ok(None | Some(0)) => break,
@@ -335,6 +343,7 @@ impl Connection {
         }
         let reads = !self.stream.has_ended() && has_room;
         let interest = Some(if reads { Interest::ReadAndWrite } else { Interest::Write });
+        let until = until.into_iter().chain(look_again.map(|pause| now + pause)).min();
         Halt::Rest(Rest::Wait { interest, until })
     }
 

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
@@ -24,6 +23,7 @@ use crate::journal::client::Client;
 use crate::journal::connection_state::ConnectionState;
 use crate::journal::exchange::Exchange;
 use crate::journal::peer_report::PeerReport;
+use crate::os::address::Address;
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listener;
 use crate::os::lock::{Condvar, Mutex, lock};
@@ -38,7 +38,7 @@ pub(crate) struct Service {
     pub(crate) arrivals: Option<Arrivals>,
     pub(crate) ledger: Ledger,
     pub(crate) event_loop: Arc<EventLoop>,
-    pub(crate) addr: SocketAddr,
+    pub(crate) addr: Address,
     /// Where in the test it was made.
     pub(super) made_at: &'static Location<'static>,
     /// How many exchanges the test expects, if it says so.
@@ -170,14 +170,14 @@ pub(super) fn as_user_thread_of(service: &Service, run: impl FnOnce()) {
 }
 
 impl Service {
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+    pub(crate) fn addr(&self) -> &Address {
+        &self.addr
     }
 
     /// What a failing test wants to know.
     pub(crate) fn report(&self) -> PeerReport {
         PeerReport {
-            addr: self.addr.into(),
+            addr: self.addr.clone(),
             made_at: self.made_at,
             expected: *lock(&self.expected),
             journal: self.ledger.journal(),
@@ -259,7 +259,7 @@ impl Service {
     /// A test has not accepted a connection before its peer has ended.
     pub(super) fn report_not_accepted(&self, client: &Client) {
         let error =
-            Error::NotAccepted { addr: self.addr.into(), client: client.clone(), peer: None };
+            Error::NotAccepted { addr: self.addr.clone(), client: client.clone(), peer: None };
         self.ledger.enter_failure(Fault::Error(error));
     }
 

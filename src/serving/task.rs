@@ -200,7 +200,7 @@ impl OpenConnection for ConnectionTask {
         let Busy { what, request } = lock(&self.busy).take()?;
         let timeout = self.service.settings.finish_timeout;
         let Some(request) = request else {
-            let addr = self.service.addr().into();
+            let addr = self.service.addr().clone();
             return Some(Error::NotReturned { addr, what, timeout, peer: None });
         };
         let now = Instant::now();

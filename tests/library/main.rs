@@ -35,4 +35,5 @@ mod serve;
 mod serve_once;
 mod steps;
 mod swallowed;
+mod unix;
 mod wire;

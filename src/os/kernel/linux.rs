@@ -1,4 +1,4 @@
-//! Linux: the lengths of its queue are two ioctls, the client's end is a poll.
+//! Linux: the lengths of its queues are three ioctls, the client's end is a poll.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -20,9 +20,14 @@ pub(super) fn has_left(socket: &Socket, _: Given) -> io::Result<bool> {
     Ok(unsent == 0)
 }
 
+/// FIONREAD, SIOCINQ in unix(7).
+pub(super) fn unread(socket: &Socket) -> io::Result<u64> {
+    queue_length(socket, libc::FIONREAD)
+}
+
 fn queue_length(socket: &Socket, request: libc::Ioctl) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and each of the two requests (TIOCOUTQ is the
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and each of the three requests (TIOCOUTQ is the
     // same number as SIOCOUTQ) writes one int to where the third argument points, which outlives the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut bytes) };
     if result == -1 {

@@ -42,10 +42,13 @@ impl PollTimer {
     /// How long to wait before the next look.
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
-        self.0 = (pause * 2).min(Duration::from_millis(5));
+        self.0 = (pause * 2).min(LOOK_AGAIN);
         pause
     }
 }
+
+/// The longest time between two looks.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// How the other end of a connection ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,12 @@ pub(crate) fn unacknowledged(socket: &Socket, given: Given) -> io::Result<u64> {
 /// Where the system does not say, and where the connection is gone.
 pub(crate) fn has_left(socket: &Socket, given: Given) -> io::Result<bool> {
     system::has_left(socket, given)
+}
+
+/// How many bytes have arrived and were not taken.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn unread(socket: &Socket) -> io::Result<u64> {
+    system::unread(socket)
 }
 
 /// How the client has ended its side, if it has, even if bytes before that are unread; `None` as well where the system does not say.
