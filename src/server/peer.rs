@@ -17,6 +17,7 @@ use crate::journal::count::Count;
 use crate::journal::exchange::Exchange;
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::journal::request::Request;
+use crate::os::address::Address;
 use crate::os::lock::lock;
 use crate::serving::failure::Fault;
 use crate::serving::ledger::Outcome;
@@ -88,6 +89,11 @@ impl Peer {
 
     pub(super) fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// Where the peer listens, at whichever kind of address.
+    pub fn address(&self) -> &Address {
+        self.service.addr()
     }
 
     /// The address that the peer listens on.

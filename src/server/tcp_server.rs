@@ -11,6 +11,7 @@ use super::builder::TcpServerBuilder;
 use super::listens_on;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
+use crate::os::address::Address;
 use crate::serving::failure::Fault;
 use crate::serving::foreground;
 use crate::serving::service::{Role, Service};
@@ -53,6 +54,11 @@ impl TcpServer {
     /// Settings for a server, all at their defaults; [`bind`](TcpServerBuilder::bind) makes it listen.
     pub fn builder() -> TcpServerBuilder {
         TcpServerBuilder::new()
+    }
+
+    /// Where the server listens, at whichever kind of address.
+    pub fn address(&self) -> &Address {
+        self.service.addr()
     }
 
     /// The address that the server listens on, with its actual port.

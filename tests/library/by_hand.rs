@@ -12,7 +12,7 @@ use fake_peer::{
     Response, TcpServer, http,
 };
 use fake_peer_test_support::{
-    PATIENCE, connect, expect_bytes, finished, numbered, over_within, patient, read_all,
+    PATIENCE, connect, expect_bytes, finished, numbered, over_within, patient, place, read_all,
     read_to_its_end, reset, same_bytes,
 };
 
@@ -27,7 +27,7 @@ fn lines() -> Framing {
 #[test]
 fn an_exchange_is_a_read_and_what_is_sent_until_the_next_one() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     assert_eq!(connection.client().connection(), 1);
     connection.send("220 ").expect("open");
@@ -62,7 +62,7 @@ fn an_exchange_is_a_read_and_what_is_sent_until_the_next_one() {
 #[test]
 fn a_peer_speaks_while_it_waits_for_its_client() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let (mut reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     let reading = thread::spawn(move || reader.read(lines()));
     let pushing: Vec<_> = (0..3)
@@ -89,7 +89,7 @@ fn a_peer_speaks_while_it_waits_for_its_client() {
 #[test]
 fn large_pieces_go_both_ways_at_once() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let (mut reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     let (up, down) = (numbered(8 << 20), numbered(6 << 20));
     let length = up.len() as u64;
@@ -119,14 +119,14 @@ fn a_connection_ends_exactly_as_it_is_told() {
         (Ending::Reset, Some(std::io::ErrorKind::ConnectionReset)),
         (Ending::HalfClose, None),
     ] {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         let mut connection = peer.accept(PATIENCE).expect("a connection");
         connection.send("bye").expect("open");
         let case = format!("{ending:?}");
         connection.end(ending);
         assert_eq!(read_to_its_end(&mut client), (b"bye".to_vec(), expected), "{case}");
     }
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     drop(peer.accept(PATIENCE).expect("a connection"));
     assert_eq!(read_to_its_end(&mut client), (Vec::new(), None), "dropped");
     drop(client);
@@ -139,7 +139,7 @@ fn no_client_is_an_error_with_the_report_and_a_connection_that_nobody_took_is_re
     let error = peer.accept(Duration::from_millis(20)).expect_err("nobody came");
     assert!(matches!(error, Error::NoConnection { .. }), "{error:?}");
     assert!(error.peer().is_some());
-    let client = connect(peer.addr());
+    let client = connect(&peer);
     let addr = client.local_addr().expect("connected");
     let error =
         over_within(PATIENCE, "finish", move || peer.finish()).expect_err("one was not accepted");
@@ -151,7 +151,7 @@ fn no_client_is_an_error_with_the_report_and_a_connection_that_nobody_took_is_re
 #[test]
 fn a_request_that_was_cut_short_is_returned_and_reported() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     client.write_all(b"half a li").expect("open");
     drop(client);
@@ -168,7 +168,7 @@ fn a_client_that_is_reset_or_silent_ends_a_read_with_an_error() {
     let timeout = Duration::from_millis(50);
     let builder = TcpServer::builder().timeout(timeout).idle_timeout(timeout);
     let peer = builder.by_hand().expect("a free port");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     client.write_all(b"half").expect("open");
     let error = connection.read(lines()).expect_err("nothing more came");
@@ -177,12 +177,12 @@ fn a_client_that_is_reset_or_silent_ends_a_read_with_an_error() {
     connection.send("x").expect_err("it has failed");
     let error = peer.take(PATIENCE).expect_err("the same");
     assert!(matches!(error, Error::Receive { .. }), "{error:?}");
-    let client = connect(peer.addr());
+    let client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     reset(client);
     let error = connection.read(lines()).expect_err("reset");
     assert!(error.report().to_string().ends_with("the client reset the connection"), "{error:?}");
-    let silent = connect(peer.addr());
+    let silent = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     let error = connection.read(lines()).expect_err("silent");
     assert!(error.report().to_string().ends_with("it has ended on this side"), "{error:?}");
@@ -194,7 +194,7 @@ fn a_client_that_is_reset_or_silent_ends_a_read_with_an_error() {
 fn a_client_that_reads_nothing_ends_a_send_after_the_timeout() {
     let builder = TcpServer::builder().timeout(Duration::from_millis(100));
     let peer = builder.by_hand().expect("a free port");
-    let client = fake_peer_test_support::connect_with_little_room(peer.addr());
+    let client = fake_peer_test_support::connect_with_little_room(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     let start = Instant::now();
     let error = connection.send(vec![b'x'; 64 << 20]).expect_err("it does not fit");
@@ -210,7 +210,7 @@ fn a_client_that_reads_nothing_ends_a_send_after_the_timeout() {
 fn finish_closes_what_the_test_still_has_and_wakes_who_waits() {
     let builder = patient().linger(Duration::from_millis(50));
     let peer = builder.by_hand().expect("a free port of the loopback");
-    let mut clients: Vec<_> = (0..3).map(|_| connect(peer.addr())).collect();
+    let mut clients: Vec<_> = (0..3).map(|_| connect(&peer)).collect();
     let mut held: Vec<_> = (0..3).map(|_| peer.accept(PATIENCE).expect("a connection")).collect();
     let mut waiting = held.pop().expect("three");
     let waits = thread::spawn(move || waiting.read(lines()).map(|request| request.is_some()));
@@ -240,7 +240,7 @@ fn a_function_drives_each_connection_side_by_side() {
         Ok(())
     });
     let peer = peer.expect("a free port");
-    let mut clients: Vec<_> = (0..20).map(|_| connect(peer.addr())).collect();
+    let mut clients: Vec<_> = (0..20).map(|_| connect(&peer)).collect();
     for (number, client) in clients.iter_mut().enumerate().rev() {
         let line = format!("line {number}\n");
         client.write_all(line.as_bytes()).expect("open");
@@ -259,7 +259,7 @@ fn what_a_function_returns_or_panics_with_is_reported() {
         Ok(())
     });
     let peer = peer.expect("a free port");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"seven\n").expect("open");
     assert_eq!(read_all(&mut client), b"");
     drop(client);
@@ -268,7 +268,7 @@ fn what_a_function_returns_or_panics_with_is_reported() {
     assert!(error.report().to_string().ends_with(": invalid digit found in string"), "{error:?}");
     assert!(format!("{error:?}").contains("> seven\\n"), "the journal shows it: {error:?}");
     let peer = patient().handle(|_| panic!("as planned")).expect("a free port");
-    drop(connect(peer.addr()));
+    drop(connect(&peer));
     let payload = panic::catch_unwind(AssertUnwindSafe(|| peer.finish())).expect_err("a panic");
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"as planned"));
 }
@@ -287,7 +287,7 @@ fn finish_lets_a_function_complete_and_reports_one_that_does_not_return() {
             Ok(())
         })
         .expect("a free port");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"hello\n").expect("open");
     has_begun.recv().expect("it runs");
     let ended = thread::spawn(move || peer.finish());
@@ -306,7 +306,7 @@ fn finish_lets_a_function_complete_and_reports_one_that_does_not_return() {
             Ok(())
         })
         .expect("a free port");
-    let client = connect(peer.addr());
+    let client = connect(&peer);
     let error = over_within(PATIENCE, "finish", move || peer.finish()).expect_err("it blocks");
     assert!(matches!(error, Error::NotReturned { what: "handler", .. }), "{error:?}");
     drop(client);
@@ -315,7 +315,7 @@ fn finish_lets_a_function_complete_and_reports_one_that_does_not_return() {
 #[test]
 fn a_peer_that_is_driven_by_hand_is_awaited() {
     let peer = by_hand();
-    let addr = peer.addr();
+    let addr = place(&peer);
     let accepting = peer.accept_async();
     let client = thread::spawn(move || {
         let mut client = connect(addr);
@@ -360,7 +360,7 @@ fn ten_thousand_turns_on_one_connection_lose_nothing() {
             Ok(())
         })
         .expect("a free port");
-    let mut client: TcpStream = connect(peer.addr());
+    let mut client: TcpStream = connect(&peer);
     for number in 0..10_000 {
         let line = format!("{number}\n");
         client.write_all(line.as_bytes()).expect("open");
@@ -373,7 +373,7 @@ fn ten_thousand_turns_on_one_connection_lose_nothing() {
 #[test]
 fn a_client_that_sends_much_before_it_reads_is_read_while_much_is_sent_to_it() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let (mut reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     let (up, down) = (numbered(8 << 20), numbered(8 << 20));
     let to_send = down.clone();
@@ -396,7 +396,7 @@ fn a_client_that_sends_much_before_it_reads_is_read_while_much_is_sent_to_it() {
 #[test]
 fn a_response_that_is_nothing_but_bytes_is_sent_by_hand_and_no_other() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     connection.send(http::status(204)).expect("bytes");
     expect_bytes(&mut client, b"HTTP/1.1 204 No Content\r\n\r\n", "a response");
@@ -420,7 +420,7 @@ fn a_response_that_is_nothing_but_bytes_is_sent_by_hand_and_no_other() {
 #[test]
 fn the_end_that_a_sender_wants_ends_a_read_that_waits() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let (mut reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     let reading = thread::spawn(move || reader.read(lines()));
     // Before the read waits or while it does.

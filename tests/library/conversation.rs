@@ -74,7 +74,7 @@ fn each_connection_plays_it_anew_however_its_bytes_are_cut() {
     let peer = playing(mail());
     let whole = MAIL.concat();
     for cut in 0..=whole.len() {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(&whole.as_bytes()[..cut]).expect("room for a small request");
         client.write_all(&whole.as_bytes()[cut..]).expect("room for a small request");
         let answers = read_all(&mut client);
@@ -92,7 +92,7 @@ fn each_connection_plays_it_anew_however_its_bytes_are_cut() {
 #[test]
 fn a_wrong_byte_is_a_mismatch_without_the_rest() {
     let peer = playing(mail());
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     // A text without its end: the rest is not waited for.
     turn(&mut client, "EHLO clap", "220 mail\r\n");
     end_of_file(&mut client, "after the mismatch");
@@ -144,7 +144,7 @@ fn a_mismatch_shows_what_was_expected_instead() {
         ),
     ] {
         let peer = playing(conversation);
-        assert!(ask(peer.addr(), said.as_bytes()).is_empty(), "{said:?}");
+        assert!(ask(&peer, said.as_bytes()).is_empty(), "{said:?}");
         assert_has(&failure(peer), expected);
     }
 }
@@ -152,7 +152,7 @@ fn a_mismatch_shows_what_was_expected_instead() {
 #[test]
 fn the_connection_ends_after_a_mismatch_as_it_was_chosen() {
     let peer = playing(Conversation::new().expect("right").on_mismatch(Ending::Reset));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"wrong").expect("room for a small request");
     let error = std::io::Read::read(&mut client, &mut [0]).expect_err("a reset");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
@@ -176,7 +176,7 @@ fn branches_go_on_with_what_comes_after_them_unless_they_end() {
     for (said, heard) in
         [("GETthen", "got and over"), ("PUT!then", "put and over"), ("QUIT", "bye")]
     {
-        assert_eq!(ask(peer.addr(), said.as_bytes()), heard.as_bytes(), "{said}");
+        assert_eq!(ask(&peer, said.as_bytes()), heard.as_bytes(), "{said}");
     }
     finished(peer);
 }
@@ -187,7 +187,7 @@ fn a_text_that_is_a_line_stands_beside_other_lines() {
         (exact("PING\r\n"), Conversation::new().say("+PONG\r\n")),
         (line_starting("SET "), Conversation::new().say("+OK\r\n")),
     ])));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client, "PING\r\nSET a\r\n", "+PONG\r\n+OK\r\n");
     drop(client);
     finished(peer);
@@ -197,17 +197,17 @@ fn a_text_that_is_a_line_stands_beside_other_lines() {
 fn rounds_are_counted_and_a_client_may_leave_between_two_of_an_endless_block() {
     let round = || Conversation::new().expect("a").say("1").expect("b").say("2");
     let peer = playing(Conversation::new().repeat(2, round()).say("!"));
-    assert_eq!(ask(peer.addr(), b"abab"), b"1212!");
+    assert_eq!(ask(&peer, b"abab"), b"1212!");
     finished(peer);
 
     let peer = playing(Conversation::new().forever(round()));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client, "abab", "1212");
     drop(client);
     finished(peer);
 
     let peer = playing(Conversation::new().forever(round()));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client, "aba", "121");
     drop(client);
     assert_has(
@@ -225,8 +225,8 @@ fn the_rest_is_answered_by_a_closure() {
             line => Response::from(line).keep_open(),
         },
     ));
-    assert_eq!(ask(peer.addr(), b"hello\none\ntwo\nbye\n"), b"hi\none\ntwo\nbye\n");
-    let mut client = connect(peer.addr());
+    assert_eq!(ask(&peer, b"hello\none\ntwo\nbye\n"), b"hi\none\ntwo\nbye\n");
+    let mut client = connect(&peer);
     turn(&mut client, "hello\none\n", "hi\none\n");
     drop(client);
     finished(peer);
@@ -247,7 +247,7 @@ fn what_is_said_together_is_one_answer_where_it_can_be() {
             .expect("?")
             .say("last"),
     );
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"one ", "before the gate");
     gate.open();
     turn(&mut client, "?", "two pieces and morelast");
@@ -262,10 +262,10 @@ fn a_conversation_ends_with_the_ending_or_the_cut_of_a_response() {
     let peer = playing(
         Conversation::new().say("hi").expect("?").say(Response::from("last").cut(2, Ending::Close)),
     );
-    assert_eq!(ask(peer.addr(), b"?"), b"hila");
+    assert_eq!(ask(&peer, b"?"), b"hila");
     finished(peer);
     let peer = playing(Conversation::new().expect("?").say("yes").ending(Ending::HalfClose));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client, "?", "yes");
     end_of_file(&mut client, "after a half-close");
     client.write_all(b"what a peer that closes would report").expect("an open connection");
@@ -276,7 +276,7 @@ fn a_conversation_ends_with_the_ending_or_the_cut_of_a_response() {
 #[test]
 fn a_client_that_stops_early_fails_the_peer() {
     let peer = playing(mail());
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client, MAIL[0], "220 mail\r\n250-mail\r\n250 SIZE 1000\r\n");
     client.shutdown(Shutdown::Write).expect("an open socket");
     read_all(&mut client);
@@ -290,15 +290,15 @@ fn a_client_that_stops_early_fails_the_peer() {
 fn a_connection_without_a_byte_does_not_count() {
     let peer = playing(Conversation::new().say("hi\n").expect("bye\n"));
     for _ in 0..2 {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         expect_bytes(&mut client, b"hi\n", "the greeting");
         drop(client);
     }
-    assert_eq!(ask(peer.addr(), b"bye\n"), b"hi\n");
+    assert_eq!(ask(&peer, b"bye\n"), b"hi\n");
     finished(peer);
 
     let peer = playing(Conversation::new().say("hi\n").expect("bye\n"));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"hi\n", "the greeting");
     drop(client);
     assert_has(&failure(peer), "no connection has played the conversation to its end");
@@ -307,7 +307,7 @@ fn a_connection_without_a_byte_does_not_count() {
 #[test]
 fn bytes_after_the_last_turn_fail_the_peer() {
     let peer = playing(Conversation::new().expect("?").say("!"));
-    assert_eq!(ask(peer.addr(), b"?and more"), b"!");
+    assert_eq!(ask(&peer, b"?and more"), b"!");
     assert_has(
         &failure(peer),
         "the client sent 8 bytes after the last turn of the conversation: \"and more\"",
@@ -320,7 +320,7 @@ fn a_request_that_was_cut_short_fails_the_peer() {
         [Conversation::new().expect("whole\n"), Conversation::new().expect(line_starting("who"))]
     {
         let peer = playing(conversation);
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(b"who").expect("room for a small request");
         client.shutdown(Shutdown::Write).expect("an open socket");
         assert!(read_all(&mut client).is_empty());
@@ -342,7 +342,7 @@ fn a_request_of_which_too_little_was_kept_is_not_taken_for_what_was_expected() {
         let conversation = Conversation::new().expect(expected).say("!");
         let peer = spawned(patient().retain(4).source(conversation));
         let said = if fails { "0123456789" } else { "012345678\n" };
-        assert_eq!(ask(peer.addr(), said.as_bytes()).is_empty(), fails, "{said:?}");
+        assert_eq!(ask(&peer, said.as_bytes()).is_empty(), fails, "{said:?}");
         if fails {
             assert_has(&failure(peer), "only 4 of the request's 10 bytes were kept");
         } else {
@@ -359,7 +359,7 @@ fn a_panic_of_a_closure_is_that_of_the_peer() {
             .say("!")
             .rest(Framing::exactly(1), |_: &Request| -> Response { panic!("no rest") }),
     );
-    assert_eq!(ask(peer.addr(), b"?x"), b"!");
+    assert_eq!(ask(&peer, b"?x"), b"!");
     let panicked = panic::catch_unwind(AssertUnwindSafe(|| peer.finish())).expect_err("a panic");
     assert_eq!(panicked.downcast_ref::<&str>(), Some(&"no rest"));
 }
@@ -370,8 +370,8 @@ fn each_connection_of_a_list_has_its_own() {
         Conversation::new().say("first").expect("1"),
         Conversation::new().say("second").expect("2"),
     ])));
-    assert_eq!(ask(peer.addr(), b"1"), b"first");
-    assert_eq!(ask(peer.addr(), b"2"), b"second");
+    assert_eq!(ask(&peer, b"1"), b"first");
+    assert_eq!(ask(&peer, b"2"), b"second");
     finished(peer);
 }
 
@@ -431,7 +431,7 @@ fn each_answer_is_cut_at_each_byte() {
     assert_eq!(names[2..4], ["answer 1: cut(2, Ending::Close)", "answer 2: cut(0, Ending::Close)"]);
     let mut heard = Vec::new();
     faults::sweep(faults::truncations(conversation()), |_, peer| {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         // A client that is reset reads an error, and has read what came before.
         let _ = client.write_all(b"?\n");
         let mut answer = Vec::new();
@@ -459,7 +459,7 @@ fn answers_come_in_parts_and_user_code_is_swept_too() {
         .chain(faults::splits("hi\nyes\n", pause).take(1));
     let mut count = 0;
     faults::sweep(cases, |case, peer| {
-        assert_eq!(ask(peer.addr(), b"?\n"), b"hi\nyes\n", "{case}");
+        assert_eq!(ask(&peer, b"?\n"), b"hi\nyes\n", "{case}");
         count += 1;
     })
     .expect("no failure");

@@ -76,7 +76,7 @@ fn smtp_by_verb(request: &Request) -> Response {
 
 #[track_caller]
 fn send_mail(peer: &Peer, turn: Turn) {
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"220 mail.test ESMTP\r\n", "the greeting");
     turn(&mut client, b"EHLO client.test\r\n", b"250-mail.test\r\n250 8BITMIME\r\n");
     turn(&mut client, b"MAIL FROM:<a@client.test>\r\n", b"250 sender ok\r\n");
@@ -124,7 +124,7 @@ fn mails_are_taken_by_a_closure_whoever_sends_them() {
 #[test]
 fn commands_in_one_write_are_answered_one_by_one() {
     let peer = spawned(patient().framing(Framing::nothing()).source(smtp_script()));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     // And without waiting for the greeting: RFC 2920 does not allow that, but clients do it.
     client.write_all(&MAIL.concat()).expect("room for a small request");
     assert_eq!(
@@ -142,7 +142,7 @@ fn commands_in_one_write_are_answered_one_by_one() {
 fn a_client_that_leaves_in_the_middle_of_its_mail_is_in_the_journal() {
     let builder = patient().framing(Framing::nothing()).clients_may_leave_early();
     let peer = spawned(builder.source(smtp_by_verb));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"220 mail.test ESMTP\r\n", "the greeting");
     turn(&mut client, b"DATA\r\n", b"354 go ahead\r\n");
     client.write_all(b"Subject: half\r\n").expect("room for half a mail");
@@ -162,7 +162,7 @@ fn a_client_that_only_reads_the_greeting_is_no_failure() {
             .framing(Framing::nothing())
             .source(|_: &Request| Response::from("220 hi\r\n").then(Framing::until("\r\n"))),
     );
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"220 hi\r\n", "the greeting");
     drop(client);
     assert_requests(&finished(peer), &[b""]);
@@ -187,14 +187,14 @@ fn a_file_is_fetched_over_a_second_connection() {
             };
             Response::from(answer).keep_open()
         }));
-    let mut client = connect(control.addr());
+    let mut client = connect(&control);
     expect_bytes(&mut client, b"220 files\r\n", "the greeting");
     turn(&mut client, b"USER anonymous\r\n", b"331 password?\r\n");
     turn(&mut client, b"PASS guest\r\n", b"230 welcome\r\n");
     let passive = format!("227 Entering Passive Mode (127,0,0,1,{high},{low})\r\n");
     turn(&mut client, b"PASV\r\n", passive.as_bytes());
     turn(&mut client, b"RETR file\r\n", b"150 here it comes\r\n226 done\r\n");
-    let mut file = connect(data.addr());
+    let mut file = connect(&data);
     assert_eq!(read_all(&mut file), b"line\r\n\0\xe9\n", "the file");
     drop(file);
     assert_requests(&finished(data), &[b""]);
@@ -269,7 +269,7 @@ fn redis() -> Peer {
 fn a_store_answers_commands_whose_values_look_like_line_ends() {
     for turn in TURNS {
         let peer = redis();
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         let set = command(&[b"SET", b"key", b"\r\n*1\r\n\0\xff"]);
         let get = command(&[b"GET", b"key"]);
         turn(&mut client, &command(&[b"PING"]), b"+PONG\r\n");
@@ -294,7 +294,7 @@ fn a_pipeline_of_commands_is_answered_in_order() {
     let pipeline = [&*ping, &set, &get, &ping].concat();
     // Split at every place where a packet may end.
     for cut in 0..=pipeline.len() {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(&set).expect("room for a small request");
         expect_bytes(&mut client, b"+OK\r\n", "the store is as it was");
         client.write_all(&pipeline[..cut]).expect("room for a small request");
@@ -326,7 +326,7 @@ fn a_proxy_has_a_framing_for_each_turn() {
             Response::from("pong"),
         ]);
         let peer = spawned(patient().framing(greeting()).source(script)).expect(3);
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         turn(&mut client, b"\x05\x02\x00\x02", b"\x05\x00");
         turn(
             &mut client,
@@ -437,7 +437,7 @@ fn a_web_socket_is_opened_and_echoes_until_it_is_closed() {
     let close = b"\x88\x80\x01\x02\x03\x04";
     for turn in TURNS {
         let peer = spawned(patient().source(echo));
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         turn(
             &mut client,
             handshake,
@@ -456,7 +456,7 @@ fn a_web_socket_is_opened_and_echoes_until_it_is_closed() {
 #[test]
 fn a_frame_sent_with_the_handshake_is_not_lost() {
     let peer = spawned(patient().source(echo));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client
         .write_all(b"GET / HTTP/1.1\r\nSec-WebSocket-Key: x\r\n\r\n\x88\x80\x01\x02\x03\x04")
         .expect("room for a small request");

@@ -21,7 +21,7 @@ fn cut_requests() -> [(Framing, &'static [u8]); 5] {
 }
 
 fn leave_early(peer: &Peer, request: &[u8]) {
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(request).expect("room for half a request");
     client.shutdown(Shutdown::Write).expect("an open socket");
     assert_eq!(read_all(&mut client), b"answer", "it is still answered");
@@ -64,7 +64,7 @@ fn the_journal_of_a_live_peer_has_the_failure_with_the_last_byte() {
 #[test]
 fn the_drop_fails_for_a_client_that_closes_half_way_through_its_request() {
     let peer = spawned(patient().source("answer"));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"GET / HTTP/1.1\r\nHo").expect("room for half a request");
     drop(client);
     let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(peer)));
@@ -82,7 +82,7 @@ fn a_test_may_expect_clients_to_leave_early() {
         let exchange = taken(&peer);
         assert_eq!(exchange.request().end(), RequestEnd::ClientClosed);
         assert_eq!(exchange.failure(), None);
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(request).expect("room for half a request");
         reset(client);
         let exchange = taken(&peer);
@@ -113,7 +113,7 @@ fn what_has_no_known_end_is_not_cut_short() {
 #[test]
 fn a_server_in_the_foreground_serves_a_request_that_was_cut_short() {
     let server = fake_peer_test_support::bound(patient().source("answer"));
-    let mut client = connect_and_send(server.local_addr(), b"GET /a HT");
+    let mut client = connect_and_send(&server, b"GET /a HT");
     let exchange = server.serve_once().expect("served");
     assert_eq!(exchange.request().end(), RequestEnd::ClientClosed);
     assert_eq!(exchange.failure(), None);

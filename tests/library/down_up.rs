@@ -11,7 +11,8 @@ use std::thread;
 use fake_peer::{Ending, Error, FileSource, Framing, Peer, Request, Response, TcpServer};
 use fake_peer_test_support::{
     Crowd, PATIENCE, ask, bound, connect, end_of_file, eventually, expect_bytes, finished,
-    in_lines, over_within, patient, read_all, read_to_its_end, refuses, serve_with, spawned,
+    in_lines, over_within, patient, place, read_all, read_to_its_end, refuses, serve_with, spawned,
+    try_connect,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -32,7 +33,7 @@ fn up(peer: &Peer) {
 #[test]
 fn a_peer_that_is_down_refuses_and_serves_on_the_same_port_when_it_is_up() {
     let peer = in_lines();
-    let addr = peer.addr();
+    let addr = place(&peer);
     for round in 0..5 {
         assert_eq!(ask(addr, b"request\n"), b"answer", "round {round}");
         down(&peer);
@@ -42,7 +43,7 @@ fn a_peer_that_is_down_refuses_and_serves_on_the_same_port_when_it_is_up() {
         up(&peer);
     }
     assert_eq!(ask(addr, b"request\n"), b"answer");
-    assert_eq!(peer.addr(), addr);
+    assert_eq!(place(&peer), addr);
     assert_eq!(finished(peer).exchanges().count(), 6);
 }
 
@@ -53,21 +54,21 @@ fn down_and_up_twice_are_harmless() {
     for _ in 0..2 {
         down(&peer);
     }
-    refuses(peer.addr(), "down twice");
+    refuses(&peer, "down twice");
     for _ in 0..2 {
         up(&peer);
     }
-    assert_eq!(ask(peer.addr(), b"request\n"), b"answer");
+    assert_eq!(ask(&peer, b"request\n"), b"answer");
     finished(peer);
 }
 
 #[test]
 fn connections_that_are_open_when_it_goes_down_go_on() {
     let peer = in_lines();
-    let mut kept = connect(peer.addr());
+    let mut kept = connect(&peer);
     kept.write_all(b"keep\n").expect("room");
     expect_bytes(&mut kept, b"kept", "before");
-    let mut half = connect(peer.addr());
+    let mut half = connect(&peer);
     half.write_all(b"requ").expect("room");
     for _ in 0..3 {
         down(&peer);
@@ -88,9 +89,9 @@ fn connections_that_are_open_when_it_goes_down_go_on() {
 fn connections_in_the_backlog_are_served() {
     let peer = spawned(patient().framing(Framing::until("\n")).source("answer"));
     for round in 0..20 {
-        let mut clients: Vec<_> = (0..20).map(|_| connect(peer.addr())).collect();
+        let mut clients: Vec<_> = (0..20).map(|_| connect(&peer)).collect();
         down(&peer);
-        refuses(peer.addr(), "down");
+        refuses(&peer, "down");
         for client in &mut clients {
             client.write_all(b"request\n").expect("room");
             assert_eq!(read_all(client), b"answer", "round {round}");
@@ -103,11 +104,11 @@ fn connections_in_the_backlog_are_served() {
 #[test]
 fn going_down_ends_though_clients_never_stop_coming() {
     let peer = Arc::new(spawned(patient().backlog(16).source("answer")));
-    let addr = peer.addr();
+    let addr = place(&peer);
     let crowd = Crowd::of(4, move |_, goes_on| {
         while goes_on.yes() {
             // Refused or reset in between.
-            if let Ok(mut client) = TcpStream::connect_timeout(&addr, PATIENCE) {
+            if let Ok(mut client) = try_connect(addr) {
                 let _ = client.write_all(b"hello");
                 let _ = client.read(&mut [0; 16]);
             }
@@ -130,7 +131,7 @@ fn going_down_ends_though_clients_never_stop_coming() {
 #[test]
 fn finish_and_the_drop_work_while_it_is_down() {
     let peer = in_lines();
-    let addr = peer.addr();
+    let addr = place(&peer);
     assert_eq!(ask(addr, b"request\n"), b"answer");
     down(&peer);
     let journal = over_within(PATIENCE, "finish", move || finished(peer));
@@ -144,7 +145,7 @@ fn finish_and_the_drop_work_while_it_is_down() {
 #[test]
 fn nothing_else_gets_the_port_of_a_peer_that_is_down() {
     let peer = in_lines();
-    let open = connect(peer.addr());
+    let open = connect(&peer);
     down(&peer);
     let error = TcpServer::builder().addr(peer.addr()).bind().expect_err("in use");
     assert_eq!(error.io_error().map(std::io::Error::kind), Some(ErrorKind::AddrInUse));
@@ -156,7 +157,7 @@ fn nothing_else_gets_the_port_of_a_peer_that_is_down() {
     }
     drop(open);
     up(&peer);
-    assert_eq!(ask(peer.addr(), b"request\n"), b"answer");
+    assert_eq!(ask(&peer, b"request\n"), b"answer");
     finished(peer);
 }
 
@@ -166,9 +167,9 @@ fn a_listener_of_the_user_goes_down_and_up_too() {
     let clone = listener.try_clone().expect("a descriptor");
     let peer = spawned(patient().listener(listener).source("answer"));
     down(&peer);
-    refuses(peer.addr(), "though a clone of it is open");
+    refuses(&peer, "though a clone of it is open");
     up(&peer);
-    assert_eq!(ask(peer.addr(), b"hello"), b"answer");
+    assert_eq!(ask(&peer, b"hello"), b"answer");
     drop(clone);
     finished(peer);
 }
@@ -204,11 +205,11 @@ fn user_code_can_take_its_peer_down() {
     };
     let peer = Arc::new(spawned(patient().source(source)));
     *shared.lock().expect("no panic") = Some(Arc::clone(&peer));
-    assert_eq!(ask(peer.addr(), b"live"), b"answer");
-    assert_eq!(ask(peer.addr(), b"die"), b"answer");
-    refuses(peer.addr(), "dead");
+    assert_eq!(ask(&peer, b"live"), b"answer");
+    assert_eq!(ask(&peer, b"die"), b"answer");
+    refuses(&peer, "dead");
     up(&peer);
-    assert_eq!(ask(peer.addr(), b"live"), b"answer");
+    assert_eq!(ask(&peer, b"live"), b"answer");
     shared.lock().expect("no panic").take();
     eventually("the source has let go of it", || Arc::strong_count(&peer) == 1);
     finished(Arc::into_inner(peer).expect("the only one"));
@@ -218,7 +219,7 @@ fn user_code_can_take_its_peer_down() {
 fn the_port_closes_after_so_many_exchanges() {
     for exchanges in [1, 2, 5] {
         let peer = spawned(patient().source("answer").closes_after(exchanges));
-        let addr = peer.addr();
+        let addr = place(&peer);
         for number in 1..=exchanges {
             assert_eq!(ask(addr, b"hello"), b"answer", "{number} of {exchanges}");
         }
@@ -235,10 +236,10 @@ fn the_port_is_closed_when_the_last_byte_arrives_whatever_the_ending() {
         for round in 0..20 {
             let response = Response::from("answer").ending(ending.clone());
             let peer = spawned(patient().source(response).closes_after(1));
-            let mut client = connect(peer.addr());
+            let mut client = connect(&peer);
             client.write_all(b"hello").expect("room");
             expect_bytes(&mut client, b"answer", "all of it");
-            refuses(peer.addr(), &format!("{ending:?}, round {round}"));
+            refuses(&peer, &format!("{ending:?}, round {round}"));
             drop(client);
             finished(peer);
         }
@@ -246,12 +247,12 @@ fn the_port_is_closed_when_the_last_byte_arrives_whatever_the_ending() {
     // Of responses without a byte, and of those that failed, the client sees the end.
     let missing = FileSource::new("no/such/file");
     let peer = spawned(patient().source(missing).closes_after(1));
-    assert_eq!(ask(peer.addr(), b"hello"), b"");
-    refuses(peer.addr(), "a failed exchange");
+    assert_eq!(ask(&peer, b"hello"), b"");
+    refuses(&peer, "a failed exchange");
     peer.finish().expect_err("the failure");
     let peer = spawned(patient().source(Response::new()).closes_after(1));
-    assert_eq!(ask(peer.addr(), b"hello"), b"");
-    refuses(peer.addr(), "an empty response");
+    assert_eq!(ask(&peer, b"hello"), b"");
+    refuses(&peer, "an empty response");
     finished(peer);
 }
 
@@ -262,12 +263,12 @@ fn connections_that_are_open_when_the_port_closes_go_on() {
         _ => Response::from("answer"),
     };
     let peer = spawned(patient().framing(Framing::until("\n")).source(source).closes_after(2));
-    let mut kept = connect(peer.addr());
+    let mut kept = connect(&peer);
     for turn in 1..=4 {
         kept.write_all(b"keep\n").expect("room");
         expect_bytes(&mut kept, b"kept", &format!("turn {turn}"));
         if turn >= 2 {
-            refuses(peer.addr(), &format!("turn {turn}"));
+            refuses(&peer, &format!("turn {turn}"));
         }
     }
     kept.write_all(b"enough\n").expect("room");
@@ -278,13 +279,13 @@ fn connections_that_are_open_when_the_port_closes_go_on() {
 #[test]
 fn clients_beyond_the_last_exchange_are_served_reset_or_refused_and_none_hangs() {
     let peer = spawned(patient().framing(Framing::until("\n")).source("answer").closes_after(1));
-    let addr = peer.addr();
+    let addr = place(&peer);
     let (ended, ends) = mpsc::channel();
     let clients: Vec<_> = (0..20)
         .map(|_| {
             let ended = ended.clone();
             thread::spawn(move || {
-                let end = TcpStream::connect_timeout(&addr, PATIENCE).and_then(|mut client| {
+                let end = try_connect(addr).and_then(|mut client| {
                     client.set_read_timeout(Some(PATIENCE))?;
                     client.write_all(b"request\n")?;
                     let mut answer = Vec::new();
@@ -318,9 +319,9 @@ fn up_opens_a_port_that_has_closed_for_as_many_exchanges_again() {
     let peer = spawned(patient().source("answer").closes_after(2));
     for round in 0..3 {
         for _ in 0..2 {
-            assert_eq!(ask(peer.addr(), b"hello"), b"answer", "round {round}");
+            assert_eq!(ask(&peer, b"hello"), b"answer", "round {round}");
         }
-        refuses(peer.addr(), &format!("round {round}"));
+        refuses(&peer, &format!("round {round}"));
         up(&peer);
     }
     finished(peer);
@@ -329,7 +330,7 @@ fn up_opens_a_port_that_has_closed_for_as_many_exchanges_again() {
 #[test]
 fn a_server_in_the_foreground_closes_its_port_too() {
     let server = bound(patient().source("answer").closes_after(1));
-    let addr = server.local_addr();
+    let addr = place(&server);
     let (exchange, answer) = serve_with(&server, || {
         let mut client = connect(addr);
         client.write_all(b"hello").expect("room");

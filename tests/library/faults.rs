@@ -1,24 +1,24 @@
 //! The named faults, as the client's socket sees them, and the families of faults.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use fake_peer::faults::{self, Unserved};
 use fake_peer::{
-    ClientEnd, Delay, Ending, Framing, Gate, Peer, PerConnection, Request, Response, Sequence, http,
+    ClientEnd, Delay, Ending, Framing, Gate, PerConnection, Request, Response, Sequence, http,
 };
 use fake_peer_test_support::{
-    PATIENCE, ask, connect, eventually, finished, numbered, read_all, read_to_its_end, same_bytes,
-    taken,
+    Listens, PATIENCE, answers, ask, connect, eventually, finished, numbered, read_all,
+    read_to_its_end, same_bytes, taken,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\n\r\n";
 
-fn ask_to_its_end(addr: SocketAddr, request: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
-    let mut client = connect(addr);
+fn ask_to_its_end(to: impl Listens, request: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
+    let mut client = connect(to);
     // A client that is reset at once may not get that far, and sees the error only once.
     let refused = client.write_all(request).err().map(|error| error.kind());
     let (answer, error) = read_to_its_end(&mut client);
@@ -58,23 +58,23 @@ fn send_until_stuck(client: &mut TcpStream) -> usize {
 
 #[test]
 fn close_on_accept_ends_a_connection_before_a_byte() {
-    let peer = Peer::answer(faults::close_on_accept());
-    assert_eq!(read_to_its_end(&mut connect(peer.addr())), (Vec::new(), None));
+    let peer = answers(faults::close_on_accept());
+    assert_eq!(read_to_its_end(&mut connect(&peer)), (Vec::new(), None));
     finished(peer);
 }
 
 #[test]
 fn reset_on_accept_resets_a_connection_before_a_byte() {
-    let peer = Peer::answer(faults::reset_on_accept());
+    let peer = answers(faults::reset_on_accept());
     let expected = (Vec::new(), Some(ErrorKind::ConnectionReset));
-    assert_eq!(read_to_its_end(&mut connect(peer.addr())), expected);
+    assert_eq!(read_to_its_end(&mut connect(&peer)), expected);
     finished(peer);
 }
 
 #[test]
 fn never_read_gets_a_client_stuck() {
-    let peer = Peer::answer(faults::never_read());
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::never_read());
+    let mut client = connect(&peer);
     send_until_stuck(&mut client);
     assert!(taken(&peer).request().is_empty());
     drop(client);
@@ -84,8 +84,8 @@ fn never_read_gets_a_client_stuck() {
 #[cfg(target_os = "linux")]
 #[test]
 fn never_read_ends_with_a_client_that_is_not_stuck_yet() {
-    let peer = Peer::answer(faults::never_read());
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::never_read());
+    let mut client = connect(&peer);
     client.write_all(GET).expect("room");
     drop(client);
     // The timeout is as long as the test may take.
@@ -99,8 +99,8 @@ fn never_read_ends_with_a_client_that_is_not_stuck_yet() {
 
 #[test]
 fn finish_does_not_wait_for_a_client_that_nobody_reads_from() {
-    let peer = Peer::answer(faults::never_read());
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::never_read());
+    let mut client = connect(&peer);
     client.write_all(GET).expect("room");
     taken(&peer);
     let journal = finished(peer);
@@ -119,8 +119,8 @@ fn reading_stops_after_exactly_n_bytes() {
             (Ending::CloseAtOnce, (bytes < GET.len()).then_some(ErrorKind::ConnectionReset)),
         ] {
             let case = format!("{bytes} bytes, then {ending:?}");
-            let peer = Peer::answer(faults::stop_reading_after(bytes as u64, ending));
-            assert_eq!(ask_to_its_end(peer.addr(), GET), (Vec::new(), expected), "{case}");
+            let peer = answers(faults::stop_reading_after(bytes as u64, ending));
+            assert_eq!(ask_to_its_end(&peer, GET), (Vec::new(), expected), "{case}");
             assert_eq!(taken(&peer).request().bytes(), &GET[..bytes], "{case}");
             finished(peer);
         }
@@ -129,8 +129,8 @@ fn reading_stops_after_exactly_n_bytes() {
 
 #[test]
 fn reading_stops_within_an_upload_and_the_client_is_stuck() {
-    let peer = Peer::answer(faults::stop_reading_after(1000, Ending::StopReading));
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::stop_reading_after(1000, Ending::StopReading));
+    let mut client = connect(&peer);
     let sent = send_until_stuck(&mut client);
     assert!(sent > 1000);
     assert_eq!(taken(&peer).request().len(), 1000);
@@ -141,8 +141,8 @@ fn reading_stops_within_an_upload_and_the_client_is_stuck() {
 
 #[test]
 fn an_early_answer_comes_while_the_client_uploads() {
-    let peer = Peer::answer(faults::early(http::status(413)));
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::early(http::status(413)));
+    let mut client = connect(&peer);
     let body = numbered(5_000_000);
     let head = format!("PUT / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
     client.write_all(head.as_bytes()).expect("room");
@@ -159,8 +159,8 @@ fn an_early_answer_comes_while_the_client_uploads() {
 
 #[test]
 fn never_continue_leaves_a_client_waiting_that_expects_it() {
-    let peer = Peer::answer(faults::never_continue());
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::never_continue());
+    let mut client = connect(&peer);
     client
         .write_all(b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         .expect("room");
@@ -176,13 +176,13 @@ fn no_answer_is_silence_an_end_or_a_reset() {
     for (ending, expected) in
         [(Ending::Close, None), (Ending::Reset, Some(ErrorKind::ConnectionReset))]
     {
-        let peer = Peer::answer(faults::no_answer(ending));
-        assert_eq!(ask_to_its_end(peer.addr(), GET), (Vec::new(), expected));
+        let peer = answers(faults::no_answer(ending));
+        assert_eq!(ask_to_its_end(&peer, GET), (Vec::new(), expected));
         assert_eq!(taken(&peer).request().bytes(), GET);
         finished(peer);
     }
-    let peer = Peer::answer(faults::no_answer(Ending::Hold));
-    let mut client = connect(peer.addr());
+    let peer = answers(faults::no_answer(Ending::Hold));
+    let mut client = connect(&peer);
     client.write_all(GET).expect("room");
     hears_nothing(&mut client);
     drop(client);
@@ -191,7 +191,7 @@ fn no_answer_is_silence_an_end_or_a_reset() {
 
 #[test]
 fn faults_on_accept_mix_with_good_answers_one_connection_after_another() {
-    let peer = Peer::answer(Sequence::new([
+    let peer = answers(Sequence::new([
         faults::reset_on_accept(),
         http::ok("one"),
         faults::close_on_accept(),
@@ -200,7 +200,7 @@ fn faults_on_accept_mix_with_good_answers_one_connection_after_another() {
     ]));
     let reset = Some(ErrorKind::ConnectionReset);
     for (expected, error) in [("", reset), ("one", None), ("", None), ("", reset), ("two", None)] {
-        let (answer, ended) = ask_to_its_end(peer.addr(), GET);
+        let (answer, ended) = ask_to_its_end(&peer, GET);
         assert!(answer.ends_with(expected.as_bytes()) && ended == error, "{expected}, {error:?}");
     }
     finished(peer);
@@ -208,14 +208,14 @@ fn faults_on_accept_mix_with_good_answers_one_connection_after_another() {
 
 #[test]
 fn a_connection_keeps_the_fault_that_it_was_accepted_for() {
-    let peer = Peer::answer(
+    let peer = answers(
         PerConnection::new([faults::stop_reading_after(3, Ending::Reset)])
             .and(|request: &Request| Response::from(request.bytes())),
     );
     // The first client is silent while the second one is served.
-    let mut first = connect(peer.addr());
+    let mut first = connect(&peer);
     eventually("the first is accepted", || peer.journal().connections().len() == 1);
-    assert_eq!(ask(peer.addr(), b"echo"), b"echo");
+    assert_eq!(ask(&peer, b"echo"), b"echo");
     first.write_all(b"longer").expect("room");
     assert_eq!(read_to_its_end(&mut first), (Vec::new(), Some(ErrorKind::ConnectionReset)));
     let journal = finished(peer);
@@ -224,8 +224,8 @@ fn a_connection_keeps_the_fault_that_it_was_accepted_for() {
 
 #[test]
 fn an_answer_that_was_promised_and_not_fetched_is_left_over() {
-    let peer = Peer::answer(Sequence::new([faults::stop_reading_after(3, Ending::Close)]));
-    let silent = connect(peer.addr());
+    let peer = answers(Sequence::new([faults::stop_reading_after(3, Ending::Close)]));
+    let silent = connect(&peer);
     drop(silent);
     eventually("the silent one has gone", || {
         peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
@@ -236,8 +236,8 @@ fn an_answer_that_was_promised_and_not_fetched_is_left_over() {
 
 #[test]
 fn an_answer_that_was_promised_to_a_connection_and_not_fetched_is_left_over() {
-    let peer = Peer::answer(PerConnection::new([faults::early(http::ok("a"))]));
-    drop(connect(peer.addr()));
+    let peer = answers(PerConnection::new([faults::early(http::ok("a"))]));
+    drop(connect(&peer));
     eventually("the silent one has gone", || {
         peer.journal().connections().first().is_some_and(|record| record.closed_at().is_some())
     });
@@ -279,12 +279,12 @@ fn a_full_backlog_does_not_answer() {
 fn every_truncation_ends_where_and_as_it_says() {
     let response = http::ok("hello");
     let whole = {
-        let peer = Peer::answer(response.clone());
-        ask(peer.addr(), GET)
+        let peer = answers(response.clone());
+        ask(&peer, GET)
     };
     let mut cases = 0;
     faults::sweep(faults::truncations(response), |case, peer| {
-        let (bytes, error) = ask_to_its_end(peer.addr(), GET);
+        let (bytes, error) = ask_to_its_end(&peer, GET);
         let length = bytes.len();
         let ending = if error.is_some() { "Reset" } else { "Close" };
         assert_eq!(case.name(), format!("cut({length}, Ending::{ending})"));
@@ -313,8 +313,8 @@ fn every_kind_of_response_is_cut_at_its_byte() {
             ("pieces", Response::file(&path).in_pieces(10_000, Duration::ZERO)),
         ] {
             let case = format!("{cut} bytes of {kind}");
-            let peer = Peer::answer(response.cut(cut, Ending::Reset));
-            let (seen, error) = ask_to_its_end(peer.addr(), GET);
+            let peer = answers(response.cut(cut, Ending::Reset));
+            let (seen, error) = ask_to_its_end(&peer, GET);
             let cut = usize::try_from(cut).expect("few");
             same_bytes(&seen, &bytes[..cut], &case);
             assert_eq!(error, Some(ErrorKind::ConnectionReset), "{case}");
@@ -335,7 +335,7 @@ fn truncations_come_with_the_endings_that_are_asked_for() {
         .collect();
     assert_eq!(names, expected);
     faults::sweep(family(), |case, peer| {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(GET).expect("room");
         if case.name().ends_with("HalfClose)") {
             read_all(&mut client);
@@ -358,17 +358,17 @@ fn every_split_and_byte_by_byte_deliver_the_same_bytes() {
     assert_eq!(first, "split_at(1, Duration::from_micros(200))");
     let cases = splits.chain([faults::byte_by_byte(response, pause)]);
     faults::sweep(cases, |case, peer| {
-        same_bytes(&ask(peer.addr(), GET), response.as_bytes(), case.name());
+        same_bytes(&ask(&peer, GET), response.as_bytes(), case.name());
     })
     .expect("a sweep");
 }
 
 #[test]
 fn a_split_is_seen_as_two_parts() {
-    let peer = Peer::answer(Response::from("123456").split_at(2, Duration::from_millis(100)));
+    let peer = answers(Response::from("123456").split_at(2, Duration::from_millis(100)));
     // A client that is delayed for longer than the pause reads both parts at once; not in every run.
     let parts = (0..20).map(|_| {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(GET).expect("room");
         let mut part = [0; 6];
         let length = client.read(&mut part).expect("a first part");
@@ -384,9 +384,9 @@ fn a_split_is_seen_as_two_parts() {
 fn one_peer_serves_a_family_a_case_for_each_connection() {
     let family =
         || faults::truncations(http::ok("hi")).chain([faults::byte_by_byte("x", Duration::ZERO)]);
-    let peer = Peer::answer(PerConnection::new(family()));
+    let peer = answers(PerConnection::new(family()));
     for case in family() {
-        let (bytes, error) = ask_to_its_end(peer.addr(), GET);
+        let (bytes, error) = ask_to_its_end(&peer, GET);
         let expected = case.name().contains("Reset").then_some(ErrorKind::ConnectionReset);
         assert_eq!(error, expected, "{case}");
         assert!(
@@ -400,7 +400,7 @@ fn one_peer_serves_a_family_a_case_for_each_connection() {
 #[test]
 fn a_sweep_tells_of_a_source_that_fails_and_not_of_a_client_that_leaves() {
     let leaves_at_once = faults::truncations("abc");
-    faults::sweep(leaves_at_once, |_, peer| drop(connect(peer.addr()))).expect("nothing failed");
+    faults::sweep(leaves_at_once, |_, peer| drop(connect(&peer))).expect("nothing failed");
 
     let cases = [
         faults::Case::new("good", "good"),
@@ -409,7 +409,7 @@ fn a_sweep_tells_of_a_source_that_fails_and_not_of_a_client_that_leaves() {
     let seen = Mutex::new(Vec::new());
     let error = faults::sweep(cases, |case, peer| {
         seen.lock().expect("no panic").push(case.to_string());
-        ask(peer.addr(), GET);
+        ask(&peer, GET);
     });
     let error = error.expect_err("a file that is not there").report().to_string();
     assert!(error.contains("/no/such/file"), "{error}");
@@ -431,14 +431,14 @@ fn a_panic_in_a_sweep_goes_through() {
 #[test]
 fn the_journal_tells_after_which_byte_a_client_left() {
     let gate = Gate::new();
-    let peer = Peer::answer(
+    let peer = answers(
         Response::new()
             .repeat("a", 137)
             .gate(&gate)
             .repeat("b", 163)
             .in_pieces(100, Duration::ZERO),
     );
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(GET).expect("room");
     client.read_exact(&mut [0; 137]).expect("what comes before the gate");
     assert!(gate.wait_until_reached(PATIENCE));
@@ -457,11 +457,11 @@ fn the_journal_tells_after_which_byte_a_client_left() {
 #[test]
 fn acknowledged_bytes_are_told_for_each_exchange_of_a_kept_connection() {
     let gate = Gate::new();
-    let peer = Peer::answer(Sequence::new([
+    let peer = answers(Sequence::new([
         Response::from("first").keep_open(),
         Response::from("sec").gate(&gate).send("ond"),
     ]));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(GET).expect("room");
     client.read_exact(&mut [0; 5]).expect("the first answer");
     client.write_all(GET).expect("room");
@@ -478,8 +478,8 @@ fn acknowledged_bytes_are_told_for_each_exchange_of_a_kept_connection() {
 #[test]
 fn what_was_on_its_way_when_we_closed_is_not_told_as_lost() {
     let response = Response::new().repeat("a", 1_000_000).ending(Ending::CloseAtOnce);
-    let peer = Peer::answer(response);
-    let mut client = fake_peer_test_support::connect_with_little_room(peer.addr());
+    let peer = answers(response);
+    let mut client = fake_peer_test_support::connect_with_little_room(&peer);
     client.write_all(GET).expect("room");
     let exchange = taken(&peer);
     let journal = finished(peer);
@@ -495,8 +495,8 @@ fn a_panic_of_a_reader_leaves_its_exchange_in_the_journal() {
             panic!("no such reader")
         }
     }
-    let peer = Peer::answer(Response::from("abc").send_from(Panicking));
-    assert_eq!(ask(peer.addr(), GET), b"abc");
+    let peer = answers(Response::from("abc").send_from(Panicking));
+    assert_eq!(ask(&peer, GET), b"abc");
     let panic = catch_unwind(AssertUnwindSafe(|| peer.take(PATIENCE))).expect_err("a panic");
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"no such reader"));
     let journal = finished(peer);
@@ -519,7 +519,7 @@ fn a_panicking_test_does_not_wait_for_pauses_and_gates() {
         let start = std::time::Instant::now();
         let panic = catch_unwind(AssertUnwindSafe(|| {
             let peer = fake_peer_test_support::patient().source(response).spawn().expect("a peer");
-            let mut client = connect(peer.addr());
+            let mut client = connect(&peer);
             client.write_all(GET).expect("room");
             eventually("the request is there", || {
                 peer.journal().connections().first().is_some_and(|it| it.unfinished() == 0)
@@ -542,7 +542,7 @@ fn the_seeds_of_delays_are_told() {
         .source(response)
         .spawn()
         .expect("a peer");
-    assert_eq!(ask(peer.addr(), GET), b"abcd");
+    assert_eq!(ask(&peer, GET), b"abcd");
     let error = peer.take(PATIENCE).expect_err("the gate stays closed");
     let text = error.report().to_string();
     assert!(text.contains(" (delays from seeds 17, 4): the gate was not opened"), "{text}");
@@ -562,7 +562,7 @@ fn head_framing_answers_an_expectation_by_hand() {
         .source(answers)
         .spawn()
         .expect("a peer");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"PUT / HTTP/1.1\nExpect: 100-continue\n\n").expect("room");
     let mut interim = [0; 25];
     client.read_exact(&mut interim).expect("the interim response");

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use fake_peer::{ClientEnd, Framing, LengthPrefix, MemorySink, Problem, RequestEnd};
 use fake_peer_test_support::{
-    bound, connect, connect_and_send, next_piece, patient, read_all, reporting, serve_with,
+    bound, connect, connect_and_send, next_piece, patient, place, read_all, reporting, serve_with,
 };
 
 /// Sends `request` and `rest`, split in two at every position: the second piece is sent when the first is in the sink.
@@ -21,7 +21,7 @@ pub(super) fn ends_there(
     let memory = MemorySink::new();
     let (sink, pieces) = reporting(memory.clone());
     let server = bound(patient().framing(framing.clone()).sink(sink).source("answer"));
-    let addr = server.local_addr();
+    let addr = place(&server);
     for cut in 0..stream.len() {
         let case = format!("{framing:?} of {} cut at {cut}", stream.escape_ascii());
         let (first, second) = stream.split_at(cut);
@@ -156,7 +156,7 @@ fn a_broken_chunk_ends_the_request_before_it_and_is_said() {
     let request = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
     let server = bound(patient().source("answer"));
     let stream = [&request[..], b"Zzz"].concat();
-    let mut client = connect_and_send(server.local_addr(), &stream);
+    let mut client = connect_and_send(&server, &stream);
     let exchange = server.serve_once().expect("a broken chunk is no error");
     assert_eq!(read_all(&mut client), b"answer");
     let problem = exchange.request().problem().expect("a broken chunk");
@@ -194,7 +194,7 @@ fn problems_are_sentences_that_name_the_rule() {
         // A body that breaks the chunked coding, unless the fields are the problem.
         let body = if head.starts_with("Content-Length") { "0\r\n\r\n" } else { "~" };
         let stream = format!("POST / HTTP/1.1\r\n{head}\r\n\r\n{body}");
-        let _client = connect_and_send(server.local_addr(), stream.as_bytes());
+        let _client = connect_and_send(&server, stream.as_bytes());
         let exchange = server.serve_once().expect(head);
         let problem = exchange.request().problem().expect(head);
         assert_eq!(problem.to_string(), text, "{head}");
@@ -209,7 +209,7 @@ fn auto_takes_what_is_not_http_after_the_first_read() {
         let case = shown(request);
         let (sink, pieces) = reporting(MemorySink::new());
         let server = bound(patient().sink(sink).source("answer"));
-        let addr = server.local_addr();
+        let addr = place(&server);
         let (outcome, answer) = serve_with(&server, || {
             let mut client = connect(addr);
             client.write_all(request).expect(&case);
@@ -229,7 +229,7 @@ fn auto_takes_what_is_not_http_after_the_first_read() {
 fn auto_waits_for_more_of_what_could_become_a_method() {
     let (sink, pieces) = reporting(MemorySink::new());
     let server = bound(patient().sink(sink).source("answer"));
-    let addr = server.local_addr();
+    let addr = place(&server);
     let (outcome, answer) = serve_with(&server, || {
         let mut client = connect(addr);
         for piece in ["G", "E", "T", "hello"] {
@@ -277,7 +277,7 @@ pub(super) fn ends_where_the_rule_says(
     });
     let memory = MemorySink::new();
     let server = bound(patient().framing(framing).sink(memory.clone()).source("answer"));
-    let addr = server.local_addr();
+    let addr = place(&server);
     for cut in 1..stream.len() {
         let case = format!("{} cut at {cut}", stream.escape_ascii());
         let (outcome, answer) = serve_with(&server, || {
@@ -315,7 +315,7 @@ fn a_rule_of_ones_own_ends_where_it_says() {
 fn what_a_rule_held_back_is_recorded_when_the_client_ends_without_more() {
     let memory = MemorySink::new();
     let server = bound(patient().framing(Framing::from_fn(|_| None)).sink(memory.clone()));
-    let mut client = connect(server.local_addr());
+    let mut client = connect(&server);
     client.write_all(b"1234").expect("an open socket");
     client.shutdown(std::net::Shutdown::Write).expect("an open socket");
     let exchange = server.serve_once().expect("an exchange");
@@ -329,7 +329,7 @@ fn read_once_ends_with_the_first_read_wherever_that_was_cut() {
     let stream = b"GET / HTTP/1.1\r\n\r\n";
     let (sink, pieces) = reporting(MemorySink::new());
     let server = bound(patient().framing(Framing::read_once(10)).sink(sink).source("answer"));
-    let addr = server.local_addr();
+    let addr = place(&server);
     for cut in 1..=stream.len() {
         let case = format!("cut at {cut}");
         let (outcome, answer) = serve_with(&server, || {
@@ -355,7 +355,7 @@ fn nothing_lets_the_peer_speak_first() {
         let memory = MemorySink::new();
         let server =
             bound(patient().framing(framing).sink(memory.clone()).source("220 peer ready\r\n"));
-        let addr = server.local_addr();
+        let addr = place(&server);
         let (outcome, rest) = serve_with(&server, || {
             let mut client = connect(addr);
             let mut banner = [0; 16];
@@ -405,7 +405,7 @@ fn a_half_close_ends_a_request_under_every_rule_and_is_answered() {
     ] {
         let case = format!("{framing:?} of {}", request.escape_debug());
         let server = bound(patient().framing(framing).source("answer"));
-        let mut client = connect_and_send(server.local_addr(), request.as_bytes());
+        let mut client = connect_and_send(&server, request.as_bytes());
         let exchange = server.serve_once().expect(&case);
         assert_eq!(shown(exchange.request().bytes()), shown(request.as_bytes()), "{case}");
         assert_eq!(exchange.request().end(), end, "{case}");
@@ -419,7 +419,7 @@ fn expect_100_continue_gets_not_one_unscripted_byte() {
     let head = b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
     let (sink, pieces) = reporting(MemorySink::new());
     let server = bound(patient().sink(sink).source("answer"));
-    let addr = server.local_addr();
+    let addr = place(&server);
     let (outcome, answer) = serve_with(&server, || {
         let mut client = connect(addr);
         client.write_all(head).expect("an open socket");

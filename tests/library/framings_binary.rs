@@ -42,7 +42,7 @@ fn both_arrive(framing: &Framing, request: &[u8], rest: &[u8]) {
     let peer = spawned(builder.source(Response::from("ok").keep_open()));
     for cut in 1..stream.len() {
         let case = format!("{framing:?} of {} cut at {cut}", stream.escape_ascii());
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         for piece in [&stream[..cut], &stream[cut..]] {
             client.write_all(piece).expect(&case);
             let mut missing = piece.len();
@@ -151,7 +151,7 @@ fn the_closure_for_mqtt_knows_lengths_of_one_to_four_bytes() {
 fn the_largest_tls_record_arrives_whole() {
     let record = [&b"\x17\x03\x03\x41\0"[..], &numbered(16_640)].concat();
     let server = bound(patient().framing(Framing::tls_record()).source("answer"));
-    let mut client = connect_and_send(server.local_addr(), &record);
+    let mut client = connect_and_send(&server, &record);
     let exchange = server.serve_once().expect("as large as RFC 8446 allows");
     exchange.request().assert_bytes(&record);
     assert_eq!(read_all(&mut client), b"answer");
@@ -184,7 +184,7 @@ fn a_length_that_cannot_be_fails_the_exchange_at_once() {
         let memory = MemorySink::new();
         let server = bound(patient().framing(framing).sink(memory.clone()).source("answer"));
         let stream = [header, b"what follows"].concat();
-        let mut client = connect_and_send(server.local_addr(), &stream);
+        let mut client = connect_and_send(&server, &stream);
 
         let error = server.serve_once().expect_err(&case);
 
@@ -197,7 +197,7 @@ fn a_length_that_cannot_be_fails_the_exchange_at_once() {
         assert_eq!(memory.requests(), [header], "{case}: what arrived is not lost");
         assert_eq!(read_all(&mut client), b"", "{case}: it is not answered");
 
-        let mut client = connect_and_send(server.local_addr(), possible);
+        let mut client = connect_and_send(&server, possible);
         server.serve_once().expect("the server goes on");
         assert_eq!(read_all(&mut client), b"answer", "{case}");
     }
@@ -219,7 +219,7 @@ fn a_huge_length_is_waited_for_until_the_timeout() {
         let framing = Framing::length_prefixed(prefix);
         let builder = patient().framing(framing).buffer_limit(16).linger(Duration::ZERO);
         let server = bound(builder.timeout(timeout).source("answer"));
-        let mut client = connect(server.local_addr());
+        let mut client = connect(&server);
         client.write_all(&[header, b"hello"].concat()).expect("room for a small request");
 
         let error = server.serve_once().expect_err("most of it is missing");
@@ -241,7 +241,7 @@ fn a_message_may_be_longer_than_the_buffer_limit() {
     let framing = Framing::length_prefixed(LengthPrefix::big_endian(4));
     let memory = MemorySink::new();
     let server = bound(patient().framing(framing).buffer_limit(10).sink(memory.clone()));
-    let _client = connect_and_send(server.local_addr(), &message);
+    let _client = connect_and_send(&server, &message);
     let exchange = server.serve_once().expect("it is not buffered");
     exchange.request().assert_bytes(&message);
     assert_eq!(memory.requests(), [message]);

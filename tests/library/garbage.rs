@@ -6,7 +6,9 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 use fake_peer::{Peer, garbage};
-use fake_peer_test_support::{PATIENCE, ask, connect, finished, read_all, same_bytes, taken};
+use fake_peer_test_support::{
+    PATIENCE, answers, ask, connect, finished, read_all, same_bytes, taken,
+};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n";
 
@@ -337,8 +339,8 @@ fn each_arrives_as_it_is_written_down_here() {
     assert_eq!(cases.len(), SMALL.len() + LARGE.len() + RANDOM.len());
     for case in cases {
         let name = case.name();
-        let peer = Peer::answer(case.clone());
-        let mut client = connect(peer.addr());
+        let peer = answers(case.clone());
+        let mut client = connect(&peer);
         client.write_all(REQUEST).expect("room for a small request");
         // Before it closes, the client reads everything.
         let answer = read_all(&mut client);
@@ -427,8 +429,8 @@ fn the_body_is_the_one_that_was_given_and_its_length_is_counted() {
         ),
         ("http_0_9", garbage::http_0_9(body), tail("", "")),
     ] {
-        let peer = Peer::answer(response);
-        same_bytes(&ask(peer.addr(), REQUEST), &expected, case);
+        let peer = answers(response);
+        same_bytes(&ask(&peer, REQUEST), &expected, case);
         finished(peer);
     }
 }
@@ -436,8 +438,8 @@ fn the_body_is_the_one_that_was_given_and_its_length_is_counted() {
 #[test]
 fn a_seed_gives_the_same_bytes_and_a_larger_length_more_of_them() {
     let bytes = |len, seed| {
-        let peer = Peer::answer(garbage::random(len, seed));
-        let bytes = ask(peer.addr(), REQUEST);
+        let peer = answers(garbage::random(len, seed));
+        let bytes = ask(&peer, REQUEST);
         finished(peer);
         bytes
     };
@@ -451,8 +453,8 @@ fn a_seed_gives_the_same_bytes_and_a_larger_length_more_of_them() {
 #[test]
 fn a_head_of_any_size_has_that_size() {
     for total in [0, 1, 16, 17, 18, 46, 1_000_000] {
-        let peer = Peer::answer(garbage::endless_head(total));
-        let head = ask(peer.addr(), REQUEST);
+        let peer = answers(garbage::endless_head(total));
+        let head = ask(&peer, REQUEST);
         assert_eq!(head.len() as u64, total);
         assert!(!head.windows(4).any(|four| four == b"\r\n\r\n"), "{total}: a head that ends");
         finished(peer);
@@ -461,8 +463,8 @@ fn a_head_of_any_size_has_that_size() {
 
 #[test]
 fn a_client_that_hangs_up_ends_a_head_without_end() {
-    let peer = Peer::answer(garbage::endless_head(u64::MAX));
-    let mut client = connect(peer.addr());
+    let peer = answers(garbage::endless_head(u64::MAX));
+    let mut client = connect(&peer);
     client.write_all(REQUEST).expect("room for a small request");
     let mut head = vec![0; 1 << 20];
     client.read_exact(&mut head).expect("more of it");
@@ -475,8 +477,8 @@ fn a_client_that_hangs_up_ends_a_head_without_end() {
 
 #[test]
 fn a_second_response_waits_for_the_next_request_on_a_connection_that_is_kept() {
-    let peer = Peer::answer(garbage::second_response("hello").keep_open());
-    let mut client = connect(peer.addr());
+    let peer = answers(garbage::second_response("hello").keep_open());
+    let mut client = connect(&peer);
     client.write_all(REQUEST).expect("room");
     client.shutdown(Shutdown::Write).expect("an open socket");
     assert!(read_all(&mut client).ends_with(b"unsolicited"));
@@ -531,7 +533,7 @@ fn a_client_of_other_people_comes_to_an_end_with_each_and_the_peer_fails_with_no
     let mut judged = 0;
     for case in garbage::all() {
         let name = case.name();
-        let peer = Peer::answer(case.clone());
+        let peer = answers(case.clone());
         let start = Instant::now();
         let outcome = by_ureq(&peer);
         assert!(start.elapsed() < PATIENCE, "{name}: no end but by the clock: {outcome:?}");

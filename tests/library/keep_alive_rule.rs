@@ -56,7 +56,7 @@ fn what_follows_a_connect_is_the_next_request() {
         ),
     ] {
         let peer = answering([answer, HI]);
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         ask(&mut client, CONNECT, answer, case);
         ask(&mut client, GET, HI, case);
         had_one_connection(peer, client, &[CONNECT, GET], case);
@@ -69,7 +69,7 @@ fn what_follows_a_101_has_the_framing_of_the_server() {
     let [switching, hello, ok] = answers.map(Response::from);
     let source = Sequence::new([switching.keep_alive(), hello.keep_open(), ok]);
     let peer = spawned(patient().framing(Framing::until("\r\n\r\n")).source(source));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     ask(&mut client, UPGRADE, SWITCHING, "a 101");
     ask(&mut client, b"two\r\nlines\r\n\r\n", b"220 hello\r\n", "the other protocol");
     ask(&mut client, b"one more\r\n\r\n", b"250 ok\r\n", "the other protocol");
@@ -82,7 +82,7 @@ fn what_follows_a_101_has_the_framing_of_the_server() {
 fn a_refused_connect_is_kept_by_its_length() {
     let refused = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno";
     let peer = answering([refused, ESTABLISHED, HI]);
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     ask(&mut client, CONNECT, refused, "refused");
     ask(&mut client, CONNECT, ESTABLISHED, "established");
     ask(&mut client, GET, HI, "through the tunnel");
@@ -90,7 +90,7 @@ fn a_refused_connect_is_kept_by_its_length() {
 
     let refused = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\nno";
     let peer = answering([refused]);
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     ask(&mut client, CONNECT, refused, "refused without a length");
     end_of_file(&mut client, "refused without a length");
     finished(peer);
@@ -115,7 +115,7 @@ fn http_1_0_is_kept_where_each_side_says_keep_alive() {
     for (request, answer) in requests {
         let case = format!("{} to {}", answer.escape_ascii(), request.escape_ascii());
         let peer = answering([answer, HI]);
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         ask(&mut client, request, answer, &case);
         ask(&mut client, GET, HI, &case);
         had_one_connection(peer, client, &[request, GET], &case);
@@ -131,7 +131,7 @@ fn http_1_0_is_kept_where_each_side_says_keep_alive() {
     for (request, answer) in requests {
         let case = format!("{} to {}", answer.escape_ascii(), request.escape_ascii());
         let peer = answering([answer]);
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         ask(&mut client, request, answer, &case);
         end_of_file(&mut client, &case);
         finished(peer);
@@ -155,7 +155,7 @@ fn a_response_is_kept_however_large_it_is_and_whatever_comes_before_it() {
     ] {
         let source = Sequence::new([response, Response::from(HI)].map(Response::keep_alive));
         let peer = spawned(patient().source(source));
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         ask(&mut client, GET, &answer, case);
         ask(&mut client, GET, HI, case);
         had_one_connection(peer, client, &[GET, GET], case);

@@ -19,12 +19,12 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// A client that has its answer, on a connection that is not the peer's first.
 fn answered(peer: &Peer) -> TcpStream {
-    assert_eq!(ask(peer.addr(), b"first\n"), b"answer");
+    assert_eq!(ask(&peer, b"first\n"), b"answer");
     stays(peer)
 }
 
 fn stays(peer: &Peer) -> TcpStream {
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"stays\n").expect("room for a small request");
     assert_eq!(read_all(&mut client), b"answer", "the whole answer, to its end");
     client
@@ -72,7 +72,7 @@ fn a_client_that_stays_is_looked_at_though_others_never_stop_coming() {
     let peer = spawned(patient().linger(SHORT).source("answer"));
     let client = answered(&peer);
     eventually("closed", || {
-        assert_eq!(ask(peer.addr(), b"another\n"), b"answer");
+        assert_eq!(ask(&peer, b"another\n"), b"answer");
         end_of(&peer, 2).is_some()
     });
     assert_eq!(end_of(&peer, 2), Some(ClientEnd::ClosedByUs));
@@ -84,7 +84,7 @@ fn a_client_that_stays_is_looked_at_though_others_never_stop_coming() {
 fn a_client_that_stays_is_looked_at_though_the_next_one_is_slow() {
     let peer = spawned(patient().linger(SHORT).framing(Framing::until("\n")).source("answer"));
     let client = answered(&peer);
-    let mut slow = connect(peer.addr());
+    let mut slow = connect(&peer);
     slow.write_all(b"half").expect("room for half a request");
     eventually("closed", || end_of(&peer, 2).is_some());
     drop(client);
@@ -103,7 +103,7 @@ fn clients_that_go_on_sending_after_their_answer_are_read_to_their_end() {
             scope.spawn(|| client.write_all(&vec![b'x'; MUCH]).expect("somebody who reads"));
         }
     });
-    assert_eq!(ask(peer.addr(), b"another\n"), b"answer");
+    assert_eq!(ask(&peer, b"another\n"), b"answer");
     drop(clients);
     let journal = finished(peer);
     let trailing = journal.connections().iter().filter(|record| record.trailing_len() > 0);
@@ -126,9 +126,9 @@ fn finish_does_not_wait_for_many_clients_one_after_another() {
 #[test]
 fn a_client_that_is_never_silent_does_not_keep_others_waiting() {
     let peer = spawned(patient().framing(Framing::until("\n")).source("answer"));
-    assert_eq!(ask(peer.addr(), b"first\n"), b"answer");
-    let mut chatty = connect(peer.addr());
-    let mut asked = connect(peer.addr());
+    assert_eq!(ask(&peer, b"first\n"), b"answer");
+    let mut chatty = connect(&peer);
+    let mut asked = connect(&peer);
     asked.write_all(b"behind it\n").expect("room for a small request");
     std::thread::scope(|scope| {
         let answered = scope.spawn(|| expect_bytes(&mut asked, b"answer", "behind a chatty one"));
@@ -150,7 +150,7 @@ fn a_client_that_is_never_silent_does_not_keep_others_waiting() {
 fn a_long_answer_that_is_taken_slowly_does_not_keep_others_waiting() {
     let long = Response::new().repeat("0123456789", 64 << 20);
     let peer = spawned(patient().framing(Framing::until("\n")).source(long));
-    let mut clients: Vec<_> = (0..4).map(|_| connect(peer.addr())).collect();
+    let mut clients: Vec<_> = (0..4).map(|_| connect(&peer)).collect();
     for client in &mut clients {
         client.write_all(b"all\n").expect("room for a small request");
     }
@@ -173,7 +173,7 @@ fn finish_does_not_wait_for_a_client_that_trickles_and_never_reads() {
         .source(response)
         .spawn()
         .expect("a peer");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
     let (finished, is_finished) = std::sync::mpsc::channel::<()>();
     let trickling = thread::spawn(move || {

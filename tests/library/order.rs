@@ -3,7 +3,7 @@
 
 use std::hint;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,8 +14,8 @@ use fake_peer::{
     TcpServerBuilder, http,
 };
 use fake_peer_test_support::{
-    PATIENCE, connect, connect_with_little_room, eventually, expect_bytes, finished, patient,
-    spawned, taken,
+    Listens, PATIENCE, connect, connect_with_little_room, eventually, expect_bytes, finished,
+    patient, place, spawned, taken,
 };
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -50,8 +50,8 @@ impl Drop for Over<'_> {
 }
 
 /// Asks on a new connection, and keeps it open for a while: so its close is not what reports the end.
-fn ask_by_length(addr: SocketAddr, number: usize, open: &mut Vec<TcpStream>) {
-    let mut client = connect(addr);
+fn ask_by_length(to: impl Listens, number: usize, open: &mut Vec<TcpStream>) {
+    let mut client = connect(to);
     client.write_all(format!("GET /{number} HTTP/1.1\r\n\r\n").as_bytes()).expect("room");
     expect_bytes(&mut client, ANSWER.as_bytes(), "the answer");
     open.push(client);
@@ -75,7 +75,7 @@ fn one_client_is_taken_in_its_order_whichever_threads_serve_its_connections() {
         for (case, peer) in peers {
             let mut open = Vec::new();
             for number in 0..200 {
-                ask_by_length(peer.addr(), number, &mut open);
+                ask_by_length(&peer, number, &mut open);
             }
             for number in 0..200 {
                 let target = format!("/{number}");
@@ -90,7 +90,7 @@ fn one_client_is_taken_in_its_order_whichever_threads_serve_its_connections() {
 #[test]
 fn what_a_client_has_seen_the_end_of_is_in_the_journal() {
     let peer = spawned(patient().source(Response::from(ANSWER).keep_open()));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     while_busy(|| {
         for number in 1..=200 {
             client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
@@ -114,13 +114,13 @@ fn a_client_that_does_not_read_its_answer_keeps_nobody_from_being_taken() {
     let mut stuck: Vec<_> = ["/long", "/bytes"]
         .into_iter()
         .map(|target| {
-            let mut client = connect_with_little_room(peer.addr());
+            let mut client = connect_with_little_room(&peer);
             client.write_all(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes()).expect("room");
             client
         })
         .collect();
     for number in 0..5 {
-        ask_by_length(peer.addr(), number, &mut Vec::new());
+        ask_by_length(&peer, number, &mut Vec::new());
         let exchange = peer.take(Duration::from_secs(5)).expect("the exchange that is over");
         assert_eq!(exchange.request().target(), Some(&*format!("/{number}")));
     }
@@ -139,10 +139,10 @@ fn a_client_that_reads_its_answer_late_is_taken_late() {
     };
     let peer = spawned(patient().source(answer));
     for round in 0..10 {
-        let mut late = connect(peer.addr());
+        let mut late = connect(&peer);
         late.write_all(b"GET /long HTTP/1.1\r\n\r\n").expect("room");
         late.read_exact(&mut [0]).expect("it is on its way");
-        ask_by_length(peer.addr(), round, &mut Vec::new());
+        ask_by_length(&peer, round, &mut Vec::new());
         assert_eq!(fake_peer_test_support::read_all(&mut late).len() as u64, LONG - 1);
         let order = [taken(&peer), taken(&peer)];
         let targets = order.each_ref().map(|exchange| exchange.request().target());
@@ -156,7 +156,7 @@ fn a_take_waits_for_nobody_who_does_not_read() {
     let peer = spawned(patient().source(vec![b'x'; 8 << 20]));
     let mut stuck: Vec<_> = (0..3)
         .map(|_| {
-            let mut client = connect(peer.addr());
+            let mut client = connect(&peer);
             client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
             client.read_exact(&mut [0]).expect("it is on its way");
             client
@@ -186,7 +186,7 @@ fn an_observer_that_looks_at_the_journal_waits_for_nobody() {
                 peer.map(|peer| peer.journal());
             }
         }));
-    let addr = peer.addr();
+    let addr = place(&peer);
     *looked_at.lock().expect("no panic") = Some(Arc::new(peer));
     let start = Instant::now();
     thread::scope(|scope| {
@@ -259,7 +259,7 @@ fn checks_each_exchange(
     let peer = spawned(builder);
     let mut open: Vec<TcpStream> = match connections {
         Connections::New => Vec::new(),
-        Connections::Kept(many) => (0..*many).map(|_| connect(peer.addr())).collect(),
+        Connections::Kept(many) => (0..*many).map(|_| connect(&peer)).collect(),
     };
     for number in 0..count {
         let client = match connections {
@@ -267,7 +267,7 @@ fn checks_each_exchange(
                 if open.len() > 3 {
                     open.remove(0);
                 }
-                open.push(connect(peer.addr()));
+                open.push(connect(&peer));
                 open.last_mut().expect("just pushed")
             }
             Connections::Kept(many) => &mut open[number % many],
@@ -322,7 +322,7 @@ fn each_of_many_clients_finds_its_own_exchange_in_the_journal() {
                 for name in 0..CLIENTS {
                     let peer = &peer;
                     scope.spawn(move || {
-                        let mut client = connect(peer.addr());
+                        let mut client = connect(&peer);
                         for number in 0..count {
                             let request = format!("GET /{name}/{number} HTTP/1.1\r\n\r\n");
                             client.write_all(request.as_bytes()).expect("room");
@@ -370,10 +370,10 @@ fn a_thread_that_takes_meanwhile_gets_all_exchanges_in_their_order() {
                         assert_eq!(exchange.request().target(), Some(&*format!("/{number}")));
                     }
                 });
-                let mut client = connect(peer.addr());
+                let mut client = connect(&peer);
                 for number in 0..EXCHANGES_OF_A_PEER {
                     if !keeps && number > 0 {
-                        client = connect(peer.addr());
+                        client = connect(&peer);
                     }
                     let request = format!("GET /{number} HTTP/1.1\r\n\r\n");
                     client.write_all(request.as_bytes()).expect("room");
@@ -397,7 +397,7 @@ fn an_exchange_that_has_something_behind_its_last_byte_is_answering_until_then()
         vec![Box::new(move || drop(go)), Box::new(move || gate.open())];
     for (case, response) in cases {
         let peer = spawned(patient().source(response));
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
         expect_bytes(&mut client, ANSWER.as_bytes(), case);
         let journal = peer.journal();

@@ -51,7 +51,7 @@ fn requests_above_the_buffer_limit_are_not_read_while_an_answer_waits() {
     };
     let builder = patient().framing(Framing::until("\n")).retain(16).buffer_limit(LIMIT);
     let peer = spawned(builder.source(source));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"long\n").expect("room for a small request");
     expect_bytes(&mut client, b"y", "the answer has begun");
 
@@ -85,7 +85,7 @@ fn many_small_requests_are_answered_in_the_end_though_no_answer_is_read_at_first
     let expected = answer.clone();
     let builder = patient().framing(Framing::until("\n")).retain(16).buffer_limit(LIMIT);
     let peer = spawned(builder.source(Response::from(answer).keep_open()));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let written = write_until_stuck(&mut client, &[b'\n'; 1000]);
     assert!(written < MUCH / 2, "the peer has read {written} requests whose answers nobody reads");
 
@@ -112,7 +112,7 @@ fn the_bytes_after_a_last_answer_are_read_beyond_the_buffer_limit() {
             .buffer_limit(LIMIT)
             .source(vec![b'y'; LONG]),
     );
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"request\n").expect("room for a small request");
     expect_bytes(&mut client, b"y", "the answer has begun");
     // No request follows, so there is no limit: an upload that goes on is not blocked.

@@ -28,7 +28,7 @@ fn resetting(bytes: Vec<u8>) -> Response {
 }
 
 fn asks(peer: &Peer) -> TcpStream {
-    let mut client = connect_with_little_room(peer.addr());
+    let mut client = connect_with_little_room(&peer);
     client.write_all(GET).expect("room for a small request");
     client
 }
@@ -146,7 +146,7 @@ fn a_client_that_goes_on_sending_before_its_reset_gets_everything_too() {
     let long = numbered(2_500_000);
     let server = TcpServer::builder().framing(fake_peer::Framing::until("\n"));
     let peer = spawned(server.timeout(10 * TIMEOUT).source(resetting(long.clone())));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"request\n").expect("room for a small request");
     let mut sending = client.try_clone().expect("a descriptor");
     let sender = thread::spawn(move || {

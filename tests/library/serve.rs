@@ -12,7 +12,7 @@ use fake_peer::{
 };
 use fake_peer_test_support::{
     PATIENCE, ask, bound, connect, connect_with_little_room, expect_bytes, numbered, patient,
-    read_all, reset, same_bytes,
+    place, read_all, reset, same_bytes,
 };
 
 /// Serves in a thread of its own, for the clients in this thread.
@@ -43,13 +43,13 @@ fn serves_so_many_exchanges_and_returns() {
     let server = bound(echo());
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
         for line in [b"1\n", b"2\n", b"3\n"] {
-            assert_eq!(ask(server.local_addr(), line), line);
+            assert_eq!(ask(&server, line), line);
         }
     });
     outcome.expect("served");
     let (outcome, answer) = thread::scope(|scope| {
         let serving = scope.spawn(|| server.serve(1));
-        let answer = ask(server.local_addr(), b"and one more\n");
+        let answer = ask(&server, b"and one more\n");
         (serving.join().expect("no panic"), answer)
     });
     outcome.expect("served");
@@ -64,14 +64,14 @@ fn several_exchanges_may_come_over_one_connection() {
     let sink = NumberedFileSink::new(folder.path().join("{n}"));
     let server = bound(echo().source(source).sink(sink));
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
-        let mut kept = connect(server.local_addr());
+        let mut kept = connect(&server);
         for line in ["1\n", "2\n"] {
             kept.write_all(line.as_bytes()).expect("room");
             expect_bytes(&mut kept, line.as_bytes(), "kept");
         }
         // It closes before the third exchange: the next connection gets that.
         drop(kept);
-        let mut next = connect(server.local_addr());
+        let mut next = connect(&server);
         next.write_all(b"3\n").expect("room");
         expect_bytes(&mut next, b"3\n", "next");
     });
@@ -87,7 +87,7 @@ fn a_kept_connection_is_closed_in_order_when_the_server_is_dropped() {
     let answer = numbered(1_000_000);
     let source = Response::from(answer.clone()).keep_open();
     let server = bound(patient().linger(Duration::from_secs(2)).source(source));
-    let addr = server.local_addr();
+    let addr = place(&server);
     thread::scope(|scope| {
         scope.spawn(move || {
             server.serve(1).expect("served");
@@ -105,12 +105,12 @@ fn a_kept_connection_is_closed_in_order_when_the_server_is_dropped() {
 fn silent_and_draining_connections_keep_nobody_waiting() {
     let server = bound(echo());
     let (outcome, idle) = serve_with(&server, &Stop::after(2), || {
-        let silent = connect(server.local_addr());
-        let mut first = connect(server.local_addr());
+        let silent = connect(&server);
+        let mut first = connect(&server);
         first.write_all(b"1\n").expect("room");
         assert_eq!(read_all(&mut first), b"1\n");
         // `first` is still open: the server waits for its close.
-        let mut second = connect(server.local_addr());
+        let mut second = connect(&server);
         second.write_all(b"2\n").expect("room");
         assert_eq!(read_all(&mut second), b"2\n");
         drop((first, second));
@@ -126,11 +126,11 @@ fn stop_lets_an_exchange_in_flight_end_and_no_other_begin() {
     let server = bound(echo().source(Response::from("begun, ").gate(&gate).send("done")));
     let stop = Stop::new();
     let (outcome, mut late) = serve_with(&server, &stop, || {
-        let mut client = connect(server.local_addr());
+        let mut client = connect(&server);
         client.write_all(b"hello\n").expect("room");
         assert!(gate.wait_until_reached(PATIENCE));
         stop.stop();
-        let mut late = connect(server.local_addr());
+        let mut late = connect(&server);
         late.write_all(b"too late\n").expect("room");
         gate.open();
         assert_eq!(read_all(&mut client), b"begun, done");
@@ -164,12 +164,12 @@ fn a_failed_exchange_counts_and_the_first_error_is_returned_in_the_end() {
     };
     let server = bound(echo().source(Sequence::new(["one"])).on_event(observer));
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
-        let mut leaving = connect(server.local_addr());
+        let mut leaving = connect(&server);
         leaving.write_all(b"half a line").expect("room");
         reset(leaving);
         failures.recv_timeout(PATIENCE).expect("told when it happens");
-        assert_eq!(ask(server.local_addr(), b"1\n"), b"one");
-        assert_eq!(ask(server.local_addr(), b"2\n"), b"");
+        assert_eq!(ask(&server, b"1\n"), b"one");
+        assert_eq!(ask(&server, b"2\n"), b"");
     });
     let error = outcome.expect_err("two failures");
     assert!(matches!(error, Error::Receive { .. }), "the first one: {}", error.report());
@@ -181,7 +181,7 @@ fn a_failed_exchange_counts_and_the_first_error_is_returned_in_the_end() {
 fn without_clients_it_ends_with_the_accept_timeout() {
     let server = bound(echo()).accept_timeout(Duration::from_millis(50));
     let (outcome, ()) = serve_with(&server, &Stop::after(2), || {
-        assert_eq!(ask(server.local_addr(), b"only one\n"), b"only one\n");
+        assert_eq!(ask(&server, b"only one\n"), b"only one\n");
     });
     assert!(matches!(outcome, Err(Error::NoRequest { .. })), "{outcome:?}");
 }
@@ -190,7 +190,7 @@ fn without_clients_it_ends_with_the_accept_timeout() {
 fn a_panic_of_the_source_comes_out() {
     let server = bound(echo().source(|_: &Request| -> Response { panic!("no such thing") }));
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = serve_with(&server, &Stop::new(), || ask(server.local_addr(), b"hello\n"));
+        let _ = serve_with(&server, &Stop::new(), || ask(&server, b"hello\n"));
     }));
     assert_eq!(panic.expect_err("a panic").downcast_ref::<&str>(), Some(&"no such thing"));
 }
@@ -218,7 +218,7 @@ fn an_observer_that_panics_ends_the_call_and_not_the_server() {
         let server = bound(echo().on_event(observer));
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _ = serve_with(&server, &Stop::after(1), || {
-                let mut client = connect(server.local_addr());
+                let mut client = connect(&server);
                 client.write_all(b"hello\n").expect("room");
                 // Answered or not, its connection ends.
                 let _ = client.read_to_end(&mut Vec::new());
@@ -226,8 +226,7 @@ fn an_observer_that_panics_ends_the_call_and_not_the_server() {
         }));
         let payload = panic.expect_err(which);
         assert_eq!(payload.downcast_ref::<&str>(), Some(&"the observer's own"), "{which}");
-        let (outcome, answer) =
-            serve_with(&server, &Stop::after(1), || ask(server.local_addr(), b"again\n"));
+        let (outcome, answer) = serve_with(&server, &Stop::after(1), || ask(&server, b"again\n"));
         outcome.expect(which);
         assert_eq!(answer, b"again\n", "{which}");
     }
@@ -239,7 +238,7 @@ fn no_exchange_begins_after_stop_has_returned() {
         let server = bound(echo());
         let stop = Stop::new();
         let (outcome, mut client) = serve_with(&server, &stop, || {
-            let mut client = connect(server.local_addr());
+            let mut client = connect(&server);
             stop.stop();
             client.write_all(b"too late\n").expect("room");
             client
@@ -261,7 +260,7 @@ fn calls_from_two_threads_take_turns() {
             scope.spawn(move || server.serve(exchanges))
         });
         for _ in 0..5 {
-            assert_eq!(ask(server.local_addr(), b"hello\n"), b"hello\n");
+            assert_eq!(ask(&server, b"hello\n"), b"hello\n");
         }
         calls.map(|call| call.join().expect("no panic"))
     });
@@ -272,7 +271,7 @@ fn calls_from_two_threads_take_turns() {
 fn calls_for_one_exchange_side_by_side_leave_no_client_waiting() {
     for _ in 0..10 {
         let server = bound(echo());
-        let addr = server.local_addr();
+        let addr = place(&server);
         let outcomes = thread::scope(|scope| {
             let calls = [(); 2].map(|()| scope.spawn(|| server.serve_once().is_ok()));
             let _silent = connect(addr);
@@ -305,8 +304,8 @@ fn the_observer_sees_every_byte_and_every_end() {
     };
     let server = bound(echo().on_event(observer));
     let (outcome, ()) = serve_with(&server, &Stop::after(1), || {
-        drop(connect(server.local_addr()));
-        let mut client: TcpStream = connect(server.local_addr());
+        drop(connect(&server));
+        let mut client: TcpStream = connect(&server);
         client.write_all(b"a\nb").expect("room");
         assert_eq!(read_all(&mut client), b"a\n");
         client.write_all(b"c").expect("the peer goes on reading");
@@ -328,14 +327,14 @@ fn a_connection_persists_as_http_says() {
     const KEPT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
     let server = bound(patient().source(Response::from(KEPT).keep_alive()));
     let (outcome, ()) = serve_with(&server, &Stop::after(4), || {
-        let mut kept = connect(server.local_addr());
+        let mut kept = connect(&server);
         // Two requests at once, and one that asks for the close.
         kept.write_all(b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n").expect("room");
         expect_bytes(&mut kept, KEPT, "the first");
         expect_bytes(&mut kept, KEPT, "the second");
         kept.write_all(b"GET /3 HTTP/1.1\r\nConnection: close\r\n\r\n").expect("room");
         same_bytes(&read_all(&mut kept), KEPT, "the last one, and the end");
-        same_bytes(&ask(server.local_addr(), b"GET / HTTP/1.0\r\n\r\n"), KEPT, "HTTP/1.0");
+        same_bytes(&ask(&server, b"GET / HTTP/1.0\r\n\r\n"), KEPT, "HTTP/1.0");
     });
     outcome.expect("served");
 }
@@ -346,7 +345,7 @@ fn requests_that_come_while_a_large_answer_leaves_are_served() {
     let answer = Response::from(&large[..]).keep_open();
     let server = bound(patient().framing(Framing::until("\n")).source(answer));
     let (outcome, ()) = serve_with(&server, &Stop::after(3), || {
-        let mut client = connect_with_little_room(server.local_addr());
+        let mut client = connect_with_little_room(&server);
         client.write_all(b"1\n2\n").expect("room");
         client.read_exact(&mut [0]).expect("the answer has begun");
         // The server is blocked, and looks for bytes from the client.
@@ -377,7 +376,7 @@ fn the_observer_is_told_how_a_response_begins_and_how_its_connection_ends() {
         events.send(text).expect("somebody listens");
     }));
     let (outcome, ()) = serve_with(&server, &Stop::after(2), || {
-        let mut client = connect(server.local_addr());
+        let mut client = connect(&server);
         client.write_all(b"1\n2\n").expect("room");
         assert_eq!(read_all(&mut client), b"onetw");
     });

@@ -1,15 +1,17 @@
 //! The steps and endings of a response, as the client's socket sees them.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use fake_peer::{ClientEnd, Ending, Error, Gate, Peer, Response, TcpServer};
-use fake_peer_test_support::{PATIENCE, connect, patient, read_all, read_to_its_end};
+use fake_peer::{ClientEnd, Ending, Error, Gate, Response, TcpServer};
+use fake_peer_test_support::{
+    Listens, PATIENCE, answers, connect, patient, read_all, read_to_its_end,
+};
 
 /// A client that keeps its sending side open.
-fn connect_and_stay(addr: SocketAddr, request: &[u8]) -> TcpStream {
-    let mut client = connect(addr);
+fn connect_and_stay(to: impl Listens, request: &[u8]) -> TcpStream {
+    let mut client = connect(to);
     client.write_all(request).expect("an open socket");
     client
 }
@@ -24,8 +26,8 @@ fn a_response_is_cut_at_every_byte_with_every_ending() {
             (Ending::Reset, Some(ErrorKind::ConnectionReset)),
         ] {
             let case = format!("{cut} bytes, then {ending:?}");
-            let peer = Peer::answer(Response::from(answer).cut(cut, ending));
-            let mut client = connect_and_stay(peer.addr(), b"GET / HTTP/1.1\r\n\r\n");
+            let peer = answers(Response::from(answer).cut(cut, ending));
+            let mut client = connect_and_stay(&peer, b"GET / HTTP/1.1\r\n\r\n");
             let (bytes, error) = read_to_its_end(&mut client);
             drop(client);
             assert_eq!(bytes, &answer.as_bytes()[..usize::try_from(cut).expect("few")], "{case}");
@@ -43,8 +45,8 @@ fn a_response_is_cut_at_every_byte_with_every_ending() {
 fn a_reset_comes_after_everything_before_it_was_delivered_to_a_slow_reader() {
     for length in [0_u64, 1, 100_000, 3_000_000] {
         let response = Response::new().repeat("0123456789", length).ending(Ending::Reset);
-        let peer = Peer::answer(response);
-        let mut client = connect_and_stay(peer.addr(), b"hello");
+        let peer = answers(response);
+        let mut client = connect_and_stay(&peer, b"hello");
         let mut seen = 0;
         let mut buffer = [0; 10_000];
         let error = loop {
@@ -63,8 +65,8 @@ fn a_reset_comes_after_everything_before_it_was_delivered_to_a_slow_reader() {
 
 #[test]
 fn hold_keeps_the_connection_open_until_the_client_leaves() {
-    let peer = Peer::answer(Response::from("half").ending(Ending::Hold));
-    let mut client = connect_and_stay(peer.addr(), b"hello");
+    let peer = answers(Response::from("half").ending(Ending::Hold));
+    let mut client = connect_and_stay(&peer, b"hello");
     let mut half = [0; 4];
     client.read_exact(&mut half).expect("what was sent before");
     client.set_read_timeout(Some(Duration::from_millis(50))).expect("set");
@@ -79,9 +81,9 @@ fn hold_keeps_the_connection_open_until_the_client_leaves() {
 fn a_cut_at_0_comes_after_the_pauses_before_the_first_byte() {
     let gate = Gate::new();
     let response = Response::new().gate(&gate).send("never sent").cut(0, Ending::Reset);
-    let peer = Peer::answer(response.delay(Duration::from_millis(20)));
+    let peer = answers(response.delay(Duration::from_millis(20)));
     let start = Instant::now();
-    let mut client = connect_and_stay(peer.addr(), b"hello");
+    let mut client = connect_and_stay(&peer, b"hello");
     assert!(gate.wait_until_reached(PATIENCE));
     assert!(start.elapsed() >= Duration::from_millis(20));
     gate.open();
@@ -91,8 +93,8 @@ fn a_cut_at_0_comes_after_the_pauses_before_the_first_byte() {
 
 #[test]
 fn half_close_goes_on_receiving() {
-    let peer = Peer::answer(Response::from("answer").ending(Ending::HalfClose));
-    let mut client = connect_and_stay(peer.addr(), b"hello");
+    let peer = answers(Response::from("answer").ending(Ending::HalfClose));
+    let mut client = connect_and_stay(&peer, b"hello");
     assert_eq!(read_all(&mut client), b"answer");
     client.write_all(b"and more").expect("the other direction is open");
     drop(client);
@@ -104,7 +106,7 @@ fn half_close_goes_on_receiving() {
 fn the_naive_close_resets_a_client_with_bytes_left_to_read_from() {
     let server = patient().framing(fake_peer::Framing::exactly(1));
     let server = server.source(Response::new().ending(Ending::CloseAtOnce)).bind().expect("bound");
-    let mut client = connect_and_stay(server.local_addr(), &vec![0; 100_000]);
+    let mut client = connect_and_stay(&server, &vec![0; 100_000]);
     server.serve_once().expect("served");
     assert_eq!(read_to_its_end(&mut client), (Vec::new(), Some(ErrorKind::ConnectionReset)));
 }
@@ -112,13 +114,13 @@ fn the_naive_close_resets_a_client_with_bytes_left_to_read_from() {
 #[test]
 fn a_gate_orders_the_peer_against_the_test() {
     let gate = Gate::new();
-    let peer = Peer::answer(Response::from("before").gate(&gate).send("behind"));
-    let mut client = connect_and_stay(peer.addr(), b"hello");
+    let peer = answers(Response::from("before").gate(&gate).send("behind"));
+    let mut client = connect_and_stay(&peer, b"hello");
     let mut before = [0; 6];
     client.read_exact(&mut before).expect("what comes before the gate");
     assert!(gate.wait_until_reached(PATIENCE));
     // The peer waits at the gate, and serves others meanwhile.
-    let mut other = connect_and_stay(peer.addr(), b"hello");
+    let mut other = connect_and_stay(&peer, b"hello");
     other.read_exact(&mut before).expect("another connection");
     gate.open();
     assert_eq!(read_all(&mut client), b"behind");
@@ -132,7 +134,7 @@ fn a_gate_that_stays_closed_is_an_error_that_says_so() {
     let source = Response::from("before").gate(&gate).send("behind");
     let server = TcpServer::builder().timeout(Duration::from_millis(50)).source(source);
     let server = server.bind().expect("bound");
-    let mut client = connect_and_stay(server.local_addr(), b"hello");
+    let mut client = connect_and_stay(&server, b"hello");
     client.shutdown(Shutdown::Write).expect("an open socket");
     let error = server.serve_once().expect_err("closed");
     assert!(matches!(error, Error::Respond { .. }), "{error:?}");
@@ -152,9 +154,9 @@ fn pieces_pauses_and_throttle_take_their_time_and_change_no_byte() {
         ("throttle", Response::from("abc").throttle(50), 40),
         ("cut before a pause", Response::from("abcd").pause(PATIENCE).cut(3, Ending::Close), 0),
     ] {
-        let peer = Peer::answer(response);
+        let peer = answers(response);
         let start = Instant::now();
-        let mut client = connect_and_stay(peer.addr(), b"hello");
+        let mut client = connect_and_stay(&peer, b"hello");
         assert_eq!(read_all(&mut client), b"abc", "{case}");
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(at_least), "{case}: {took:?}");
@@ -166,8 +168,8 @@ fn pieces_pauses_and_throttle_take_their_time_and_change_no_byte() {
 #[test]
 fn a_pattern_is_repeated_to_the_byte() {
     for total in [0, 1, 2, 3, 7, 1_000_000] {
-        let peer = Peer::answer(Response::new().repeat("abc", total));
-        let mut client = connect_and_stay(peer.addr(), b"hello");
+        let peer = answers(Response::new().repeat("abc", total));
+        let mut client = connect_and_stay(&peer, b"hello");
         let bytes = read_all(&mut client);
         assert_eq!(bytes.len() as u64, total);
         assert!(

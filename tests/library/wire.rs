@@ -14,9 +14,9 @@ use fake_peer::{
     Response,
 };
 use fake_peer_test_support::{
-    Tee, all_bytes, bound, connect, connect_and_send, connect_with_little_room, expect_bytes,
-    finished, next_piece, numbered, patient, read_all, reporting, reset, same_bytes, serve_with,
-    spawned,
+    Listens, Tee, all_bytes, bound, connect, connect_and_send, connect_with_little_room,
+    expect_bytes, finished, next_piece, numbered, patient, place, read_all, reporting, reset,
+    same_bytes, serve_with, spawned,
 };
 use tempfile::TempDir;
 
@@ -116,7 +116,7 @@ fn exchange(
     let memory = MemorySink::new();
     let sink = Tee(vec![Box::new(memory.clone()), Box::new(FileSink::new(&path))]);
     let server = bound(patient().framing(framing).sink(sink).source(response));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     let (outcome, answer) = serve_with(&server, || {
         let mut client = connect(addr);
@@ -180,7 +180,7 @@ fn an_empty_file_is_an_empty_response() {
     let path = folder.path().join("empty");
     fs::write(&path, b"").expect("a folder of our own");
     let server = bound(patient().source(FileSource::new(&path)));
-    let mut client = connect_and_send(server.local_addr(), b"request");
+    let mut client = connect_and_send(&server, b"request");
     let exchange = server.serve_once().expect("an empty file is no error");
     assert_eq!(read_all(&mut client), b"");
     assert_eq!((exchange.sent(), exchange.offered()), (0, 0));
@@ -192,7 +192,7 @@ fn a_long_answer_arrives_whole_though_request_bytes_were_left_unread() {
     for framing in [Framing::read_once(1000), Framing::exactly(1000), Framing::nothing()] {
         let case = format!("{framing:?}");
         let server = bound(patient().framing(framing).source(numbered(LONG)));
-        let addr = server.local_addr();
+        let addr = place(&server);
 
         let (outcome, answer) = serve_with(&server, || {
             let mut client = connect(addr);
@@ -228,8 +228,8 @@ fn naive_server(answer: Vec<u8>) -> (SocketAddr, mpsc::Receiver<()>, thread::Joi
 }
 
 /// Sends more than the server will read, then reads slowly for as long as the server is busy with the answer.
-fn slow_client(addr: SocketAddr, server_closed: &mpsc::Receiver<()>) -> io::Result<Vec<u8>> {
-    let mut client = connect_with_little_room(addr);
+fn slow_client(to: impl Listens, server_closed: &mpsc::Receiver<()>) -> io::Result<Vec<u8>> {
+    let mut client = connect_with_little_room(to);
     client.write_all(&numbered(50_000))?;
     let mut answer = Vec::new();
     let mut piece = vec![0; 128 << 10];
@@ -261,7 +261,7 @@ fn a_naive_close_destroys_an_answer_that_ours_delivers() {
     assert!(lost > 0, "the naive server delivered each answer: the comparison compares nothing");
 
     let server = bound(patient().framing(Framing::read_once(1000)).source(answer.clone()));
-    let addr = server.local_addr();
+    let addr = place(&server);
     for attempt in 0..5 {
         let case = format!("attempt {attempt}");
         // Nothing tells the client that the server has closed: the test waits for it.
@@ -277,7 +277,7 @@ fn an_upload_and_an_answer_of_several_megabytes_do_not_block_each_other() {
     let upload = numbered(8 << 20);
     let answer = numbered(8 << 20);
     let server = bound(patient().framing(Framing::read_once(100)).source(answer.clone()));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     let (outcome, received) = serve_with(&server, || {
         let mut client = connect_with_little_room(addr);
@@ -304,7 +304,7 @@ fn what_is_not_retained_is_said_and_still_in_the_file() {
         let server = bound(
             patient().framing(framing).retain(retain).sink(FileSink::new(&path)).source("ok"),
         );
-        let addr = server.local_addr();
+        let addr = place(&server);
 
         let (outcome, answer) = serve_with(&server, || {
             let mut client = connect(addr);
@@ -333,7 +333,7 @@ fn two_requests_served_side_by_side_never_mix_in_one_file() {
     let path = folder.path().join("request.bin");
     let (sink, pieces) = reporting(FileSink::new(&path));
     let server = bound(patient().framing(Framing::until("\n")).sink(sink).source("ok"));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     thread::scope(|scope| {
         let mut first = connect(addr);
@@ -374,7 +374,7 @@ fn a_second_request_replaces_the_first_in_the_file_and_follows_it_in_memory() {
     let recorded = [requests[0], requests[1], requests[3]];
 
     assert_eq!(read_file(&path).len(), 10_000, "nothing is opened before a request arrives");
-    let _clients = requests.map(|request| connect_and_send(server.local_addr(), request));
+    let _clients = requests.map(|request| connect_and_send(&server, request));
     for request in recorded {
         let exchange = server.serve_once().expect("an exchange");
         assert_eq!(exchange.request().bytes(), request);
@@ -390,7 +390,7 @@ fn a_source_file_may_be_edited_between_two_requests() {
     let server = bound(patient().source(FileSource::new(&path)));
     for content in [&b"first, and longer"[..], b"second", b"", b"last\r\n\0"] {
         fs::write(&path, content).expect("a folder of our own");
-        let mut client = connect_and_send(server.local_addr(), b"request");
+        let mut client = connect_and_send(&server, b"request");
         let exchange = server.serve_once().expect("an exchange");
         assert_eq!(read_all(&mut client), content);
         assert_eq!(exchange.offered(), content.len() as u64);
@@ -404,7 +404,7 @@ fn a_source_file_is_opened_only_when_a_request_has_arrived() {
     let (sink, pieces) = reporting(MemorySink::new());
     let source = FileSource::new(&path);
     let server = bound(patient().framing(Framing::until("\n")).sink(sink).source(source));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     let (outcome, answer) = serve_with(&server, || {
         let mut client = connect(addr);
@@ -423,7 +423,7 @@ fn a_source_file_is_opened_only_when_a_request_has_arrived() {
 fn a_reader_is_sent_once_and_named_in_the_error_of_the_second_time() {
     let response = Response::new().send_from(Cursor::new(numbered(LONG)));
     let server = bound(patient().source(response));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     let (outcome, answer) = serve_with(&server, || {
         let mut client = connect_and_send(addr, b"first");
@@ -445,7 +445,7 @@ fn a_reset_in_the_middle_of_a_request_leaves_what_arrived() {
     let memory = MemorySink::new();
     let (sink, pieces) = reporting(memory.clone());
     let server = bound(patient().framing(Framing::exactly(100)).sink(sink).source("never sent"));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     let (outcome, ()) = serve_with(&server, || {
         let mut client = connect(addr);
@@ -467,7 +467,7 @@ fn a_reset_in_the_middle_of_a_request_leaves_what_arrived() {
 #[test]
 fn a_half_close_in_the_middle_of_a_request_is_answered_and_said() {
     let server = bound(patient().framing(Framing::exactly(100)).source("too short, but thanks"));
-    let mut client = connect_and_send(server.local_addr(), b"half a requ");
+    let mut client = connect_and_send(&server, b"half a requ");
     let exchange = server.serve_once().expect("a half-close ends a request");
     assert_eq!(exchange.request().bytes(), b"half a requ");
     assert_eq!(exchange.request().end(), RequestEnd::ClientClosed);
@@ -479,7 +479,7 @@ fn a_half_close_in_the_middle_of_a_request_is_answered_and_said() {
 fn a_reset_in_the_middle_of_a_long_response_is_an_exchange_cut_short() {
     const OFFERED: usize = 32 << 20;
     let server = bound(patient().source(vec![b'x'; OFFERED]));
-    let addr = server.local_addr();
+    let addr = place(&server);
 
     let (outcome, ()) = serve_with(&server, || {
         let mut client = connect_with_little_room(addr);
@@ -501,7 +501,7 @@ fn bytes_that_the_source_makes_of_the_request_come_back() {
     let server = bound(
         patient().framing(Framing::eof()).source(|request: &Request| request.bytes().to_vec()),
     );
-    let addr = server.local_addr();
+    let addr = place(&server);
     let request = numbered(LONG);
     let (outcome, answer) = serve_with(&server, || {
         let mut client = connect(addr);
@@ -516,7 +516,7 @@ fn bytes_that_the_source_makes_of_the_request_come_back() {
 #[test]
 fn a_client_that_stays_after_the_answer_is_left_at_the_end_of_the_linger_time() {
     let server = bound(patient().linger(Duration::from_millis(50)).source("answer"));
-    let mut client: TcpStream = connect(server.local_addr());
+    let mut client: TcpStream = connect(&server);
     client.write_all(b"request").expect("an open socket");
     let exchange = server.serve_once().expect("an exchange");
     assert_eq!(exchange.client_end(), ClientEnd::ClosedByUs);
@@ -550,7 +550,7 @@ fn the_end_arrives_with_the_last_byte() {
     ];
     for (case, response) in responses {
         let peer = spawned(patient().source(response));
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("room");
         expect_bytes(&mut client, b"answer", case);
         client.set_nonblocking(true).expect("an open socket");

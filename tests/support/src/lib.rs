@@ -12,9 +12,11 @@
 
 pub mod programs;
 
+use std::env;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -22,8 +24,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    Client, Error, Exchange, Framing, Journal, Peer, Request, RequestSink, Response, TcpServer,
-    TcpServerBuilder,
+    Address, Client, Error, Exchange, Framing, Journal, ManualPeer, Peer, Request, RequestSink,
+    Response, ResponseSource, TcpServer, TcpServerBuilder,
 };
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -39,12 +41,93 @@ const LINGER: Duration = if cfg!(windows) { Duration::from_secs(1) } else { FORE
 
 /// A builder whose timeouts end a broken test, and never a good one.
 pub fn patient() -> TcpServerBuilder {
-    TcpServer::builder()
+    placed(TcpServer::builder())
         .idle_timeout(FOREVER)
         .timeout(FOREVER)
         .linger(LINGER)
         .finish_timeout(FOREVER)
         .retain(16 << 20)
+}
+
+/// Where a server of a test listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Tcp(SocketAddr),
+    /// As long as the process runs: tests are short.
+    Unix(&'static Path),
+}
+
+/// What a client of a test can connect to.
+pub trait Listens {
+    fn place(&self) -> Place;
+}
+
+/// Where a server listens, for a client in another thread.
+#[track_caller]
+pub fn place(server: &impl Listens) -> Place {
+    server.place()
+}
+
+impl Listens for Place {
+    fn place(&self) -> Place {
+        *self
+    }
+}
+
+impl Listens for SocketAddr {
+    fn place(&self) -> Place {
+        Place::Tcp(*self)
+    }
+}
+
+impl<L: Listens> Listens for &L {
+    fn place(&self) -> Place {
+        (*self).place()
+    }
+}
+
+impl<L: Listens> Listens for Arc<L> {
+    fn place(&self) -> Place {
+        (**self).place()
+    }
+}
+
+impl Listens for Peer {
+    fn place(&self) -> Place {
+        Place::of(self.address())
+    }
+}
+
+impl Listens for ManualPeer {
+    fn place(&self) -> Place {
+        Place::of(self.address())
+    }
+}
+
+impl Listens for TcpServer {
+    fn place(&self) -> Place {
+        Place::of(self.address())
+    }
+}
+
+impl Place {
+    fn of(address: &Address) -> Self {
+        match (address.socket_addr(), address.path()) {
+            (Some(addr), _) => Place::Tcp(addr),
+            (None, Some(path)) => Place::Unix(Box::leak(Box::from(path))),
+            (None, None) => panic!("{address} is no place to connect to"),
+        }
+    }
+}
+
+/// With `FAKE_PEER_TESTS_OVER=unix` the tests run over Unix sockets: those whose servers have no other address, and whose clients connect to
+/// [a place](Place).
+fn placed(builder: TcpServerBuilder) -> TcpServerBuilder {
+    #[cfg(unix)]
+    if env::var_os("FAKE_PEER_TESTS_OVER").is_some_and(|over| over == "unix") {
+        return builder.unix_in_temporary_folder();
+    }
+    builder
 }
 
 #[track_caller]
@@ -55,6 +138,12 @@ pub fn bound<A>(builder: TcpServerBuilder<A>) -> TcpServer {
 #[track_caller]
 pub fn spawned<A>(builder: TcpServerBuilder<A>) -> Peer {
     builder.spawn().expect("a free port of the loopback, and a thread")
+}
+
+/// A peer with the default settings.
+#[track_caller]
+pub fn answers(source: impl ResponseSource + 'static) -> Peer {
+    spawned(placed(Peer::builder()).source(source))
 }
 
 /// Finishes a peer that must have no failure.
@@ -88,8 +177,8 @@ pub fn in_lines() -> Peer {
 
 /// Sends bytes, and reads everything until end-of-file.
 #[track_caller]
-pub fn ask(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
-    let mut client = connect(addr);
+pub fn ask(to: impl Listens, request: &[u8]) -> Vec<u8> {
+    let mut client = connect(to);
     client.write_all(request).expect("room for a small request");
     read_all(&mut client)
 }
@@ -220,9 +309,10 @@ pub const EARLY: Duration = Duration::from_millis(20);
 
 /// Nothing listens on this address any more.
 #[track_caller]
-pub fn refuses(addr: SocketAddr, case: &str) {
-    match TcpStream::connect_timeout(&addr, PATIENCE) {
-        Ok(_) => panic!("{case}: {addr} still accepts connections"),
+pub fn refuses(to: impl Listens, case: &str) {
+    let place = to.place();
+    match try_connect(place) {
+        Ok(_) => panic!("{case}: {place:?} still accepts connections"),
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{case}"),
     }
 }
@@ -238,17 +328,44 @@ pub fn eventually(case: &str, mut happened: impl FnMut() -> bool) {
 }
 
 #[track_caller]
-pub fn connect(addr: SocketAddr) -> TcpStream {
-    let client = TcpStream::connect(addr).expect("a listening server");
-    client.set_nodelay(true).expect("an open socket");
-    client.set_read_timeout(Some(PATIENCE)).expect("an open socket");
-    client.set_write_timeout(Some(PATIENCE)).expect("an open socket");
-    client
+pub fn connect(to: impl Listens) -> TcpStream {
+    try_connect(to).expect("a listening server")
+}
+
+/// A connection, if there is a server. `TcpStream` has all that a Unix socket needs, so it stands for both.
+pub fn try_connect(to: impl Listens) -> io::Result<TcpStream> {
+    let client = match to.place() {
+        Place::Tcp(addr) => {
+            let client = TcpStream::connect_timeout(&addr, PATIENCE)?;
+            client.set_nodelay(true)?;
+            client
+        }
+        Place::Unix(path) => connect_unix(path)?,
+    };
+    client.set_read_timeout(Some(PATIENCE))?;
+    client.set_write_timeout(Some(PATIENCE))?;
+    Ok(client)
+}
+
+#[cfg(unix)]
+fn connect_unix(path: &Path) -> io::Result<TcpStream> {
+    let client = std::os::unix::net::UnixStream::connect(path)?;
+    Ok(std::os::fd::OwnedFd::from(client).into())
+}
+
+#[cfg(not(unix))]
+fn connect_unix(_: &Path) -> io::Result<TcpStream> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A client with a small receive buffer: most of a long answer stays with the server.
 #[track_caller]
-pub fn connect_with_little_room(addr: SocketAddr) -> TcpStream {
+pub fn connect_with_little_room(to: impl Listens) -> TcpStream {
+    let addr = match to.place() {
+        Place::Tcp(addr) => addr,
+        // The room is the server's, and little.
+        Place::Unix(_) => return connect(to),
+    };
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
     // Before it connects, so that the window is small from the beginning.
     socket.set_recv_buffer_size(64 << 10).expect("an open socket");
@@ -271,8 +388,8 @@ pub fn connect_with_little_room(addr: SocketAddr) -> TcpStream {
 
 /// A client that has sent everything and shut down its sending side; its server waits for nothing.
 #[track_caller]
-pub fn connect_and_send(addr: SocketAddr, request: &[u8]) -> TcpStream {
-    let mut client = connect(addr);
+pub fn connect_and_send(to: impl Listens, request: &[u8]) -> TcpStream {
+    let mut client = connect(to);
     client.write_all(request).expect("room for a small request");
     client.shutdown(Shutdown::Write).expect("an open socket");
     client
@@ -328,7 +445,7 @@ pub fn serve_with<T>(
 /// Whether the server can still serve an exchange.
 #[track_caller]
 pub fn goes_on_serving(server: &TcpServer, case: &str) {
-    let _client = connect_and_send(server.local_addr(), b"once more");
+    let _client = connect_and_send(server, b"once more");
     match server.serve_once() {
         Ok(exchange) => assert_eq!(exchange.request().bytes(), b"once more", "{case}"),
         Err(error) => panic!("{case}: the next exchange failed: {}", error.report()),
