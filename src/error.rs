@@ -85,6 +85,18 @@ pub enum Error {
         /// How long the call waited.
         timeout: Duration,
     },
+    /// A TLS handshake failed: the client did not accept the certificate, or the peer what the client offered, or the client left.
+    /// [`clients_may_leave_early`](crate::TcpServerBuilder::clients_may_leave_early) allows that. It comes only with the feature `tls`.
+    #[error("the TLS handshake with {client} failed")]
+    #[non_exhaustive]
+    Handshake {
+        /// The client.
+        client: Client,
+        /// The cause.
+        source: io::Error,
+        /// The peer whose test failed; `None` for a server in the foreground.
+        peer: Option<Box<PeerReport>>,
+    },
     /// The request ended before it was complete: by a reset, a timeout, or the buffer limit.
     #[error("failed to receive a complete request from {}", Received(exchange))]
     #[non_exhaustive]
@@ -262,6 +274,7 @@ impl Error {
             | Error::Refuse { peer, .. }
             | Error::NoConnection { peer, .. }
             | Error::NotAccepted { peer, .. }
+            | Error::Handshake { peer, .. }
             | Error::ByHand { peer, .. }
             | Error::LeftOver { peer, .. } => peer.as_deref(),
         }
@@ -283,21 +296,26 @@ impl Error {
             | Error::Refuse { peer, .. }
             | Error::NoConnection { peer, .. }
             | Error::NotAccepted { peer, .. }
+            | Error::Handshake { peer, .. }
             | Error::ByHand { peer, .. }
             | Error::LeftOver { peer, .. } => *peer = Some(Box::new(report)),
         }
         self
     }
 
-    /// The client whose exchange failed.
+    /// The client whose exchange failed, or its TLS handshake.
     pub fn client(&self) -> Option<&Client> {
-        self.exchange().map(Exchange::client)
+        match self {
+            Error::Handshake { client, .. } => Some(client),
+            _ => self.exchange().map(Exchange::client),
+        }
     }
 
     /// The cause, if it is an I/O error.
     pub fn io_error(&self) -> Option<&io::Error> {
         match self {
             Error::Listen { source, .. }
+            | Error::Handshake { source, .. }
             | Error::ByHand { source, .. }
             | Error::LeftOver { source, .. }
             | Error::Accept { source, .. }
@@ -365,6 +383,11 @@ impl Error {
             Error::NotAccepted { addr, client, peer } => Error::NotAccepted {
                 addr: addr.clone(),
                 client: client.clone(),
+                peer: peer.clone(),
+            },
+            Error::Handshake { client, source, peer } => Error::Handshake {
+                client: client.clone(),
+                source: copy(source),
                 peer: peer.clone(),
             },
             Error::ByHand { client, source, peer } => {

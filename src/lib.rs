@@ -272,6 +272,8 @@ mod server;
 mod serving;
 mod sink;
 mod source;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use error::{Error, Result};
 #[doc(inline)]

@@ -1,8 +1,10 @@
 //! The client of a connection or exchange, and how its side of the connection ended.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::os::address::Address;
+use crate::os::session::Session;
 
 /// The program at the other end of a connection.
 ///
@@ -13,6 +15,8 @@ pub struct Client {
     pub(crate) connection: u64,
     pub(crate) exchange: u64,
     pub(crate) turn: u64,
+    /// `None` without TLS, and before its handshake is over.
+    pub(crate) session: Option<Arc<Session>>,
 }
 
 impl Client {
@@ -35,6 +39,15 @@ impl Client {
     /// Which exchange of its connection this is, counted from 1; 0 before the connection's first request begins.
     pub fn turn(&self) -> u64 {
         self.turn
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Client {
+    /// What client and peer have negotiated in TLS: version, cipher suite, server name (SNI), application protocol (ALPN), the client's
+    /// certificate. `None` without TLS, and before the handshake is over. With the feature `tls`.
+    pub fn tls(&self) -> Option<&Session> {
+        self.session.as_deref()
     }
 }
 

@@ -1,12 +1,13 @@
 //! The state of one connection, which its exchanges and its entry in the journal share, while it is served and afterwards.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::client::ClientEnd;
 use super::prefix::Prefix;
 use crate::os::stream::Close;
+use crate::os::session::Session;
 
 /// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
 /// afterwards.
@@ -21,6 +22,8 @@ pub(crate) struct ConnectionState {
     pub(crate) is_kept: AtomicBool,
     /// Whether the last exchange is over.
     pub(crate) is_ending: AtomicBool,
+    /// What its TLS handshake has come to.
+    pub(crate) handshake: OnceLock<HandshakeRecord>,
     /// Set when the connection has ended.
     pub(crate) end: OnceLock<ConnectionEnd>,
 }
@@ -34,6 +37,7 @@ impl ConnectionState {
             answering: AtomicU64::default(),
             is_kept: AtomicBool::default(),
             is_ending: AtomicBool::default(),
+            handshake: OnceLock::default(),
             end: OnceLock::default(),
         }
     }
@@ -41,6 +45,15 @@ impl ConnectionState {
     pub(crate) fn trailing(&self) -> Option<&Prefix> {
         self.end.get()?.trailing.as_deref()
     }
+}
+
+/// What a TLS handshake has come to.
+#[derive(Debug)]
+pub(crate) struct HandshakeRecord {
+    /// What was negotiated, as far as the handshake came.
+    pub(crate) session: Arc<Session>,
+    /// Why it has failed, or was broken off; `None` if it has not.
+    pub(crate) failure: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,6 +64,8 @@ pub(crate) struct ConnectionEnd {
     /// `None` if there were no trailing bytes.
     pub(crate) trailing: Option<Box<Prefix>>,
     pub(crate) at: Instant,
+    /// What the client has said is wrong with TLS.
+    pub(crate) alert: Option<String>,
     /// How many response bytes of all its exchanges the client had acknowledged; `None` where the kernel does not say.
     pub(crate) acknowledged: Option<u64>,
 }

@@ -31,6 +31,13 @@ impl fmt::Display for ConnectionRecord {
             self.write_end(f)?;
         }
         writeln!(f)?;
+        if let Some(handshake) = self.live.handshake.get() {
+            write!(f, "  {}", handshake.session)?;
+            if let Some(failure) = &handshake.failure {
+                write!(f, ": handshake failed: {failure}")?;
+            }
+            writeln!(f)?;
+        }
         if self.is_silent() {
             writeln!(f, "  no byte")?;
         }
@@ -42,6 +49,9 @@ impl fmt::Display for ConnectionRecord {
         if self.unfinished() > 0 {
             let so_far = count::bytes(self.unfinished());
             writeln!(f, "  {so_far} of a request that is not complete")?;
+        }
+        if let (Some(alert), None) = (self.alert(), self.handshake_failure()) {
+            writeln!(f, "  the client sent the alert {alert}")?;
         }
         if self.trailing_len() > 0 {
             let trailing = count::bytes(self.trailing_len());

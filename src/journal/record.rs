@@ -80,6 +80,15 @@ impl Journal {
     }
 }
 
+#[cfg(feature = "tls")]
+impl ConnectionRecord {
+    /// What client and peer have negotiated in TLS, as far as the handshake came. `None` without TLS, and while the handshake goes on.
+    /// With the feature `tls`.
+    pub fn tls(&self) -> Option<&crate::tls::Session> {
+        self.live.handshake.get().map(|handshake| &*handshake.session)
+    }
+}
+
 impl ConnectionRecord {
     /// The client.
     pub fn client(&self) -> &Client {
@@ -97,6 +106,12 @@ impl ConnectionRecord {
             && self.trailing_len() == 0
             && self.unfinished() == 0
             && self.answering().is_none()
+            && self.handshake_failure().is_none()
+    }
+
+    /// Why its TLS handshake has failed, or was broken off, in one line; `None` if it has not, or the connection has no TLS.
+    pub fn handshake_failure(&self) -> Option<&str> {
+        self.live.handshake.get()?.failure.as_deref()
     }
 
     /// The length in bytes of the request that is being answered; `None` if there is none. It becomes an exchange when its
@@ -133,6 +148,12 @@ impl ConnectionRecord {
     /// How many trailing bytes there were, kept or not.
     pub fn trailing_len(&self) -> u64 {
         self.live.trailing().map_or(0, |kept| kept.len)
+    }
+
+    /// The alert with which the client has said that something is wrong with TLS, such as `` `unknown_ca` (48) ``, once the connection
+    /// has ended; `None` if it sent none, or the connection has no TLS. A `close_notify` is none of them.
+    pub fn alert(&self) -> Option<&str> {
+        self.live.end.get()?.alert.as_deref()
     }
 
     /// When the connection was accepted.

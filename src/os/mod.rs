@@ -6,11 +6,13 @@ pub(crate) mod file_name;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod held_back;
 pub(crate) mod kernel;
+pub(crate) mod layer;
 pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod path_error;
 pub(crate) mod ports;
 pub(crate) mod same_file;
+pub(crate) mod session;
 pub(crate) mod set;
 #[cfg(unix)]
 pub(crate) mod socket_file;

@@ -106,7 +106,7 @@ impl KnownBytes {
                     readers.push_back(Box::new(Repeated { pattern, at: 0, left: total }));
                 }
                 Step::SendFrom(_) => break,
-                Step::Pause(_) | Step::Gate(_) => {}
+                Step::Pause(_) | Step::Gate(_) | Step::Act(_) => {}
             }
         }
         Ok(KnownBytes { bytes: BufReader::new(InTurn(readers)), at: 0 })

@@ -20,6 +20,10 @@ pub enum Ending {
     /// [`pause`](crate::Response::pause) as the last step separates them.
     #[default]
     Close,
+    /// As [`Close`](Self::Close), but without the `close_notify` with which TLS announces the end: a truncation attack, or a server
+    /// that dies. Without TLS it is the same as `Close`. With the feature `tls`.
+    #[cfg(feature = "tls")]
+    NoCloseNotify,
     /// The naive close, as a fault: read nothing more from the first byte of the response on, and close at once after its last one. If
     /// the client has sent more than its request, or sends more, the kernel resets the connection, and what the client has not
     /// read by then is lost. A client that has sent exactly one request, and nothing more, loses nothing.

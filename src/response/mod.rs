@@ -8,5 +8,6 @@ mod head;
 pub mod http;
 pub(crate) mod pace;
 pub(crate) mod random;
+pub(crate) mod secure;
 mod step;
 pub(crate) mod steps;

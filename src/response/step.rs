@@ -11,6 +11,7 @@ use std::vec;
 use super::delay::Delay;
 use super::gate::Gate;
 use super::head::{Head, Length};
+use crate::os::layer::LayerAct;
 use crate::os::lock::lock;
 
 /// The steps of a response. Taken out of it, they are as they are sent: the head of a file has its length.
@@ -31,6 +32,9 @@ pub(crate) enum Step {
     },
     Pause(Delay),
     Gate(Gate),
+    /// Only TLS can do it.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    Act(LayerAct),
     /// Taken by the exchange that sends it.
     SendFrom(Arc<Mutex<Option<Box<dyn Read + Send>>>>),
 }
@@ -51,7 +55,7 @@ impl Steps {
     /// Whether there is no step that does something.
     pub(super) fn is_empty(&self) -> bool {
         self.list.iter().all(|step| match step {
-            Step::Pause(_) | Step::Gate(_) => false,
+            Step::Pause(_) | Step::Gate(_) | Step::Act(_) => false,
             step => step.known_length() == Some(0),
         })
     }
@@ -90,7 +94,7 @@ impl Steps {
         cut: impl FnOnce(Box<dyn Read + Send>) -> Box<dyn Read + Send>,
     ) -> bool {
         let first =
-            self.list.iter().position(|step| !matches!(step, Step::Pause(_) | Step::Gate(_)));
+            self.list.iter().position(|step| !matches!(step, Step::Pause(_) | Step::Gate(_) | Step::Act(_)));
         let Some(first) = first else { return false };
         let Step::SendFrom(reader) = &mut self.list[first] else { return false };
         // What was sent already reports that itself.
@@ -133,7 +137,7 @@ impl Step {
         match self {
             Step::Send(bytes) => Some(bytes.len() as u64),
             Step::Repeat { total, .. } => Some(*total),
-            Step::Pause(_) | Step::Gate(_) => Some(0),
+            Step::Pause(_) | Step::Gate(_) | Step::Act(_) => Some(0),
             Step::SendFile(_) | Step::SendFrom(_) => None,
         }
     }
@@ -155,6 +159,7 @@ impl fmt::Debug for Step {
             }
             Step::Pause(delay) => write!(f, "Pause({delay:?})"),
             Step::Gate(_) => f.write_str("Gate(..)"),
+            Step::Act(act) => write!(f, "{act:?}"),
             Step::SendFrom(_) => f.write_str("SendFrom(..)"),
         }
     }

@@ -10,6 +10,7 @@ use super::ending::Ending;
 use super::gate::Gate;
 use super::head::Head;
 use super::pace::{Pace, Pieces};
+use super::secure::Secure;
 pub(crate) use super::step::{Step, Steps};
 use crate::framing::rule::Framing;
 
@@ -34,7 +35,11 @@ pub struct Response {
     /// At most this many bytes are sent.
     pub(crate) cut: Option<u64>,
     cut_place: CutPlace,
+    /// At most this many bytes of ciphertext are sent.
+    pub(crate) cut_ciphertext: Option<u64>,
     pub(crate) ending: Ending,
+    /// The connection begins TLS after this response.
+    pub(crate) secure: Option<Arc<dyn Secure>>,
     /// Where a connection's first request ends for this response, instead of where the server's framing says.
     pub(crate) after: Option<Framing>,
     pub(crate) scripted: Scripted,
@@ -346,6 +351,8 @@ impl Response {
     /// Its bytes, if it is nothing but bytes in memory, all of which are sent at once, and ends with a close.
     pub(crate) fn plain_bytes(&self) -> Option<Vec<u8>> {
         let is_plain = self.cut.is_none()
+            && self.cut_ciphertext.is_none()
+            && self.secure.is_none()
             && self.after.is_none()
             && self.pace.largest_write(0) == usize::MAX
             && matches!(self.ending, Ending::Close);
@@ -365,7 +372,11 @@ impl Response {
     /// Whether the steps of `next` can be sent as the last ones of this response, with nothing else changed.
     pub(crate) fn can_be_joined_with(&self, next: &Self) -> bool {
         let is_plain = |response: &Self| {
-            response.pace.is_default() && response.cut.is_none() && response.after.is_none()
+            response.pace.is_default()
+                && response.cut.is_none()
+                && response.cut_ciphertext.is_none()
+                && response.secure.is_none()
+                && response.after.is_none()
         };
         matches!(self.ending, Ending::Close)
             && is_plain(self)
@@ -393,7 +404,7 @@ impl Response {
         self.steps.is_empty()
     }
 
-    pub(super) fn step(mut self, step: Step) -> Self {
+    pub(crate) fn step(mut self, step: Step) -> Self {
         self.steps.push(step);
         self
     }

@@ -415,6 +415,26 @@ impl<A> TcpServerBuilder<A> {
         self
     }
 
+    /// Serves over TLS, with these settings: see [`tls`](crate::tls). Everything else that a peer can do it does over TLS, too. Its
+    /// [URL](crate::Peer::url) says `https`, and the name for which its certificate was made. With the feature `tls`.
+    ///
+    /// Defaults to no TLS.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, http, tls};
+    ///
+    /// let ca = tls::Ca::new();
+    /// let peer = Peer::builder().tls(ca.server("localhost")).source(http::ok("hi")).spawn()?;
+    /// assert_eq!(peer.url("/"), format!("https://localhost:{}/", peer.port()));
+    /// # Ok::<(), fake_peer::Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    #[allow(clippy::needless_pass_by_value)] // as the other setters
+    pub fn tls(mut self, server: crate::tls::Server) -> Self {
+        self.settings.secure = Some(server.secured());
+        self
+    }
+
     /// Calls `observer` with each event, one after another, in the order in which they happen. A peer, [`serve`] and
     /// [`serve_until`] call it in a thread of their own, soon after the event; [`serve_once`] in the calling thread. If it is slow,
     /// connections wait when 64 events are queued. What it panics with comes out of [`Peer::finish`](crate::Peer::finish), or of the call

@@ -129,14 +129,23 @@ impl Peer {
         listens_on::path(self.service.addr())
     }
 
-    /// The `http` URL of a path on this peer: `peer.url("/a?b")`. The path is appended unchanged, so it begins with `/`.
+    /// The `http` URL of a path on this peer: `peer.url("/a?b")`. The path is appended unchanged, so it begins with `/`. Over TLS, the
+    /// `https` URL, with the name for which the peer's certificate was made: `https://localhost:41234/a?b`.
     ///
     /// # Panics
     ///
     /// As [`addr`](Self::addr).
     #[track_caller]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.addr())
+        let Some(secure) = &self.service.settings.secure else {
+            return format!("http://{}{path}", self.addr());
+        };
+        let (name, port) = (secure.name(), self.port());
+        // An IPv6 address.
+        if name.contains(':') {
+            return format!("https://[{name}]:{port}{path}");
+        }
+        format!("https://{name}:{port}{path}")
     }
 
     /// The next exchange, in the order in which their responses finished, across all connections: if a client asks again after a

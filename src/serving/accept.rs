@@ -250,6 +250,9 @@ impl Service {
         let framing = self.settings.framing.clone();
         let retain = self.settings.retain;
         let mut connection = Connection::new(client.clone(), live, stream, framing, retain);
+        if let Some(secure) = &self.settings.secure {
+            connection.secure_from_the_beginning(secure);
+        }
         let control = self.arrivals.as_ref().map(|_| connection.drive_by_hand());
         let task = ConnectionTask::new(Arc::clone(self), connection);
         lock(&self.open).connections.insert(number, Arc::clone(&task) as _);

@@ -39,6 +39,7 @@ impl Connection {
                 (_, State::Over) => return Rest::Over,
                 (Some(cut), state) if self.is_cut_in(&state, cut) => self.cut(state, cut, context),
                 (_, State::ByHand) => self.obey(context),
+                (_, State::Handshaking(handshaking)) => self.shake_hands(handshaking, context),
                 (_, State::New) => self.ask_framing(context),
                 (_, State::Idle { since }) => self.await_request(since, context),
                 (_, State::Receiving(receiving)) => self.receive(receiving, context),
@@ -82,6 +83,9 @@ impl Connection {
                     self.take_trailing();
                 }
                 self.abort_closing(&closing, cause, context);
+            }
+            State::Handshaking(handshaking) => {
+                return self.abort_handshake(&handshaking, cause, context);
             }
             State::ByHand => self.conclude_by_hand(None, context),
             State::New | State::Idle { .. } => match self.stream.end_without_a_byte() {

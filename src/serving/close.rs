@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::journal::client::ClientEnd;
 use crate::os::kernel::RemoteEnd;
 use crate::os::set::Interest;
+use crate::os::stream::Notice;
 use crate::response::ending::Ending;
 
 /// How long a client that has everything may stay silent when the server finishes. Most clients close within microseconds.
@@ -51,12 +52,19 @@ impl Connection {
                 // Closing at once would be wrong while the client may still send: a socket that is closed with unread bytes, or
                 // gets more, answers with a reset (RFC 1122 section 4.2.2.13), which destroys what the client has not read
                 // yet (RFC 9112 section 9.6 prescribes this order for the same reason).
-                self.end_sending_and_drain(closing, since, Some(settings.linger), context)
+                let until = Some(settings.linger);
+                self.end_sending_and_drain(closing, since, until, Notice::CloseNotify, context)
+            }
+            #[cfg(feature = "tls")]
+            Ending::NoCloseNotify => {
+                let until = Some(settings.linger);
+                self.end_sending_and_drain(closing, since, until, Notice::None, context)
             }
             Ending::HalfClose => {
-                self.end_sending_and_drain(closing, since, settings.timeout, context)
+                let until = settings.timeout;
+                self.end_sending_and_drain(closing, since, until, Notice::CloseNotify, context)
             }
-            Ending::Hold => self.drain(closing, since, settings.timeout, context),
+            Ending::Hold => self.drain(closing, since, settings.timeout, Some(()), context),
             Ending::StopReading => self.await_end_unread(closing, since, context),
             Ending::CloseAtOnce => self.close_at_once(context),
             Ending::Reset => self.reset_after_delivery(closing, since, context),
@@ -66,7 +74,7 @@ impl Connection {
     /// Leaves unread bytes to the kernel, which resets the connection for them. For those that were read together with the request it
     /// must be asked to.
     fn close_at_once(&mut self, context: &Context<'_>) -> Step {
-        if !self.stream.arrived.unread().is_empty() {
+        if self.stream.has_unread() {
             // Where this fails the client is gone.
             let _ = self.stream.reset_on_close();
         }
@@ -78,20 +86,23 @@ impl Connection {
         closing: Closing,
         since: Instant,
         timeout: Option<Duration>,
+        notice: Notice,
         context: &mut Context<'_>,
     ) -> Step {
-        if self.stream.shutdown_sending().is_err() {
-            return self.over(ClientEnd::Reset, context);
+        match self.stream.shutdown_sending(notice) {
+            Ok(ended) => self.drain(closing, since, timeout, ended, context),
+            Err(_) => self.over(ClientEnd::Reset, context),
         }
-        self.drain(closing, since, timeout, context)
     }
 
-    /// Receives until the client closes, for as long as `timeout`, though it may never stop sending.
+    /// Receives until the client closes, for as long as `timeout`, though it may never stop sending. `ended` is `None` while there is no
+    /// room to say that nothing follows.
     fn drain(
         &mut self,
         closing: Closing,
         since: Instant,
         timeout: Option<Duration>,
+        ended: Option<()>,
         context: &mut Context<'_>,
     ) -> Step {
         self.take_trailing();
@@ -100,14 +111,21 @@ impl Connection {
             return self.over(ClientEnd::ClosedByUs, context);
         }
         if self.stream.has_ended() {
-            return self.over(ClientEnd::Closed, context);
+            return match ended {
+                Some(()) => self.over(ClientEnd::Closed, context),
+                None => stop(
+                    State::Closing(closing),
+                    Rest::Wait { interest: Some(Interest::Write), until },
+                ),
+            };
         }
         loop {
             if context.is_budget_used() || !context.observer_has_room() {
                 return stop(State::Closing(closing), context.again());
             }
             match self.read(context) {
-                Ok(Some(0)) => return self.over(ClientEnd::Closed, context),
+                Ok(Some(0)) if ended.is_some() => return self.over(ClientEnd::Closed, context),
+                Ok(Some(0)) => return Step::Continue(State::Closing(closing)),
                 Ok(Some(_)) => self.take_trailing(),
                 Ok(None) => break,
                 Err(_) => return self.over(ClientEnd::Reset, context),
@@ -121,7 +139,11 @@ impl Connection {
         }
         let until =
             until.into_iter().chain(patience.map(|at| at.max(Instant::now() + SHORT_PATIENCE)));
-        stop(State::Closing(closing), Rest::read(until.min()))
+        let interest = if ended.is_some() { Interest::Read } else { Interest::ReadAndWrite };
+        stop(
+            State::Closing(closing),
+            Rest::Wait { interest: Some(interest), until: until.min() },
+        )
     }
 
     /// Waits for the client's end without reading what comes before it.

@@ -24,6 +24,7 @@ use crate::journal::difference::shown;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::journal::prefix::Prefix;
 use crate::os::stream::{Close, Stream};
+use crate::response::secure::Secure;
 
 /// An accepted connection.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Connection {
     pub(super) live: Arc<ConnectionState>,
     pub(super) stream: Stream,
     pub(super) framing: Framing,
+    /// How it is secured, if it is.
+    pub(super) secure: Option<Arc<dyn Secure>>,
     /// How many response bytes the kernel took, of all exchanges.
     pub(super) sent: u64,
     /// What the client sent past the end of its requests.
@@ -62,6 +65,7 @@ impl Connection {
             live,
             stream,
             framing,
+            secure: None,
             sent: 0,
             trailing,
             outcome: None,
@@ -109,7 +113,7 @@ impl Connection {
     }
 
     /// Publishes an outcome that was kept back.
-    fn publish_now(&mut self, context: &Context<'_>) {
+    pub(super) fn publish_now(&mut self, context: &Context<'_>) {
         if let Some((exchange, fault)) = self.outcome.take() {
             context.service.publish(&exchange, fault, &self.live);
         }
@@ -125,7 +129,7 @@ impl Connection {
         if self.has_had_last_turn {
             self.report_more_turns(context);
         }
-        let is_silent = self.client.turn == 0;
+        let is_silent = self.client.turn == 0 && !self.has_failed_handshake();
         context.tell(|| {
             let client = self.client.clone();
             Box::new(move |observe| {
@@ -182,13 +186,17 @@ impl Connection {
             trailing: (self.trailing.len > 0)
                 .then(|| Box::new(mem::replace(&mut self.trailing, Prefix::new(0)))),
             at: Instant::now(),
+            alert: self.stream.alert().map(str::to_owned),
             acknowledged: self
                 .stream
                 .unacknowledged()
                 .filter(|&bytes| {
+                    // What is missing is ciphertext.
+                    let counts_responses = !self.stream.has_layer();
                     bytes == 0
-                        || client != ClientEnd::ClosedByUs
-                        || self.stream.close() == Close::Reset
+                        || (counts_responses
+                            && (client != ClientEnd::ClosedByUs
+                                || self.stream.close() == Close::Reset))
                 })
                 .map(|bytes| self.sent.saturating_sub(bytes)),
         });

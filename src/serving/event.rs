@@ -33,6 +33,16 @@ pub enum Event<'a> {
         /// How its side ended.
         end: ClientEnd,
     },
+    /// A TLS handshake is over, or has failed.
+    #[non_exhaustive]
+    Handshake {
+        /// The client.
+        client: &'a Client,
+        /// What was negotiated, as far as the handshake came, as text.
+        session: &'a str,
+        /// Why it has failed, or was broken off; `None` if it has not.
+        failure: Option<&'a str>,
+    },
     /// Bytes have arrived: of a request, or after the last one.
     #[non_exhaustive]
     Received {
@@ -67,7 +77,7 @@ pub enum Event<'a> {
         /// In which way.
         ending: &'a Ending,
     },
-    /// A connection that had an exchange is closed.
+    /// A connection that had an exchange, or a TLS handshake that failed, is closed.
     #[non_exhaustive]
     Closed {
         /// The client, with the number of its last exchange.
@@ -81,7 +91,7 @@ pub enum Event<'a> {
         /// The exchange.
         exchange: &'a Exchange,
     },
-    /// An exchange failed, or accepting a connection did.
+    /// An exchange failed, or a TLS handshake, or accepting a connection did.
     #[non_exhaustive]
     Failed {
         /// The error.

@@ -3,10 +3,14 @@
 //! # States of a connection
 //!
 //! ```text
-//! New ─► Idle ─► Receiving ─► Answering ─► Sending ─► Closing ─► Over
-//!         ▲                                   │
-//!         └──────── another request ──────────┘
+//!       New ─► Idle ─► Receiving ─► Answering ─► Sending ─► Closing ─► Over
+//!        ▲      ▲                                   │
+//!        │      ├──────── another request ──────────┤
+//! Handshaking ──┘◄─────────────── TLS ──────────────┘
 //! ```
+//!
+//! With TLS a connection begins in `Handshaking`, or comes there after a response that begins TLS. A handshake that fails goes on to Closing,
+//! so that the client can read why.
 //!
 //! A connection that a test drives by hand is `ByHand` in place of New, Answering and Sending: there it waits for what the test wants
 //! (`by_hand`), and sends what it was given in any state.
@@ -43,6 +47,7 @@ mod event_loop;
 pub(crate) mod failure;
 mod finish;
 pub(crate) mod foreground;
+mod handshake;
 mod idle;
 pub(crate) mod ledger;
 #[cfg(all(test, shuttle))]

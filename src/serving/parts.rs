@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::os::layer::LayerAct;
 use crate::os::lock::lock;
 use crate::os::path_error::on_path;
 use crate::os::same_file::is_same_file;
@@ -12,6 +13,7 @@ use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
 use crate::response::pace::Pace;
+use crate::response::secure::Secure;
 use crate::response::steps::{Response, Scripted, Step as ResponseStep};
 
 /// How many bytes a response sends; `None` if that is known only after sending it.
@@ -32,7 +34,9 @@ pub(super) struct Parts {
     pub(super) steps: Vec<Part>,
     pub(super) pace: Pace,
     pub(super) cut: Option<u64>,
+    pub(super) cut_ciphertext: Option<u64>,
     pub(super) ending: Ending,
+    pub(super) secure: Option<Arc<dyn Secure>>,
     /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
     pub(super) offered: Option<u64>,
     /// What its delays are drawn from.
@@ -52,6 +56,7 @@ pub(super) enum Part {
     Reader { reader: Box<dyn Read + Send>, origin: Origin, length: Option<u64> },
     Pause(Delay),
     Gate(Gate),
+    Act(LayerAct),
 }
 
 /// Whose reader it is.
@@ -85,8 +90,19 @@ impl Parts {
         let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
         let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
         let seeds = delays.filter_map(Delay::drawn_from).collect();
-        let Response { pace, cut, ending, scripted, .. } = response;
-        Prepared::Ready(Parts { steps: parts, pace, cut, ending, offered, seeds, scripted })
+        let Response { pace, cut, cut_ciphertext, ending, secure, scripted, .. } = response;
+        let secure = secure.filter(|_| cut.is_none() && cut_ciphertext.is_none());
+        Prepared::Ready(Parts {
+            steps: parts,
+            pace,
+            cut,
+            cut_ciphertext,
+            ending,
+            secure,
+            offered,
+            seeds,
+            scripted,
+        })
     }
 }
 
@@ -143,6 +159,7 @@ impl Part {
             }
             ResponseStep::Pause(delay) => Part::Pause(delay),
             ResponseStep::Gate(gate) => Part::Gate(gate),
+            ResponseStep::Act(act) => Part::Act(act),
         })
     }
 
@@ -150,7 +167,7 @@ impl Part {
         match self {
             Part::Bytes(bytes) => Some(bytes.len() as u64),
             Part::Reader { length, .. } => *length,
-            Part::Pause(_) | Part::Gate(_) => Some(0),
+            Part::Pause(_) | Part::Gate(_) | Part::Act(_) => Some(0),
         }
     }
 
@@ -162,7 +179,7 @@ impl Part {
         match self {
             Part::Bytes(bytes) => !bytes.is_empty(),
             Part::Reader { length, .. } => *length != Some(0),
-            Part::Pause(_) | Part::Gate(_) => true,
+            Part::Pause(_) | Part::Gate(_) | Part::Act(_) => true,
         }
     }
 }

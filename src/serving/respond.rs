@@ -111,7 +111,7 @@ impl Connection {
     ) -> Option<Failure> {
         let is_allowed = context.service.settings.clients_may_leave_early
             || context.service.role == Role::Foreground
-            || !self.framing.knows_the_end_of(request.bytes());
+            || (!self.framing.knows_the_end_of(request.bytes()) && !self.stream.was_cut_off());
         if is_allowed || request.end() != RequestEnd::ClientClosed {
             return None;
         }

@@ -20,7 +20,7 @@ use super::service::Role;
 use super::states::{After, State, Step, stop};
 use crate::journal::exchange::Exchange;
 use crate::os::set::Interest;
-use crate::os::stream::{LARGE_BUFFER, Next};
+use crate::os::stream::{LARGE_BUFFER, Next, Notice};
 use crate::response::ending::Ending;
 use crate::response::steps::Scripted;
 
@@ -38,6 +38,11 @@ impl Connection {
             sending.has_extended = true;
             context.service.extend_finish(sending.pauses_left());
         }
+        if !sending.has_begun && sending.ciphertext_before == 0 {
+            if let Some(failure) = self.prepare_ciphertext(&mut sending) {
+                return self.conclude(*sending, Some(failure), context);
+            }
+        }
         loop {
             let halt = match self.send_part(&mut sending, context) {
                 Ok(true) => continue,
@@ -50,6 +55,23 @@ impl Connection {
                 Halt::Failed(failure) => self.conclude(*sending, Some(failure), context),
             };
         }
+    }
+
+    /// Lets no more ciphertext leave than the response says.
+    fn prepare_ciphertext(&mut self, sending: &mut Sending) -> Option<Failure> {
+        let refused = |text: &str| {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, text);
+            Some(Failure::Respond(error))
+        };
+        if sending.begins_tls() && self.stream.has_layer() {
+            return refused("the response begins TLS, and the connection has TLS already");
+        }
+        sending.ciphertext_before = self.stream.ciphertext_sent();
+        let is_cut = self.stream.cut_ciphertext_after(sending.cut_ciphertext);
+        if sending.cut_ciphertext.is_some() && !is_cut {
+            return refused("the response is cut within its ciphertext, and the connection has no TLS");
+        }
+        None
     }
 
     /// Carries out a step, or some of it; false after the last one.
@@ -83,6 +105,22 @@ impl Connection {
                 }
                 sending.due = None;
                 sending.next_part();
+            }
+            Part::Act(act) => {
+                let acted = match sending.at {
+                    0 => self.stream.act(*act),
+                    _ => Ok(()),
+                };
+                // It was done; what it has to send may not have left.
+                sending.at = 1;
+                match acted.and_then(|()| self.stream.flush()) {
+                    Ok(Some(())) => sending.next_part(),
+                    Ok(None) => return Err(self.await_room(sending, context)),
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                        return Err(Halt::Failed(Failure::Respond(error)));
+                    }
+                    Err(error) => return Err(Halt::Failed(Failure::Send(error))),
+                }
             }
             Part::Gate(gate) => {
                 let gate = gate.clone();
@@ -197,7 +235,7 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Result<(), Halt> {
         while sending.at < bytes.len() {
-            if sending.is_cut() {
+            if sending.is_cut() || self.stream.is_ciphertext_cut() {
                 return Err(Halt::Cut);
             }
             if sending.sent >= sending.piece_end
@@ -222,6 +260,8 @@ impl Connection {
                 self.stream.write(piece, Next::Other)
             };
             match written {
+                // The loop ends there.
+                Ok(None) if self.stream.is_ciphertext_cut() => {}
                 Ok(None) => return Err(self.await_room(sending, context)),
                 Ok(Some(0)) => {
                     let error = io::ErrorKind::WriteZero.into();
@@ -270,7 +310,7 @@ impl Connection {
         }
         if next == Next::End {
             // Where this fails so does the next attempt, which is the close's: the client is gone.
-            let _ = self.stream.shutdown_sending();
+            let _ = self.stream.shutdown_sending(Notice::CloseNotify);
         }
         self.note_sent(sending, bytes, context);
         if let Some(pending) = sending.pending.take() {
@@ -361,7 +401,8 @@ impl Connection {
                 let failure = self.failure_of_request(&pending.request, context)?;
                 Some(sending.explained_by_script(failure))
             })
-            .or_else(|| sending.failure_of_cut());
+            .or_else(|| sending.failure_of_cut())
+            .or_else(|| sending.failure_of_ciphertext_cut(self.stream.ciphertext_sent()));
         // What a reader or a changing file held in the end.
         let offered = Some(sending.sent);
         self.exchange_of(sending, pending, offered, failure)
@@ -431,7 +472,13 @@ impl Connection {
             After::End(Ending::Close)
         } else {
             let persists = sending.persistence.take().map(|persistence| persistence.persists());
+            let begins_tls = sending.begins_tls();
             match (sending.ending, persists) {
+                // That of the whole connection, unless the response has its own.
+                _ if self.stream.is_ciphertext_cut() && sending.cut_ciphertext.is_none() => {
+                    After::End(self.ending_of_broken())
+                }
+                (Ending::Close, _) if begins_tls => After::Request,
                 (Ending::KeepOpen, _) | (_, Some(true)) => After::Request,
                 (_, Some(false)) => After::End(Ending::Close),
                 (Ending::Then(framing), None) => {
@@ -441,6 +488,11 @@ impl Connection {
                 (ending, None) => After::End(ending),
             }
         };
+        if let After::Request = after
+            && let Some(secure) = sending.secure.take()
+        {
+            return self.begin_tls(secure, context);
+        }
         if let After::End(_) = after {
             self.live.is_kept.store(false, Ordering::Relaxed);
             self.live.is_ending.store(true, Ordering::Relaxed);

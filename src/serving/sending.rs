@@ -16,6 +16,7 @@ use crate::journal::exchange::Exchange;
 use crate::os::stream::Next;
 use crate::response::ending::Ending;
 use crate::response::pace::Pace;
+use crate::response::secure::Secure;
 use crate::response::steps::Scripted;
 
 /// A response on its way out.
@@ -31,7 +32,12 @@ pub(super) struct Sending {
     pub(super) chunk: Chunk,
     pub(super) pace: Pace,
     pub(super) cut: Option<u64>,
+    pub(super) cut_ciphertext: Option<u64>,
+    /// How many bytes of ciphertext had left before it.
+    pub(super) ciphertext_before: u64,
     pub(super) ending: Ending,
+    /// The connection begins TLS after it.
+    pub(super) secure: Option<Arc<dyn Secure>>,
     pub(super) offered: Option<u64>,
     pub(super) seeds: Vec<u64>,
     pub(super) scripted: Scripted,
@@ -69,7 +75,17 @@ impl Sending {
         retain: usize,
         is_finishing: bool,
     ) -> Self {
-        let Parts { steps: parts, pace, cut, ending, offered, seeds, scripted } = parts;
+        let Parts {
+            steps: parts,
+            pace,
+            cut,
+            cut_ciphertext,
+            ending,
+            secure,
+            offered,
+            seeds,
+            scripted,
+        } = parts;
         let last = parts.iter().rposition(Part::is_something);
         let persistence = matches!(ending, Ending::KeepAlive).then(|| {
             let request = &pending.request;
@@ -86,7 +102,10 @@ impl Sending {
             chunk: Chunk::default(),
             pace,
             cut,
+            cut_ciphertext,
+            ciphertext_before: 0,
             ending,
+            secure,
             offered,
             seeds,
             scripted,
@@ -131,11 +150,34 @@ impl Sending {
 
     pub(super) fn goes_on(&self) -> bool {
         matches!(self.ending, Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive)
+            || self.begins_tls()
+    }
+
+    /// Whether the connection has a handshake after it.
+    pub(super) fn begins_tls(&self) -> bool {
+        self.secure.is_some()
+            && matches!(
+                self.ending,
+                Ending::Close | Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive
+            )
+    }
+
+    /// Why a response that was sent is not what was asked for: its cut is beyond the end of its ciphertext.
+    pub(super) fn failure_of_ciphertext_cut(&self, ciphertext_sent: u64) -> Option<Failure> {
+        let sent = ciphertext_sent - self.ciphertext_before;
+        let cut = self.cut_ciphertext.filter(|&cut| cut > sent)?;
+        let sent = count::bytes(sent);
+        let text = format!(
+            "the response was to be cut after byte {cut} of its ciphertext, and has only {sent}"
+        );
+        Some(Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text)))
     }
 
     /// What follows the last `length` bytes.
     pub(super) fn next(&self, length: usize) -> Next {
         match self.ending {
+            // The cut counts records, and the end would be announced in another one.
+            _ if self.cut_ciphertext.is_some() || self.begins_tls() => Next::Other,
             Ending::Close | Ending::HalfClose => Next::End,
             // The close of a naive server comes within a microsecond, ours has the journal to write first, in which time a quick client
             // might read the rest. So the last segment waits for it: if the close is a reset, it is lost.

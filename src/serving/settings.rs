@@ -1,8 +1,10 @@
 //! The settings of a connection, with their defaults. The builder documents them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::framing::rule::Framing;
+use crate::response::secure::Secure;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -18,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) keep_exchanges: Option<usize>,
     pub(crate) clients_may_leave_early: bool,
     pub(crate) closes_after: Option<u64>,
+    /// How connections are secured from their beginning.
+    pub(crate) secure: Option<Arc<dyn Secure>>,
 }
 
 impl Default for Settings {
@@ -34,6 +38,7 @@ impl Default for Settings {
             keep_exchanges: None,
             clients_may_leave_early: false,
             closes_after: None,
+            secure: None,
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::response::steps::Response;
 /// What a connection does.
 #[derive(Debug)]
 pub(super) enum State {
+    /// A TLS handshake.
+    Handshaking(Handshaking),
     /// It was just accepted: the source may say where its first request ends.
     New,
     /// The first byte of a request is missing.
@@ -66,6 +68,32 @@ pub(super) struct Answering {
 impl Answering {
     pub(super) fn new(pending: Pending, received: Result<(), Failure>) -> Self {
         Answering { pending, received, response: None }
+    }
+}
+
+/// A connection in its TLS handshake.
+#[derive(Debug)]
+pub(super) struct Handshaking {
+    pub(super) begins: Begins,
+    /// When the client's last byte arrived, and how many there were.
+    pub(super) progress: Instant,
+    pub(super) bytes: u64,
+    /// Since when the client takes nothing.
+    pub(super) stuck_since: Option<Instant>,
+}
+
+/// Why a handshake begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// The connection was accepted.
+    Accepted,
+    /// Client and peer have agreed on it.
+    Agreed,
+}
+
+impl Handshaking {
+    pub(super) fn new(begins: Begins, progress: Instant) -> Self {
+        Handshaking { begins, progress, bytes: 0, stuck_since: None }
     }
 }
 

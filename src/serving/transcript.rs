@@ -169,6 +169,13 @@ impl Transcript {
                 self.connections.insert(client.connection(), shown);
                 self.remark(client, &format!("{} has connected", client.addr()))
             }
+            Event::Handshake { client, session, failure } => self.remark(
+                client,
+                &match failure {
+                    Some(failure) => format!("{session}: handshake failed: {failure}"),
+                    None => session.to_owned(),
+                },
+            ),
             Event::Silent { client, end: ClientEnd::ClosedByUs } => {
                 self.end(client, "closed, since the client said nothing")
             }
@@ -256,6 +263,8 @@ fn our_end(ending: &Ending) -> &'static str {
         Ending::Hold => "holds the connection open until the client closes",
         Ending::Reset => "resets the connection, when the client has everything",
         Ending::CloseAtOnce => "closes",
+        #[cfg(feature = "tls")]
+        Ending::NoCloseNotify => "ends its sending side without close_notify",
         _ => "ends its sending side",
     }
 }

@@ -93,7 +93,7 @@ struct Piece {
 impl Piece {
     fn of(response: Response) -> Self {
         let mut before: Vec<_> = response.steps.into_iter().collect();
-        let sends = |step: &Step| !matches!(step, Step::Pause(_) | Step::Gate(_));
+        let sends = |step: &Step| !matches!(step, Step::Pause(_) | Step::Gate(_) | Step::Act(_));
         let first = before.iter().position(sends).unwrap_or(before.len());
         let mut bytes = before.split_off(first);
         let after = bytes.split_off(bytes.iter().rposition(sends).map_or(0, |last| last + 1));

@@ -31,7 +31,10 @@ impl Connection {
     pub(in crate::serving) fn drive_by_hand(&mut self) -> Arc<Control> {
         let control = Arc::new(Control::default());
         self.by_hand = Some(Box::new(ManualExchange::new(Arc::clone(&control))));
-        self.state = State::ByHand;
+        // After the handshake, if it has one.
+        if !matches!(self.state, State::Handshaking(_)) {
+            self.state = State::ByHand;
+        }
         control
     }
 
@@ -92,7 +95,8 @@ impl Connection {
         &mut self,
         context: &mut Context<'_>,
     ) -> Result<(), Failure> {
-        let Some(by_hand) = self.by_hand.as_ref().filter(|_| !self.state.is_ending()) else {
+        let can_send = !self.state.is_ending() && !matches!(self.state, State::Handshaking(_));
+        let Some(by_hand) = self.by_hand.as_ref().filter(|_| can_send) else {
             return Ok(());
         };
         let control = Arc::clone(&by_hand.control);
@@ -140,7 +144,8 @@ impl Connection {
         let (Some(by_hand), Rest::Wait { interest, until }) = (&self.by_hand, rest) else {
             return rest;
         };
-        if self.state.is_ending() || !by_hand.control.has_to_send() {
+        let is_handshaking = matches!(self.state, State::Handshaking(_));
+        if self.state.is_ending() || is_handshaking || !by_hand.control.has_to_send() {
             return rest;
         }
         let interest = match interest {
