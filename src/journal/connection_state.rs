@@ -1,7 +1,7 @@
 //! The state of one connection, which its exchanges and its entry in the journal share, while it is served and afterwards.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::client::ClientEnd;

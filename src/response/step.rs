@@ -93,8 +93,10 @@ impl Steps {
         &mut self,
         cut: impl FnOnce(Box<dyn Read + Send>) -> Box<dyn Read + Send>,
     ) -> bool {
-        let first =
-            self.list.iter().position(|step| !matches!(step, Step::Pause(_) | Step::Gate(_) | Step::Act(_)));
+        let first = self
+            .list
+            .iter()
+            .position(|step| !matches!(step, Step::Pause(_) | Step::Gate(_) | Step::Act(_)));
         let Some(first) = first else { return false };
         let Step::SendFrom(reader) = &mut self.list[first] else { return false };
         // What was sent already reports that itself.

@@ -140,10 +140,7 @@ impl Connection {
         let until =
             until.into_iter().chain(patience.map(|at| at.max(Instant::now() + SHORT_PATIENCE)));
         let interest = if ended.is_some() { Interest::Read } else { Interest::ReadAndWrite };
-        stop(
-            State::Closing(closing),
-            Rest::Wait { interest: Some(interest), until: until.min() },
-        )
+        stop(State::Closing(closing), Rest::Wait { interest: Some(interest), until: until.min() })
     }
 
     /// Waits for the client's end without reading what comes before it.

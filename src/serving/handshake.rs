@@ -83,7 +83,9 @@ impl Connection {
                 self.over(ClientEnd::Closed, context)
             }
             // A port that is tried, and left.
-            Err(error) if is_gone(&error) && bytes == 0 && handshaking.begins == Begins::Accepted => {
+            Err(error)
+                if is_gone(&error) && bytes == 0 && handshaking.begins == Begins::Accepted =>
+            {
                 self.over(ClientEnd::Reset, context)
             }
             Err(error) => {
@@ -131,7 +133,10 @@ impl Connection {
         let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let until = until.into_iter().chain(finishing).min();
         if until.is_none_or(|until| until > Instant::now()) {
-            return stop(State::Handshaking(handshaking), Rest::Wait { interest: Some(interest), until });
+            return stop(
+                State::Handshaking(handshaking),
+                Rest::Wait { interest: Some(interest), until },
+            );
         }
         if is_silent {
             return self.over(ClientEnd::ClosedByUs, context);
@@ -170,8 +175,7 @@ impl Connection {
         if service.settings.clients_may_leave_early || service.is_abandoned() {
             return;
         }
-        let error =
-            Error::Handshake { client: self.client.clone(), source: cause, peer: None };
+        let error = Error::Handshake { client: self.client.clone(), source: cause, peer: None };
         service.tell_error(&error);
         let mut page = service.ledger.lock();
         page.publish(Outcome::Failed(Box::new(error)));

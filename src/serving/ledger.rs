@@ -92,13 +92,8 @@ impl Ledger {
     pub(crate) fn enter_connection(&self, addr: Address, live: &Arc<ConnectionState>) -> Client {
         let mut state = lock(&self.state);
         state.accepted += 1;
-        let client = Client {
-            addr,
-            connection: state.accepted,
-            exchange: 0,
-            turn: 0,
-            session: None,
-        };
+        let client =
+            Client { addr, connection: state.accepted, exchange: 0, turn: 0, session: None };
         if state.kept != Some(0) {
             state.connections.push((client.clone(), Arc::clone(live)));
             state.forget_old();

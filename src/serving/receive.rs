@@ -56,9 +56,7 @@ impl Connection {
                         Some(rest) => return stop(State::Receiving(receiving), rest),
                         None => break RequestEnd::TimedOut,
                     },
-                    Ok(Some(0))
-                        if receiving.framer.ends_at_eof() && !self.stream.was_cut_off() =>
-                    {
+                    Ok(Some(0)) if receiving.framer.ends_at_eof() && !self.stream.was_cut_off() => {
                         break RequestEnd::Complete;
                     }
                     Ok(Some(0)) => break RequestEnd::ClientClosed,

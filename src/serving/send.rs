@@ -69,7 +69,9 @@ impl Connection {
         sending.ciphertext_before = self.stream.ciphertext_sent();
         let is_cut = self.stream.cut_ciphertext_after(sending.cut_ciphertext);
         if sending.cut_ciphertext.is_some() && !is_cut {
-            return refused("the response is cut within its ciphertext, and the connection has no TLS");
+            return refused(
+                "the response is cut within its ciphertext, and the connection has no TLS",
+            );
         }
         None
     }

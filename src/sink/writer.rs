@@ -155,8 +155,14 @@ mod tests {
         let mut sink = WriterSink::new(written.clone());
         let addr = Address::from(SocketAddr::from(([127, 0, 0, 1], 1)));
         let mut open = || {
-            sink.open(&Client { addr: addr.clone(), connection: 1, exchange: 1, turn: 1, session: None })
-                .expect("no file")
+            sink.open(&Client {
+                addr: addr.clone(),
+                connection: 1,
+                exchange: 1,
+                turn: 1,
+                session: None,
+            })
+            .expect("no file")
         };
         let now = || String::from_utf8(lock(&written.0).clone()).expect("text");
         let (mut first, mut second, mut third) = (open(), open(), open());

@@ -154,8 +154,11 @@ fn authority(kind: &str, key: &KeyPair) -> CertificateParams {
     params.distinguished_name.push(DnType::OrganizationName, "fake-peer");
     params.distinguished_name.push(DnType::CommonName, format!("fake-peer test {kind} {number}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages =
-        vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+    ];
     Span::Authority.set(&mut params);
     params
 }

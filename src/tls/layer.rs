@@ -289,7 +289,8 @@ impl TlsLayer {
                 return Ok(Some(()));
             }
             let bytes = self.outgoing.filled();
-            let length = usize::try_from(may_leave).map_or(bytes.len(), |most| most.min(bytes.len()));
+            let length =
+                usize::try_from(may_leave).map_or(bytes.len(), |most| most.min(bytes.len()));
             match wire.write(&bytes[..length], next)? {
                 None => return Ok(None),
                 Some(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -376,7 +377,9 @@ impl TlsLayer {
             _ => "after the server's certificate was sent",
         };
         let bytes = count::bytes(self.handshake_bytes);
-        let text = format!("the client closed the connection without an alert, {after} ({bytes} received)");
+        let text = format!(
+            "the client closed the connection without an alert, {after} ({bytes} received)"
+        );
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
     }
 }
@@ -533,7 +536,8 @@ impl Layer for TlsLayer {
                     return Err(not_open());
                 };
                 traffic.refresh_traffic_keys().map_err(|_| {
-                    let text = "only TLS 1.3 can update keys, and the connection has another version";
+                    let text =
+                        "only TLS 1.3 can update keys, and the connection has another version";
                     io::Error::new(io::ErrorKind::Unsupported, text)
                 })?;
                 self.process_early()?;
@@ -580,7 +584,9 @@ fn not_open() -> io::Error {
 fn in_words(error: &rustls::Error) -> io::Error {
     use rustls::{Error, PeerIncompatible};
     let text = match error {
-        Error::AlertReceived(alert) => format!("the client sent the alert {}", name_of_alert(*alert)),
+        Error::AlertReceived(alert) => {
+            format!("the client sent the alert {}", name_of_alert(*alert))
+        }
         Error::NoApplicationProtocol => {
             "the client offers no application protocol (ALPN) that the peer has".into()
         }

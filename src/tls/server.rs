@@ -165,7 +165,9 @@ impl Server {
     fn recipe(mut self, change: impl FnOnce(&mut Recipe)) -> Self {
         let last = self.certificates.last_mut().expect("there is always one");
         let Certificate::Made { recipe, .. } = last else {
-            panic!("a certificate that was given cannot be changed: `Ca::server` makes one that can")
+            panic!(
+                "a certificate that was given cannot be changed: `Ca::server` makes one that can"
+            )
         };
         let mut changed = recipe.clone();
         change(&mut changed);
