@@ -1,5 +1,7 @@
 //! Peers over TLS, seen by clients.
 
+mod certificates;
+mod handshakes;
 mod whole;
 
 use fake_peer::tls::Ca;
