@@ -213,8 +213,9 @@ impl TlsLayer {
                     if let rustls::Error::AlertReceived(alert) = error {
                         self.alert = Some(name_of_alert(alert));
                     }
-                    self.incoming.consume(self.incoming.len());
+                    self.incoming.consume(discard);
                     self.take_alert();
+                    self.incoming.consume(self.incoming.len());
                     self.has_failed = true;
                     return Err(in_words(&error));
                 }
@@ -236,19 +237,13 @@ impl TlsLayer {
 
     /// Something has failed: takes the alert that rustls sends the client about it.
     fn take_alert(&mut self) {
-        let mut nothing = [0; 0];
-        // Bounded: it is one message.
-        for _ in 0..8 {
-            match self.connection.process_tls_records(&mut nothing).state {
-                Ok(ConnectionState::EncodeTlsData(mut record)) => {
-                    if let Ok(made) = record.encode(self.outgoing.room(SMALL_READ)) {
-                        self.outgoing.end += made;
-                        self.made += made as u64;
-                    }
-                }
-                Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                _ => return,
-            }
+        // Not further: rustls would look at what it could not read again. That is shown to it, since it has noted places in it.
+        while self.connection.wants_write() {
+            let status = self.connection.process_tls_records(self.incoming.filled());
+            let Ok(ConnectionState::EncodeTlsData(mut record)) = status.state else { return };
+            let Ok(made) = record.encode(self.outgoing.room(SMALL_READ)) else { return };
+            self.outgoing.end += made;
+            self.made += made as u64;
         }
     }
 
@@ -305,7 +300,10 @@ impl TlsLayer {
 
     /// Encrypts one record, and notes where it ends.
     fn encrypt(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let status = self.connection.process_tls_records(&mut []);
+        if self.has_failed {
+            return Err(not_open());
+        }
+        let status = self.connection.process_tls_records(self.incoming.filled());
         let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state else {
             return Err(not_open());
         };
@@ -332,7 +330,7 @@ impl TlsLayer {
         if self.has_announced_end || self.has_failed || self.is_cut() {
             return;
         }
-        let status = self.connection.process_tls_records(&mut []);
+        let status = self.connection.process_tls_records(self.incoming.filled());
         if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state
             && let Ok(made) = traffic.queue_close_notify(self.outgoing.room(SMALL_READ))
         {
@@ -531,7 +529,10 @@ impl Layer for TlsLayer {
         match act {
             LayerAct::AlterNextRecord => self.alters_next = true,
             LayerAct::UpdateKeys => {
-                let status = self.connection.process_tls_records(&mut []);
+                if self.has_failed {
+                    return Err(not_open());
+                }
+                let status = self.connection.process_tls_records(self.incoming.filled());
                 let Ok(ConnectionState::WriteTraffic(traffic)) = status.state else {
                     return Err(not_open());
                 };

@@ -1,7 +1,9 @@
 //! Peers over TLS, seen by clients.
 
 mod certificates;
+mod endings;
 mod handshakes;
+mod starttls;
 mod whole;
 
 use fake_peer::tls::Ca;
