@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::client::ClientEnd;
 use super::prefix::Prefix;
-use crate::os::stream::Close;
 use crate::os::session::Session;
+use crate::os::stream::Close;
 
 /// What the exchanges of a connection share, and the journal shows: how the connection is, while it is being served and
 /// afterwards.
