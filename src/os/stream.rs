@@ -142,11 +142,11 @@ impl Stream {
         }
     }
 
-    /// Lets at most this many more bytes of ciphertext leave. False without TLS.
-    pub(crate) fn cut_ciphertext_after(&mut self, bytes: Option<u64>) -> bool {
-        let Some(layer) = &mut self.layer else { return false };
-        layer.cut_after(bytes);
-        true
+    /// Lets at most this many more bytes of ciphertext leave, if there is TLS.
+    pub(crate) fn cut_ciphertext_after(&mut self, bytes: Option<u64>) {
+        if let Some(layer) = &mut self.layer {
+            layer.cut_after(bytes);
+        }
     }
 
     /// Whether as much ciphertext has left as may.

@@ -2,9 +2,19 @@
 #![cfg_attr(not(feature = "tls"), allow(dead_code))] // no one implements it then
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ending::Ending;
 use crate::os::layer::Layer;
+
+/// What a response does that needs TLS.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OverTls {
+    /// At most this many bytes of ciphertext are sent.
+    pub(crate) cut: Option<u64>,
+    /// The connection begins TLS after the response.
+    pub(crate) begins: Option<Arc<dyn Secure>>,
+}
 
 /// Secures connections.
 pub(crate) trait Secure: fmt::Debug + Send + Sync {

@@ -10,7 +10,7 @@ use super::ending::Ending;
 use super::gate::Gate;
 use super::head::Head;
 use super::pace::{Pace, Pieces};
-use super::secure::Secure;
+use super::secure::OverTls;
 pub(crate) use super::step::{Step, Steps};
 use crate::framing::rule::Framing;
 
@@ -35,11 +35,9 @@ pub struct Response {
     /// At most this many bytes are sent.
     pub(crate) cut: Option<u64>,
     cut_place: CutPlace,
-    /// At most this many bytes of ciphertext are sent.
-    pub(crate) cut_ciphertext: Option<u64>,
     pub(crate) ending: Ending,
-    /// The connection begins TLS after this response.
-    pub(crate) secure: Option<Arc<dyn Secure>>,
+    /// What it does that needs TLS, which most do not.
+    pub(crate) over_tls: Option<Box<OverTls>>,
     /// Where a connection's first request ends for this response, instead of where the server's framing says.
     pub(crate) after: Option<Framing>,
     pub(crate) scripted: Scripted,
@@ -351,8 +349,7 @@ impl Response {
     /// Its bytes, if it is nothing but bytes in memory, all of which are sent at once, and ends with a close.
     pub(crate) fn plain_bytes(&self) -> Option<Vec<u8>> {
         let is_plain = self.cut.is_none()
-            && self.cut_ciphertext.is_none()
-            && self.secure.is_none()
+            && self.over_tls.is_none()
             && self.after.is_none()
             && self.pace.largest_write(0) == usize::MAX
             && matches!(self.ending, Ending::Close);
@@ -362,6 +359,11 @@ impl Response {
             all.extend_from_slice(&bytes);
         }
         is_plain.then_some(all)
+    }
+
+    /// Whether it is sent only in part.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.is_some() || self.over_tls.as_ref().is_some_and(|over_tls| over_tls.cut.is_some())
     }
 
     /// Whether part of it comes from a user's reader.
@@ -374,8 +376,7 @@ impl Response {
         let is_plain = |response: &Self| {
             response.pace.is_default()
                 && response.cut.is_none()
-                && response.cut_ciphertext.is_none()
-                && response.secure.is_none()
+                && response.over_tls.is_none()
                 && response.after.is_none()
         };
         matches!(self.ending, Ending::Close)

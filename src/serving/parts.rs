@@ -13,7 +13,7 @@ use crate::response::delay::Delay;
 use crate::response::ending::Ending;
 use crate::response::gate::Gate;
 use crate::response::pace::Pace;
-use crate::response::secure::Secure;
+use crate::response::secure::OverTls;
 use crate::response::steps::{Response, Scripted, Step as ResponseStep};
 
 /// How many bytes a response sends; `None` if that is known only after sending it.
@@ -34,9 +34,8 @@ pub(super) struct Parts {
     pub(super) steps: Vec<Part>,
     pub(super) pace: Pace,
     pub(super) cut: Option<u64>,
-    pub(super) cut_ciphertext: Option<u64>,
     pub(super) ending: Ending,
-    pub(super) secure: Option<Arc<dyn Secure>>,
+    pub(super) over_tls: Option<Box<OverTls>>,
     /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
     pub(super) offered: Option<u64>,
     /// What its delays are drawn from.
@@ -90,15 +89,13 @@ impl Parts {
         let offered = length.map(|length| response.cut.map_or(length, |cut| cut.min(length)));
         let delays = parts.iter().filter_map(Part::delay).chain(response.pace.delay());
         let seeds = delays.filter_map(Delay::drawn_from).collect();
-        let Response { pace, cut, cut_ciphertext, ending, secure, scripted, .. } = response;
-        let secure = secure.filter(|_| cut.is_none() && cut_ciphertext.is_none());
+        let Response { pace, cut, ending, over_tls, scripted, .. } = response;
         Prepared::Ready(Parts {
             steps: parts,
             pace,
             cut,
-            cut_ciphertext,
             ending,
-            secure,
+            over_tls,
             offered,
             seeds,
             scripted,

@@ -38,10 +38,10 @@ impl Connection {
             sending.has_extended = true;
             context.service.extend_finish(sending.pauses_left());
         }
-        if !sending.has_begun && sending.ciphertext_before == 0 {
-            if let Some(failure) = self.prepare_ciphertext(&mut sending) {
-                return self.conclude(*sending, Some(failure), context);
-            }
+        if sending.ciphertext_before.is_none()
+            && let Some(failure) = self.prepare_ciphertext(&mut sending)
+        {
+            return self.conclude(*sending, Some(failure), context);
         }
         loop {
             let halt = match self.send_part(&mut sending, context) {
@@ -66,13 +66,12 @@ impl Connection {
         if sending.begins_tls() && self.stream.has_layer() {
             return refused("the response begins TLS, and the connection has TLS already");
         }
-        sending.ciphertext_before = self.stream.ciphertext_sent();
-        let is_cut = self.stream.cut_ciphertext_after(sending.cut_ciphertext);
-        if sending.cut_ciphertext.is_some() && !is_cut {
-            return refused(
-                "the response is cut within its ciphertext, and the connection has no TLS",
-            );
+        let cut = sending.cut_ciphertext();
+        if cut.is_some() && !self.stream.has_layer() {
+            return refused("the response is cut in its ciphertext, and the connection has no TLS");
         }
+        sending.ciphertext_before = Some(self.stream.ciphertext_sent());
+        self.stream.cut_ciphertext_after(cut);
         None
     }
 
@@ -475,11 +474,10 @@ impl Connection {
         } else {
             let persists = sending.persistence.take().map(|persistence| persistence.persists());
             let begins_tls = sending.begins_tls();
+            // That of the whole connection, unless the response has its own.
+            let is_broken = self.stream.is_ciphertext_cut() && sending.cut_ciphertext().is_none();
             match (sending.ending, persists) {
-                // That of the whole connection, unless the response has its own.
-                _ if self.stream.is_ciphertext_cut() && sending.cut_ciphertext.is_none() => {
-                    After::End(self.ending_of_broken())
-                }
+                _ if is_broken => After::End(self.ending_of_broken()),
                 (Ending::Close, _) if begins_tls => After::Request,
                 (Ending::KeepOpen, _) | (_, Some(true)) => After::Request,
                 (_, Some(false)) => After::End(Ending::Close),
@@ -491,7 +489,7 @@ impl Connection {
             }
         };
         if let After::Request = after
-            && let Some(secure) = sending.secure.take()
+            && let Some(secure) = sending.over_tls.take().and_then(|over_tls| over_tls.begins)
         {
             return self.begin_tls(secure, context);
         }

@@ -16,7 +16,7 @@ use crate::journal::exchange::Exchange;
 use crate::os::stream::Next;
 use crate::response::ending::Ending;
 use crate::response::pace::Pace;
-use crate::response::secure::Secure;
+use crate::response::secure::OverTls;
 use crate::response::steps::Scripted;
 
 /// A response on its way out.
@@ -32,12 +32,10 @@ pub(super) struct Sending {
     pub(super) chunk: Chunk,
     pub(super) pace: Pace,
     pub(super) cut: Option<u64>,
-    pub(super) cut_ciphertext: Option<u64>,
-    /// How many bytes of ciphertext had left before it.
-    pub(super) ciphertext_before: u64,
+    /// How many bytes of ciphertext had left before it; `None` until that is looked at.
+    pub(super) ciphertext_before: Option<u64>,
     pub(super) ending: Ending,
-    /// The connection begins TLS after it.
-    pub(super) secure: Option<Arc<dyn Secure>>,
+    pub(super) over_tls: Option<Box<OverTls>>,
     pub(super) offered: Option<u64>,
     pub(super) seeds: Vec<u64>,
     pub(super) scripted: Scripted,
@@ -75,17 +73,7 @@ impl Sending {
         retain: usize,
         is_finishing: bool,
     ) -> Self {
-        let Parts {
-            steps: parts,
-            pace,
-            cut,
-            cut_ciphertext,
-            ending,
-            secure,
-            offered,
-            seeds,
-            scripted,
-        } = parts;
+        let Parts { steps: parts, pace, cut, ending, over_tls, offered, seeds, scripted } = parts;
         let last = parts.iter().rposition(Part::is_something);
         let persistence = matches!(ending, Ending::KeepAlive).then(|| {
             let request = &pending.request;
@@ -102,10 +90,9 @@ impl Sending {
             chunk: Chunk::default(),
             pace,
             cut,
-            cut_ciphertext,
-            ciphertext_before: 0,
+            ciphertext_before: None,
             ending,
-            secure,
+            over_tls,
             offered,
             seeds,
             scripted,
@@ -153,9 +140,15 @@ impl Sending {
             || self.begins_tls()
     }
 
+    /// At most this many bytes of ciphertext are sent.
+    pub(super) fn cut_ciphertext(&self) -> Option<u64> {
+        self.over_tls.as_ref()?.cut
+    }
+
     /// Whether the connection has a handshake after it.
     pub(super) fn begins_tls(&self) -> bool {
-        self.secure.is_some()
+        self.cut.is_none()
+            && self.over_tls.as_ref().is_some_and(|tls| tls.cut.is_none() && tls.begins.is_some())
             && matches!(
                 self.ending,
                 Ending::Close | Ending::KeepOpen | Ending::Then(_) | Ending::KeepAlive
@@ -164,8 +157,8 @@ impl Sending {
 
     /// Why a response that was sent is not what was asked for: its cut is beyond the end of its ciphertext.
     pub(super) fn failure_of_ciphertext_cut(&self, ciphertext_sent: u64) -> Option<Failure> {
-        let sent = ciphertext_sent - self.ciphertext_before;
-        let cut = self.cut_ciphertext.filter(|&cut| cut > sent)?;
+        let sent = ciphertext_sent - self.ciphertext_before?;
+        let cut = self.cut_ciphertext().filter(|&cut| cut > sent)?;
         let sent = count::bytes(sent);
         let text = format!(
             "the response was to be cut after byte {cut} of its ciphertext, and has only {sent}"
@@ -177,7 +170,7 @@ impl Sending {
     pub(super) fn next(&self, length: usize) -> Next {
         match self.ending {
             // The cut counts records, and the end would be announced in another one.
-            _ if self.cut_ciphertext.is_some() || self.begins_tls() => Next::Other,
+            _ if self.cut_ciphertext().is_some() || self.begins_tls() => Next::Other,
             Ending::Close | Ending::HalfClose => Next::End,
             // The close of a naive server comes within a microsecond, ours has the journal to write first, in which time a quick client
             // might read the rest. So the last segment waits for it: if the close is a reset, it is lost.

@@ -44,7 +44,7 @@ impl UserCode {
         let hints = source.hints();
         let (is_source_prompt, has_framings) = (hints.is_prompt(), hints.first_framing.is_some());
         let fixed =
-            if let Answers::Fixed(response) = hints.answers { Some(response) } else { None };
+            if let Answers::Fixed(response) = hints.answers { Some(*response) } else { None };
         UserCode {
             sink: sink.map(Exclusive::new),
             source: Exclusive::new(source),

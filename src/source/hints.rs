@@ -17,7 +17,7 @@ pub struct Hints<'s> {
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Answers {
     /// Always with this response: the source need not be called.
-    Fixed(Response),
+    Fixed(Box<Response>),
     /// At once, without waiting for another connection or another thread.
     Prompt,
     /// It may wait.
@@ -37,7 +37,7 @@ impl Hints<'_> {
     }
 
     pub(crate) fn fixed(response: Response) -> Self {
-        Hints { answers: Answers::Fixed(response), first_framing: None }
+        Hints { answers: Answers::Fixed(Box::new(response)), first_framing: None }
     }
 
     /// The hints of a source that changes the answers of this one.

@@ -34,6 +34,10 @@ struct Authority {
 
 impl Ca {
     /// A new authority, which nothing trusts.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no random numbers.
     pub fn new() -> Self {
         let key = new_key();
         let root = CertifiedIssuer::self_signed(authority("CA", &key), key)
@@ -55,7 +59,7 @@ impl Ca {
     }
 
     /// The settings of a server with a certificate for this host name or IP address. That for `localhost` is also one for 127.0.0.1
-    /// and ::1.
+    /// and `::1`.
     ///
     /// # Panics
     ///
@@ -148,11 +152,13 @@ pub(super) fn new_key() -> KeyPair {
 /// name would complain about the signature.
 fn authority(kind: &str, key: &KeyPair) -> CertificateParams {
     let mut params = CertificateParams::default();
-    let number: String =
-        key.public_key_raw().iter().skip(1).take(4).map(|byte| format!("{byte:02x}")).collect();
+    let bytes = key.public_key_raw().iter().skip(1).take(4);
+    let number = bytes.fold(0_u32, |number, &byte| (number << 8) | u32::from(byte));
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "fake-peer");
-    params.distinguished_name.push(DnType::CommonName, format!("fake-peer test {kind} {number}"));
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("fake-peer test {kind} {number:08x}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![
         KeyUsagePurpose::DigitalSignature,

@@ -57,11 +57,8 @@ pub(super) struct TlsLayer {
     breaks_after: Option<Flight>,
     stage: Stage,
     alters_next: bool,
-    /// Whether the end was announced, by each side.
     has_announced_end: bool,
-    has_heard_end: bool,
-    /// Whether the socket has ended without that.
-    was_cut_off: bool,
+    client_side: ClientSide,
     /// Whether nothing is decrypted any more.
     has_failed: bool,
     /// The failure, until a read has returned it.
@@ -80,6 +77,16 @@ enum Stage {
     Ends,
     Done,
     Broken,
+}
+
+/// Whether the client sends more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientSide {
+    Open,
+    /// It has said that it will not.
+    Ended,
+    /// Its socket has ended without that.
+    CutOff,
 }
 
 /// Bytes, of which the first ones are used up.
@@ -167,8 +174,7 @@ impl TlsLayer {
             stage: Stage::AwaitsHello,
             alters_next: false,
             has_announced_end: false,
-            has_heard_end: false,
-            was_cut_off: false,
+            client_side: ClientSide::Open,
             has_failed: false,
             error: None,
             alert: None,
@@ -207,7 +213,7 @@ impl TlsLayer {
                     self.made += made as u64;
                 }
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
-                Ok(ConnectionState::PeerClosed) => self.has_heard_end = true,
+                Ok(ConnectionState::PeerClosed) => self.client_side = ClientSide::Ended,
                 Ok(_) => is_over = true,
                 Err(error) => {
                     if let rustls::Error::AlertReceived(alert) = error {
@@ -432,7 +438,7 @@ impl Layer for TlsLayer {
                 self.stage = Stage::Ends;
                 continue;
             }
-            if self.has_heard_end {
+            if self.client_side == ClientSide::Ended {
                 return self.ended_in_handshake();
             }
             match self.receive(wire)? {
@@ -479,11 +485,11 @@ impl Layer for TlsLayer {
         }
         // What was read with the end of the handshake comes first.
         let mut length = self.decrypt(arrived)?;
-        if length == 0 && !self.has_heard_end {
+        if length == 0 && self.client_side != ClientSide::Ended {
             match self.receive(wire)? {
                 None => return Ok(None),
                 Some(0) => {
-                    self.was_cut_off = true;
+                    self.client_side = ClientSide::CutOff;
                     return Ok(Some(0));
                 }
                 Some(_) => {
@@ -494,7 +500,7 @@ impl Layer for TlsLayer {
                 }
             }
         }
-        Ok(if length > 0 || self.has_heard_end { Some(length) } else { None })
+        Ok(if length > 0 || self.client_side == ClientSide::Ended { Some(length) } else { None })
     }
 
     fn write(&mut self, wire: &mut Wire, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
@@ -569,7 +575,7 @@ impl Layer for TlsLayer {
     }
 
     fn was_cut_off(&self) -> bool {
-        self.was_cut_off
+        self.client_side == ClientSide::CutOff
     }
 
     fn alert(&self) -> Option<&str> {

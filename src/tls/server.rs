@@ -32,6 +32,7 @@ pub enum Version {
 pub struct Server {
     /// In URLs.
     name: String,
+    /// At least one.
     certificates: Vec<Certificate>,
     clients: ClientCertificates,
     versions: Vec<Version>,
@@ -99,7 +100,7 @@ impl Server {
 
     /// The certificate that a client gets, with its private key. Where there are [several](Self::and), it is the first one.
     pub fn identity(&self) -> Identity {
-        self.certificates.first().expect("there is always one").identity().clone()
+        self.certificates[0].identity().clone()
     }
 
     /// The certificate that a client gets, as PEM: what a client has to trust if it is [self-signed](Self::self_signed).
@@ -108,18 +109,30 @@ impl Server {
     }
 
     /// The certificate has expired: it was valid until yesterday.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn expired(self) -> Self {
         self.recipe(|recipe| recipe.span = Span::Expired)
     }
 
     /// The certificate is not valid yet: it will be from tomorrow on.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn not_yet_valid(self) -> Self {
         self.recipe(|recipe| recipe.span = Span::NotYet)
     }
 
     /// The certificate is for another host than the one that the [URL](crate::Peer::url) names.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem), or the name is not ASCII.
     #[track_caller]
     pub fn for_host(self, name: &str) -> Self {
         assert!(name.is_ascii(), "a host name in a certificate is ASCII, and {name:?} is not");
@@ -128,12 +141,20 @@ impl Server {
 
     /// The certificate is signed with its own key, and by no authority. A client that is given the certificate itself
     /// ([`pem`](Self::pem)) can trust it.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn self_signed(self) -> Self {
         self.recipe(|recipe| recipe.signer = Signer::Itself)
     }
 
     /// The certificate is signed by an intermediate authority, whose certificate is sent along.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn with_intermediate(self) -> Self {
         self.recipe(|recipe| recipe.signer = Signer::Intermediate)
@@ -141,6 +162,10 @@ impl Server {
 
     /// The certificate is signed by an intermediate authority, whose certificate is not sent: clients that do not know it cannot find the
     /// way to the authority that they trust.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn without_intermediate(self) -> Self {
         self.recipe(|recipe| recipe.signer = Signer::AbsentIntermediate)
@@ -148,6 +173,10 @@ impl Server {
 
     /// The certificate says that it is for clients: its extended key usage is `clientAuth`, without `serverAuth` (RFC 5280 section
     /// 4.2.1.12).
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn wrong_key_usage(self) -> Self {
         self.recipe(|recipe| recipe.usage = Usage::Client)
@@ -155,6 +184,10 @@ impl Server {
 
     /// The certificate has the host's name only in its common name, as certificates had it before 2000. Clients have to look for it in
     /// the subject alternative name (RFC 9525 section 2).
+    ///
+    /// # Panics
+    ///
+    /// If the certificate [was given](Self::from_pem).
     #[track_caller]
     pub fn name_only_in_common_name(self) -> Self {
         self.recipe(|recipe| recipe.names_in = NamesIn::CommonName)

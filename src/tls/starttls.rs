@@ -17,7 +17,7 @@ impl Response {
     /// The exchange is over before the handshake begins; if that fails, the error is [`Error::Handshake`](crate::Error::Handshake).
     /// An ending that ends the connection, other than the default, and a [cut](Self::cut), leave the handshake out.
     pub fn then_tls(mut self, server: &Server) -> Self {
-        self.secure = Some(server.secured());
+        self.over_tls.get_or_insert_default().begins = Some(server.secured());
         self
     }
 
@@ -29,7 +29,7 @@ impl Response {
     /// A record has a header of 5 bytes, then in TLS 1.3 the plaintext and 17 bytes more. Each piece of a response in
     /// [pieces](Self::in_pieces) is a record, and each 16,384 bytes of any other.
     pub fn cut_ciphertext(mut self, bytes: u64, ending: Ending) -> Self {
-        self.cut_ciphertext = Some(bytes);
+        self.over_tls.get_or_insert_default().cut = Some(bytes);
         self.ending(ending)
     }
 

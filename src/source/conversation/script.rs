@@ -90,9 +90,7 @@ impl Item {
 
 /// Whether a response ends its conversation.
 pub(super) fn ends(response: &Response) -> bool {
-    response.cut.is_some()
-        || response.cut_ciphertext.is_some()
-        || !matches!(response.ending, Ending::Close)
+    response.is_cut() || !matches!(response.ending, Ending::Close)
 }
 
 pub(super) fn has_closure(block: &[Item]) -> bool {

@@ -307,7 +307,9 @@ fn many_exchanges_are_served_in_the_foreground_over_tls() {
         })
         .collect();
     server.serve(20).expect("20 exchanges");
-    clients.into_iter().for_each(|client| client.join().expect("no panic"));
+    for client in clients {
+        client.join().expect("no panic");
+    }
 }
 
 #[test]

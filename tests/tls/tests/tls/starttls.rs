@@ -28,13 +28,13 @@ fn expect(client: &mut impl Read, expected: &str) {
     assert_eq!(String::from_utf8_lossy(&read), expected);
 }
 
-fn smtp(server: Server) -> Conversation {
+fn smtp(server: &Server) -> Conversation {
     Conversation::new()
         .say("220 mx.test\r\n")
         .expect("EHLO me\r\n")
         .say("250-mx.test\r\n250 STARTTLS\r\n")
         .expect("STARTTLS\r\n")
-        .say(Response::from("220 go ahead\r\n").then_tls(&server))
+        .say(Response::from("220 go ahead\r\n").then_tls(server))
         .expect("EHLO me\r\n")
         .say("250 mx.test\r\n")
         .expect("QUIT\r\n")
@@ -44,7 +44,7 @@ fn smtp(server: Server) -> Conversation {
 #[test]
 fn a_conversation_goes_on_over_tls() {
     let ca = Ca::new();
-    let peer = spawned(patient().source(smtp(ca.server("localhost"))));
+    let peer = spawned(patient().source(smtp(&ca.server("localhost"))));
     let mut client = connect(peer.addr());
     expect(&mut client, "220 mx.test\r\n");
     client.write_all(b"EHLO me\r\n").expect("open");
@@ -106,7 +106,7 @@ fn postgres_answers_one_byte_and_goes_on_with_another_framing() {
     expect(&mut client, "R");
     drop(client);
     let journal = finished(peer);
-    let requests: Vec<_> = journal.requests().map(|request| request.len()).collect();
+    let requests: Vec<_> = journal.requests().map(fake_peer::Request::len).collect();
     assert_eq!(requests, [8, 9]);
 }
 
@@ -139,7 +139,7 @@ fn a_client_hello_that_came_early_is_the_beginning_of_the_handshake() {
 #[test]
 fn a_command_that_was_smuggled_in_before_the_handshake_fails_it() {
     let ca = Ca::new();
-    let peer = spawned(patient().source(smtp(ca.server("localhost"))));
+    let peer = spawned(patient().source(smtp(&ca.server("localhost"))));
     let mut client = connect(peer.addr());
     expect(&mut client, "220 mx.test\r\n");
     client.write_all(b"EHLO me\r\nSTARTTLS\r\nRSET\r\n").expect("open");

@@ -84,7 +84,7 @@ fn large_bodies_pass_unchanged_in_both_directions() {
         assert_eq!(error, None);
         same_bytes(&read, &answer, "the answer");
         let request = taken(&peer).request().clone();
-        same_bytes(request.body().expect("a body").as_ref(), &body, "the request");
+        same_bytes(request.body().expect("a body"), &body, "the request");
         finished(peer);
     }
 }
