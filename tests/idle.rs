@@ -1,5 +1,5 @@
 //! What idle connections cost: no thread, no wake-up, and no time when the peer finishes. Alone in its file, one test after another: it
-//! counts the threads of the process, and how often they wake.
+//! counts the threads of the process, how often they wake, and how long they run.
 
 // Linux counts the switches of a thread.
 #![cfg(target_os = "linux")]
@@ -12,10 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{ClientEnd, Conversation, Peer, Request, Response};
+use fake_peer::{ClientEnd, Conversation, Event, Peer, Request, Response};
 use fake_peer_test_support::{
-    connect, end_of_file, expect_bytes, finished, over_within, patient, raise_descriptor_limit,
-    spawned,
+    PATIENCE, blocking, connect, end_of_file, expect_bytes, finished, over_within, patient,
+    raise_descriptor_limit, spawned,
 };
 
 const CONNECTIONS: usize = 1_000;
@@ -130,6 +130,48 @@ fn an_idle_connection_of_a_pooled_client_costs_finish_nothing() {
         let best = rounds.min().expect("rounds");
         assert!(best < Duration::from_millis(10), "{case}: finish took {best:?} at best");
     }
+}
+
+/// An observer that is slow holds up what is sent by hand, without a loop that asks again and again.
+#[test]
+fn bytes_that_wait_for_the_observer_take_no_time_of_a_processor() {
+    let _alone = alone();
+    let (held, block, entered) = blocking();
+    let observer = move |event: &Event<'_>| {
+        if matches!(event, Event::Sent { .. }) {
+            block.until_released();
+        }
+    };
+    let peer = patient().on_event(observer).by_hand().expect("a free port of the loopback");
+    let mut client = connect(peer.addr());
+    let connection = peer.accept(PATIENCE).expect("a connection");
+    let (_reader, sender) = connection.split();
+    let sending = thread::spawn(move || (0..200).try_for_each(|_| sender.send("piece\n")));
+    entered.recv_timeout(PATIENCE).expect("the observer is called");
+    expect_bytes(&mut client, &b"piece\n".repeat(50), "what is sent before the observer is late");
+    let used = processor_time_in_a_second();
+    held.release();
+    assert!(used < Duration::from_millis(250), "{used:?} of a second");
+    expect_bytes(&mut client, &b"piece\n".repeat(150), "the rest");
+    sending.join().expect("no panic").expect("open");
+    drop(client);
+    peer.finish().expect("nothing is wrong");
+}
+
+/// How long the processors have worked for this process in a second.
+fn processor_time_in_a_second() -> Duration {
+    let used = || {
+        let stat = fs::read_to_string("/proc/self/stat").expect("the process's times");
+        // After the name, which may have anything in it: proc_pid_stat(5).
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        let fields: Vec<_> = fields.split_whitespace().collect();
+        let ticks = [11, 12].map(|field| fields[field].parse::<u64>().expect("a number"));
+        // A hundred ticks are a second on every platform.
+        Duration::from_millis(10 * ticks.iter().sum::<u64>())
+    };
+    let before = used();
+    thread::sleep(Duration::from_secs(1));
+    used().saturating_sub(before)
 }
 
 /// The threads of this process, with how often each has waited.

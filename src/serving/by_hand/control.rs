@@ -152,10 +152,6 @@ impl Control {
         matches!(lock(&self.state).wants, Some(Want::End(_)))
     }
 
-    pub(super) fn has_to_send(&self) -> bool {
-        !lock(&self.state).to_send.is_empty()
-    }
-
     /// Takes what the test wants.
     pub(super) fn next_wish(&self) -> Wish {
         let mut state = lock(&self.state);

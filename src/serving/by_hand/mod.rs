@@ -102,10 +102,11 @@ impl Connection {
         let control = Arc::clone(&by_hand.control);
         loop {
             let piece = control.next_piece();
+            let Some(by_hand) = &mut self.by_hand else { return Ok(()) };
             if piece.is_empty() || !context.observer_has_room() {
+                by_hand.stuck_since = None;
                 return Ok(());
             }
-            let Some(by_hand) = &mut self.by_hand else { return Ok(()) };
             match self.stream.write(&piece, Next::Other) {
                 Ok(Some(taken)) if taken > 0 => {
                     by_hand.sent += taken as u64;
@@ -139,24 +140,21 @@ impl Connection {
         }
     }
 
-    /// What a connection that stops waits for, too, while there is something to send.
+    /// What a connection that stops waits for, too, while the client takes nothing of what there is to send.
     pub(in crate::serving) fn with_given(&self, rest: Rest, context: &Context<'_>) -> Rest {
         let (Some(by_hand), Rest::Wait { interest, until }) = (&self.by_hand, rest) else {
             return rest;
         };
-        let is_handshaking = matches!(self.state, State::Handshaking(_));
-        if self.state.is_ending() || is_handshaking || !by_hand.control.has_to_send() {
+        // What waits for the observer does not wait for the socket, which may have room and would keep the loop busy.
+        let Some(stuck_since) = by_hand.stuck_since.filter(|_| !self.state.is_ending()) else {
             return rest;
-        }
+        };
         let interest = match interest {
             Some(Interest::Read | Interest::ReadAndWrite) => Interest::ReadAndWrite,
             Some(Interest::Write) | None => Interest::Write,
         };
         let timeout = context.service.settings.timeout;
-        let stuck = by_hand
-            .stuck_since
-            .zip(timeout)
-            .and_then(|(since, timeout)| since.checked_add(timeout));
+        let stuck = timeout.and_then(|timeout| stuck_since.checked_add(timeout));
         Rest::Wait { interest: Some(interest), until: until.into_iter().chain(stuck).min() }
     }
 
