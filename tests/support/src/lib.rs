@@ -33,7 +33,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// For servers whose timeouts are not tested: longer than a client's timeouts, also on a busy machine.
-const FOREVER: Duration = Duration::from_secs(60);
+pub const FOREVER: Duration = Duration::from_secs(60);
 
 /// As long where the kernel says that a client has everything. Wine does not, and there `finish` waits for as long as this if a client
 /// stays connected.
