@@ -143,7 +143,7 @@ fn many_peers_leave_nothing_behind() {
     let left = resident_kib().saturating_sub(resident);
     say(&format!(
         "{MANY_PEERS} peers: {:?} each, {left} KiB left",
-        start.elapsed() / MANY_PEERS.into()
+        start.elapsed() / u32::from(MANY_PEERS)
     ));
     assert!(left <= ALLOWED_KIB_LEFT, "{MANY_PEERS} peers left {left} KiB behind");
     eventually_held("many peers", before);

@@ -150,7 +150,7 @@ mod tests {
         assert!(delays.iter().all(|delay| (MS..=9 * MS).contains(delay)));
         for quarter in 0..4 {
             let range = MS + 2 * MS * quarter..MS + 2 * MS * (quarter + 1);
-            let share = delays.iter().filter(|delay| range.contains(delay)).count();
+            let share = delays.iter().filter(|&&delay| range.contains(&delay)).count();
             assert!((2300..2700).contains(&share), "{share} of 10,000 in quarter {quarter}");
         }
     }

@@ -98,8 +98,12 @@ impl TcpServerBuilder {
     }
 
     /// Binds, listens, and lets `handler` drive each connection by hand, in a thread of the peer. Connections are driven side by side.
-    /// What the handler returns as an error is reported by the peer, with the connection; a panic comes out of
-    /// [`Peer::finish`], like one of a source.
+    /// What the handler returns as an error is reported by the peer, with the connection, unless the peer reports its cause by itself (an
+    /// exchange that failed); a panic comes out of [`Peer::finish`], like one of a source.
+    ///
+    /// When the peer ends, a handler that waits in [`read`](crate::Connection::read) for a request that has not begun gets `None`, as if
+    /// its client had closed. The peer waits until it has returned, for at most the [`finish_timeout`](Self::finish_timeout). Whether
+    /// the client has said enough is for the handler to say: `connection.read(framing)?.ok_or("no login")?`.
     ///
     /// ```
     /// use fake_peer::{Framing, Peer};

@@ -10,7 +10,7 @@ use crate::journal::request::Request;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 use crate::serving::by_hand::arrivals::Arrival;
-use crate::serving::by_hand::control::Over;
+use crate::serving::by_hand::control::{Over, Reported};
 
 /// A connection that straight-line code drives: of a [`ManualPeer`](crate::ManualPeer), or of a function that is given to
 /// [`handle`](crate::TcpServerBuilder::handle).
@@ -54,11 +54,17 @@ impl Held {
             Over::ClientClosed => {
                 (io::ErrorKind::UnexpectedEof, "the client has closed its side".to_owned())
             }
+            Over::Finished => (io::ErrorKind::NotConnected, "the peer has ended".to_owned()),
             Over::Ended => (io::ErrorKind::NotConnected, "it has ended on this side".to_owned()),
             Over::Failed(text, kind) => (kind, text),
+            Over::ExchangeFailed(text) => return self.error_of(io::Error::other(Reported(text))),
         };
+        self.error_of(io::Error::new(kind, text))
+    }
+
+    fn error_of(&self, source: io::Error) -> Error {
         let client = self.0.client.clone();
-        let error = Error::ByHand { client, source: io::Error::new(kind, text), peer: None };
+        let error = Error::ByHand { client, source, peer: None };
         error.of_peer(self.0.connection.report())
     }
 }
@@ -80,15 +86,18 @@ impl Connection {
         &self.reader.0.0.client
     }
 
-    /// The next request, which ends where `framing` says; `None` if the client has closed its side before it began. The exchange before it
-    /// is over with this call.
+    /// The next request, which ends where `framing` says; `None` if it has not begun when the client closes its side, or when the peer
+    /// ends. The exchange before it is over with this call.
     ///
-    /// A request that the client cut short is returned as far as it came; [`Request::end`] tells, and the peer reports it.
+    /// A request that the client cut short is returned as far as it came; [`Request::end`] tells, and the peer reports it. What the
+    /// client sends after the last read is in the journal ([`ConnectionRecord::trailing`](crate::ConnectionRecord::trailing)), and no
+    /// failure: to insist that nothing comes, read once more and expect `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::ByHand`] if the request could not be received, or the connection has ended. If the request failed, the peer reports that,
-    /// too, with the bytes seen.
+    /// [`Error::ByHand`] if the request could not be received, has not begun within the
+    /// [`idle_timeout`](crate::TcpServerBuilder::idle_timeout), or the connection has ended. If the request failed, the peer reports
+    /// that, too, with the bytes seen.
     pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
         self.reader.read(framing)
     }
@@ -137,7 +146,7 @@ impl Reader {
         held.carry_on();
         match held.0.control.await_request() {
             Ok(request) => Ok(Some(request)),
-            Err(Over::ClientClosed) => Ok(None),
+            Err(Over::ClientClosed | Over::Finished) => Ok(None),
             Err(over) => Err(held.error(over)),
         }
     }

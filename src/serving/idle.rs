@@ -79,6 +79,8 @@ impl Connection {
         if until.is_none_or(|until| until > Instant::now()) {
             return stop(State::Idle { since }, Rest::read(until));
         }
+        let is_finishing = finishing.is_some_and(|finishing| finishing <= Instant::now());
+        self.give_up_by_hand(settings.idle_timeout.filter(|_| !is_finishing));
         if has_had_an_exchange {
             return Step::Continue(State::Closing(Closing::new(Ending::Close)));
         }

@@ -18,6 +18,7 @@ mod faults;
 mod framing;
 mod framings_binary;
 mod garbage;
+mod handled;
 mod http_responses;
 mod journal;
 mod keep_alive_rule;

@@ -65,11 +65,20 @@ pub(super) enum Want {
 pub(crate) enum Over {
     /// The client has closed its side, and sent no more.
     ClientClosed,
-    /// The test, or the end of the peer, has ended it.
+    /// The peer has ended, and no request had begun.
+    Finished,
+    /// The test has ended it.
     Ended,
-    /// An exchange has failed. Its error is reported by the peer, too.
+    /// It has failed outside of an exchange.
     Failed(String, io::ErrorKind),
+    /// An exchange has failed, which the peer reports.
+    ExchangeFailed(String),
 }
+
+/// The cause of an error that the peer reports by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Reported(pub(crate) String);
 
 impl Over {
     pub(in crate::serving) fn of(client_end: ClientEnd) -> Self {
@@ -85,7 +94,7 @@ impl Over {
 
     pub(in crate::serving) fn of_failed(parts: &ExchangeParts) -> Self {
         let failure = parts.rare.as_ref().and_then(|rare| rare.failure.clone());
-        Over::Failed(failure.unwrap_or_default(), io::ErrorKind::Other)
+        Over::ExchangeFailed(failure.unwrap_or_default())
     }
 }
 

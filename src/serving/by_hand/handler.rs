@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::arrivals::{Arrival, Handled, Handler};
-use super::control::TakenBy;
+use super::control::{Reported, TakenBy};
 use crate::error::Error;
 use crate::journal::client::Client;
 use crate::serving::failure::Fault;
@@ -30,10 +30,7 @@ impl Service {
     fn handler_returned(&self, client: Client, handled: Handled) {
         let fault = match handled {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => {
-                let source = io::Error::other(error);
-                Some(Fault::Error(Error::ByHand { client, source, peer: None }))
-            }
+            Ok(Err(error)) => error_of_handler(client, error).map(Fault::Error),
             Err(payload) => Some(Fault::Panic(payload)),
         };
         if let Some(fault) = fault
@@ -45,4 +42,23 @@ impl Service {
             arrivals.handler_has_returned();
         }
     }
+}
+
+/// What the peer reports of the error that a handler has returned; `None` if it reports the cause already.
+fn error_of_handler(
+    client: Client,
+    error: Box<dyn std::error::Error + Send + Sync>,
+) -> Option<Error> {
+    let source = match error.downcast::<Error>().map(|error| *error) {
+        // A call on this connection has failed: the error names it already.
+        Ok(Error::ByHand { client: of, source, .. }) if of.addr() == client.addr() => {
+            if source.get_ref().is_some_and(|cause| cause.is::<Reported>()) {
+                return None;
+            }
+            source
+        }
+        Ok(error) => io::Error::other(error),
+        Err(error) => io::Error::other(error),
+    };
+    Some(Error::ByHand { client, source, peer: None })
 }

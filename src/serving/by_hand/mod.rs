@@ -8,7 +8,7 @@ mod handler;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::{Connection, unnumbered};
 use super::context::Context;
@@ -46,6 +46,17 @@ impl Connection {
         }
     }
 
+    /// No request has begun for so long, or none will because the peer ends: the test need not wait for the close.
+    pub(in crate::serving) fn give_up_by_hand(&self, timeout: Option<Duration>) {
+        let Some(by_hand) = &self.by_hand else { return };
+        by_hand.control.set_over(match timeout {
+            None => Over::Finished,
+            Some(timeout) => {
+                Over::Failed(format!("nothing arrived for {timeout:?}"), io::ErrorKind::TimedOut)
+            }
+        });
+    }
+
     /// Does what the test wants.
     pub(in crate::serving) fn obey(&mut self, context: &mut Context<'_>) -> Step {
         let Some(by_hand) = &self.by_hand else {
@@ -60,6 +71,7 @@ impl Connection {
                     context.service.report_not_accepted(&self.client);
                 }
                 self.conclude_by_hand(None, context);
+                control.set_over(Over::Finished);
                 Step::Continue(State::Closing(Closing::new(Ending::Close)))
             }
             None => stop(State::ByHand, Rest::WOKEN),
