@@ -36,6 +36,7 @@ pub(crate) fn measure(table: &mut Table) {
         load.measure(table, 8);
     }
     measure_turns(table);
+    measure_a_long_conversation(table);
     measure_fairness(table);
 }
 
@@ -71,6 +72,31 @@ fn measure_turns(table: &mut Table) {
     for peer in peers {
         peer.finish().expect("finished");
     }
+}
+
+/// From the start of the peer to its end, with the journal of all turns.
+fn measure_a_long_conversation(table: &mut Table) {
+    let turns = table.size(10_000);
+    let turn = || Conversation::new().expect(REQUEST).say(ANSWER);
+    table.compare(
+        "10,000 turns on one connection",
+        Unit::Exchanges,
+        &mut || {
+            as_f64(turns)
+                / seconds(1, || {
+                    let peer = listening(Conversation::new().repeat(turns as u64, turn()));
+                    KeptConnection::open(peer.addr()).exchange(turns);
+                    peer.finish().expect("played to its end");
+                })
+        },
+        ("thread per connection", &mut || {
+            as_f64(turns)
+                / seconds(1, || {
+                    let server = AcceptLoop::start(Serving::ThreadPerConnection);
+                    KeptConnection::open(server.addr()).exchange(turns);
+                })
+        }),
+    );
 }
 
 struct Load {

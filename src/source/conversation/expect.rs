@@ -41,6 +41,17 @@ pub fn exact(bytes: impl AsRef<[u8]>) -> Expect {
 
 /// A line that starts with `prefix`, up to its LF.
 ///
+/// Case counts, here and in [`exact`] and [`glob`]: mail clients, for example, say `EHLO` or `ehlo`. [`matching`] ignores it:
+///
+/// ```
+/// use fake_peer::{Framing, Request, conversation::matching};
+///
+/// let ehlo = matching("EHLO", Framing::lines(), |request: &Request| {
+///     request.bytes().to_ascii_uppercase().starts_with(b"EHLO ")
+/// });
+/// # drop(ehlo);
+/// ```
+///
 /// # Panics
 ///
 /// If `prefix` has a line end in it.

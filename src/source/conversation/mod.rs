@@ -82,7 +82,15 @@ use crate::response::steps::Response;
 /// ```
 ///
 /// A peer that is finished fails, too, if a client that has sent a byte stopped before the last turn, if it sent more after that, and if
-/// no connection has played the conversation to its end. A connection without a byte does not count.
+/// no connection has played the conversation to its end. A connection without a byte does not count. What a client sends after a cut, or
+/// after another ending than [`Ending::Close`], is no failure: it can't know that nothing more is read.
+///
+/// A client that connects again after a mismatch begins anew, and fails anew: `finish` returns the first failure.
+///
+/// # In the journal
+///
+/// Each turn is an exchange: what the client said, and what the peer said to that. What the peer says first is an exchange, too, with
+/// an empty request; so after a greeting the client's first turn is `journal.requests().nth(1)`.
 ///
 /// # Several connections
 ///
@@ -119,7 +127,8 @@ impl Conversation {
 
     /// The peer says this: bytes, or a [`Response`] with its steps. What is said without a turn of the client between is one response,
     /// unless one of them has a pace of its own. A response that is [cut](Response::cut), or has another ending than
-    /// [`Ending::Close`], ends the conversation in that way.
+    /// [`Ending::Close`], ends the conversation in that way. What the peer says does not depend on what the client has said: where it
+    /// does, as in a handshake with a key, there are [`rest`](Self::rest) and [`handle`](crate::TcpServerBuilder::handle).
     ///
     /// # Panics
     ///
@@ -203,7 +212,8 @@ impl Conversation {
     /// # Panics
     ///
     /// If it is not clear where the request ends: they must all be texts of which none begins another, or all be lines (which texts may
-    /// be), or have the same framing. If there is none, or if the conversation has ended before.
+    /// be), or have the same framing. A [`Framing::from_fn`] is the same as its clones only, so make it once and clone it. If there is none,
+    /// or if the conversation has ended before.
     #[track_caller]
     pub fn one_of<E: Into<Expect>>(
         mut self,

@@ -10,13 +10,10 @@ use tungstenite::{Error, Message, WebSocket};
 
 use crate::{assert_has, failure};
 
-type Handled = Result<(), Box<dyn std::error::Error + Send + Sync>>;
-
-fn shake_hands(connection: &mut Connection) -> Handled {
-    let request = connection.read(Framing::http())?.ok_or("no handshake")?;
-    let key = request.header("Sec-WebSocket-Key").ok_or("no key")?;
-    connection.send(http::websocket_accept(key))?;
-    Ok(())
+fn shake_hands(connection: &mut Connection) -> fake_peer::Result<()> {
+    let request = connection.read(Framing::http())?.expect("a handshake");
+    let key = request.header("Sec-WebSocket-Key").expect("a key");
+    connection.send(http::websocket_accept(key))
 }
 
 /// A short frame of a client, masked: section 5.2 of RFC 6455.
@@ -44,8 +41,7 @@ fn a_message_in_fragments_is_put_together() {
         assert_eq!(pong.bytes()[..2], [0x8a, 0x82]);
         let text = connection.read(frame())?.ok_or("no message")?;
         assert_eq!(text.bytes()[..2], [0x81, 0x85]);
-        // Its close frame, and ours.
-        connection.read(frame())?.ok_or("no close")?;
+        connection.read(frame())?.ok_or("no close frame")?;
         connection.send(b"\x88\0")?;
         Ok(())
     });
