@@ -449,7 +449,16 @@ impl Connection {
         if let Some(pending) = sending.pending.take() {
             let offered = sending.offered;
             let (exchange, fault) = match failure {
-                Some(failure) => self.exchange_of(&mut sending, pending, offered, Some(failure)),
+                Some(failure) => {
+                    // If it cut its request short, this is why it is gone: on a Unix socket the first write fails already.
+                    let cut_short = self.failure_of_request(&pending.request, context);
+                    let cut_short = cut_short.filter(|_| is_gone);
+                    let failure = match cut_short {
+                        Some(cut_short) => sending.explained_by_script(cut_short),
+                        None => failure,
+                    };
+                    self.exchange_of(&mut sending, pending, offered, Some(failure))
+                }
                 None if has_left_early => {
                     let failure = self.failure_of_request(&pending.request, context);
                     self.exchange_of(&mut sending, pending, offered, failure)
