@@ -1,4 +1,4 @@
-complete -c tcpserver -l listen -d 'Where to listen, as host:port' -r -f
+complete -c tcpserver -l listen -d 'Where to listen, as host:port, or as unix:PATH on a Unix socket' -r -f
 complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are' -r -F
 complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r -f

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use fake_peer::cli::{Options, Session};
-use fake_peer::{Error, FileSink, FileSource, TcpServer};
+use fake_peer::{Error, FileSink, FileSource};
 
 const ADDRESS: &str = "localhost:8080";
 const REQUEST_FILE: &str = "server_recv.txt";
@@ -27,7 +27,6 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: &Options, session: &Session) -> Result<(), Error> {
-    let address = options.address().unwrap_or(ADDRESS);
     // with open("server_recv.txt", "wb") as f: f.write(request)
     let sink = options.sink().unwrap_or_else(|| Box::new(FileSink::new(REQUEST_FILE)));
     // with open("server_send.txt", "rb") as f: response = f.read()
@@ -35,8 +34,8 @@ fn serve(options: &Options, session: &Session) -> Result<(), Error> {
         options.source(RESPONSE_FILE).unwrap_or_else(|| Box::new(FileSource::new(RESPONSE_FILE)));
 
     // server_socket = socket.socket()
-    let server = TcpServer::builder()
-        .addr(address)
+    let server = options
+        .listening(ADDRESS)
         .sink(sink)
         .source(options.with_faults(source))
         // Where recv(4096) of the tutorial may return a part of a request, this reads all of it.

@@ -38,7 +38,8 @@ const NOT_WITH_SCRIPT: [&str; 11] = [
     override_usage = "tcpserver [OPTIONS]"
 )]
 pub(super) struct Arguments {
-    /// Where to listen, as host:port. Port 0 takes a free one, which is named on stderr [default: localhost:8080]
+    /// Where to listen, as host:port, or as unix:PATH on a Unix socket. Port 0 takes a free one, which is named on stderr
+    /// [default: localhost:8080]
     #[arg(long, value_name = "ADDR", help_heading = "Listening")]
     pub(super) listen: Option<String>,
 
@@ -180,7 +181,7 @@ pub(super) struct Arguments {
 }
 
 /// What comes after the options: in the help, and as sections of the man page. The lines are broken as they are shown.
-pub(super) const NOTES: [(&str, &str); 5] = [
+pub(super) const NOTES: [(&str, &str); 6] = [
     (
         "Sizes",
         "A number of bytes, or of 1024, 1024² or 1024³ bytes with k, M or G after it:
@@ -191,6 +192,11 @@ pub(super) const NOTES: [(&str, &str); 5] = [
         "Ctrl-C",
         "A single exchange ends at once. With --count or --forever, exchanges in progress
 are completed; a second Ctrl-C ends them at once. SIGTERM does the same.",
+    ),
+    (
+        "Sockets",
+        "The file of a Unix socket is removed in the end; one that a dead server has left is
+replaced. A listener that systemd passes (LISTEN_FDS) is served, without --listen.",
     ),
     (
         "Exit codes",
@@ -207,6 +213,8 @@ are completed; a second Ctrl-C ends them at once. SIGTERM does the same.",
     tcpserver --record localhost:80 --send page.http
   Speak SMTP, once, with a client that has to keep to the script:
     tcpserver --script smtp.script
+  Be a daemon that is asked over a Unix socket:
+    tcpserver --listen unix:/tmp/daemon.sock --send page.http
   A response that breaks off after 100 bytes:
     tcpserver --cut 100:reset
   See both directions:

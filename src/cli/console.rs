@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use clap::ValueEnum;
 
+use crate::os::address::Address;
 use crate::os::lock::lock;
 
 /// The language of the lines.
@@ -18,11 +19,11 @@ pub(super) enum Lang {
     En,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Line {
     Starting,
     Waiting,
-    Connected(SocketAddr),
+    Connected(Address),
     Stopping,
 }
 
@@ -102,7 +103,7 @@ impl Console {
 }
 
 impl Line {
-    fn text(self, lang: Lang) -> String {
+    fn text(&self, lang: Lang) -> String {
         let (ja, en) = match self {
             Line::Starting => ("サーバーを起動します", "Starting the server"),
             Line::Waiting => {
@@ -114,14 +115,15 @@ impl Line {
         let text = if let Lang::Ja = lang { ja } else { en };
         // As Python prints a socket's address: two fields, or four for IPv6.
         let address = match self {
-            Line::Connected(SocketAddr::V4(addr)) => {
+            Line::Connected(Address::Tcp(SocketAddr::V4(addr))) => {
                 format!(" remote_address: ('{}', {})", addr.ip(), addr.port())
             }
-            Line::Connected(SocketAddr::V6(addr)) => {
+            Line::Connected(Address::Tcp(SocketAddr::V6(addr))) => {
                 let (ip, port, flow, scope) =
                     (addr.ip(), addr.port(), addr.flowinfo(), addr.scope_id());
                 format!(" remote_address: ('{ip}', {port}, {flow}, {scope})")
             }
+            Line::Connected(addr) => format!(" remote_address: {addr}"),
             _ => String::new(),
         };
         format!("=== {text}{address} ===")

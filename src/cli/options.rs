@@ -4,6 +4,8 @@ use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -16,8 +18,14 @@ use super::stdin::{Stdin, Stdout, is_dash};
 use super::{check, manual, usage_error};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
+#[cfg(unix)]
+use crate::os::inherited::{self, Inherited};
+#[cfg(unix)]
+use crate::os::lock::lock;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
+use crate::server::builder::TcpServerBuilder;
+use crate::server::tcp_server::TcpServer;
 use crate::serving::stop::Stop;
 use crate::sink::file::FileSink;
 use crate::sink::numbered::NumberedFileSink;
@@ -33,7 +41,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The options of one run.
 #[derive(Debug)]
-pub struct Options(pub(super) Arguments, Option<Conversation>);
+pub struct Options(pub(super) Arguments, Option<Conversation>, Listening);
+
+/// Where the server listens.
+#[derive(Debug)]
+enum Listening {
+    /// At this address, or at the default one.
+    Addr(Option<String>),
+    #[cfg(unix)]
+    Unix(PathBuf),
+    #[cfg(unix)]
+    Inherited(Mutex<Option<Inherited>>),
+}
 
 impl Options {
     /// Reads the arguments of this process. What needs no server is done here: help, checks, wrong usage.
@@ -77,12 +96,31 @@ impl Options {
             complain(&format!("{error}{cause}"));
             ExitCode::FAILURE
         })?;
-        Ok(Options(arguments, script))
+        let listening =
+            listening(arguments.listen.as_deref()).map_err(|error| wrong_usage(&error))?;
+        Ok(Options(arguments, script, listening))
     }
 
-    /// Where to listen, if an option says so.
-    pub fn address(&self) -> Option<&str> {
-        self.0.listen.as_deref()
+    /// A server that listens where an option says, or on a socket that this process was started with; otherwise at `default`.
+    pub fn listening(&self, default: &str) -> TcpServerBuilder {
+        let builder = TcpServer::builder();
+        match &self.2 {
+            Listening::Addr(addr) => builder.addr(addr.as_deref().unwrap_or(default)),
+            #[cfg(unix)]
+            Listening::Unix(path) => builder.unix(path),
+            #[cfg(unix)]
+            Listening::Inherited(inherited) => match lock(inherited).take() {
+                Some(Inherited::Tcp(listener)) => builder.listener(listener),
+                Some(Inherited::Unix(listener)) => builder.unix_listener(listener),
+                None => builder.addr(default),
+            },
+        }
+    }
+
+    /// Whether the system is to choose a port.
+    pub(super) fn asks_for_any_port(&self) -> bool {
+        let Listening::Addr(Some(addr)) = &self.2 else { return false };
+        addr.rsplit_once(':').is_some_and(|(_, port)| port.parse() == Ok(0))
     }
 
     /// Where a request ends.
@@ -209,6 +247,27 @@ impl Options {
     /// Whether requests go to stdout.
     pub(super) fn uses_stdout(&self) -> bool {
         self.0.recv.as_ref().is_some_and(is_dash)
+    }
+}
+
+/// Where the server is to listen.
+fn listening(option: Option<&str>) -> Result<Listening, String> {
+    #[cfg(unix)]
+    if let Some(inherited) = inherited::take()? {
+        return match option {
+            None => Ok(Listening::Inherited(Mutex::new(Some(inherited)))),
+            Some(_) => {
+                Err("--listen and a listener that was passed (LISTEN_FDS) exclude each other"
+                    .into())
+            }
+        };
+    }
+    match option.and_then(|option| option.strip_prefix("unix:")) {
+        #[cfg(unix)]
+        Some(path) => Ok(Listening::Unix(path.into())),
+        #[cfg(not(unix))]
+        Some(_) => Err("this system has no Unix sockets for --listen".into()),
+        None => Ok(Listening::Addr(option.map(Into::into))),
     }
 }
 

@@ -47,9 +47,9 @@ impl Session {
     /// Prints the second line. A port that the system chose is named, and so are problems that editors cause in response
     /// files.
     pub fn listening(&self, server: &TcpServer, options: &Options, default_file: &str) {
-        let port = options.address().and_then(|address| address.rsplit_once(':'));
-        if port.is_some_and(|(_, port)| port.parse() == Ok(0)) {
-            self.console.complain(&format!("listening on {}", server.local_addr()));
+        self.signalled.close_at_exit(server);
+        if options.asks_for_any_port() {
+            self.console.complain(&format!("listening on {}", server.address()));
         }
         let (arguments, default) = (&options.0, [default_file.into()]);
         // With --record the file is written, not sent; a script names its files itself.
@@ -76,10 +76,8 @@ impl Session {
             if let Some(conversations) = &mut conversations {
                 conversations.count(event);
             }
-            if let Event::Accepted { client } = event
-                && let Some(addr) = client.addr().socket_addr()
-            {
-                console.say(Line::Connected(addr));
+            if let Event::Accepted { client } = event {
+                console.say(Line::Connected(client.addr().clone()));
             }
             if let Some(transcript) = &mut transcript {
                 console.write(&transcript.lines(event));

@@ -1,20 +1,39 @@
 //! Ctrl-C and SIGTERM: the last line is printed however the program ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::console::Console;
+use crate::server::tcp_server::TcpServer;
+use crate::serving::service::Service;
 use crate::serving::stop::Stop;
 
-/// Which signal has come. Clones are the same.
+/// Which signal has come, and what it ends. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Signalled(Arc<AtomicI32>);
+pub(super) struct Signalled {
+    signal: Arc<AtomicI32>,
+    server: Arc<OnceLock<Weak<Service>>>,
+}
 
 impl Signalled {
     /// The exit code, if one has come: 128 and its number, by which a shell knows that a signal ended a program.
     pub(super) fn exit_code(&self) -> Option<u8> {
-        let signal = Some(self.0.load(Ordering::SeqCst)).filter(|&signal| signal != 0);
+        let signal = Some(self.signal.load(Ordering::SeqCst)).filter(|&signal| signal != 0);
         signal.and_then(|signal| u8::try_from(128 + signal).ok())
+    }
+
+    /// A signal that ends the program at once closes this server first, so that no file of a Unix socket is left.
+    pub(super) fn close_at_exit(&self, server: &TcpServer) {
+        self.server.get_or_init(|| Arc::downgrade(server.service()));
+    }
+
+    #[cfg(unix)]
+    fn exit(&self, signal: i32) -> ! {
+        if let Some(server) = self.server.get().and_then(Weak::upgrade) {
+            server.close_listener();
+        }
+        // What was captured is in the file already.
+        std::process::exit(128 + signal)
     }
 }
 
@@ -22,7 +41,7 @@ impl Signalled {
 /// completed; the next one ends the program.
 #[cfg(unix)]
 pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>) -> Signalled {
-    use std::{process, thread, time::Duration};
+    use std::{thread, time::Duration};
 
     use signal_hook::{consts::SIGINT, consts::SIGTERM, iterator::Signals};
 
@@ -43,7 +62,7 @@ pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>) -> Signalled {
         if let Some(stop) = stop
             && let Some(signal) = signals.next()
         {
-            first.0.store(signal, Ordering::SeqCst);
+            first.signal.store(signal, Ordering::SeqCst);
             stop.stop();
             let console = Arc::clone(&console);
             thread::spawn(move || {
@@ -53,10 +72,10 @@ pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>) -> Signalled {
             });
         }
         for (count, signal) in signals.enumerate() {
-            // What was captured is in the file already.
-            let end = move || process::exit(128 + signal);
+            let signalled = first.clone();
+            let end = move || signalled.exit(signal);
             if count == 0 {
-                let console = Arc::clone(&console);
+                let (console, end) = (Arc::clone(&console), end.clone());
                 thread::spawn(move || {
                     console.say(Line::Stopping);
                     end()

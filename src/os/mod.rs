@@ -5,6 +5,8 @@ pub(crate) mod deadline;
 pub(crate) mod file_name;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod held_back;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) mod inherited;
 pub(crate) mod kernel;
 pub(crate) mod layer;
 pub(crate) mod listener;

@@ -56,6 +56,11 @@ impl TcpServer {
         TcpServerBuilder::new()
     }
 
+    #[cfg(feature = "cli")]
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
     /// Where the server listens, at whichever kind of address.
     pub fn address(&self) -> &Address {
         self.service.addr()

@@ -22,7 +22,7 @@ impl Service {
         self.wake_enders();
     }
 
-    pub(super) fn close_listener(&self) {
+    pub(crate) fn close_listener(&self) {
         if let Some(Listening { listener, key, .. }) = lock(&self.listening).take() {
             self.event_loop.unwatch(listener.socket());
             self.event_loop.remove(key);

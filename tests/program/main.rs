@@ -12,3 +12,5 @@ mod readme;
 mod script;
 mod tutorial;
 mod tutorial_chapters;
+#[cfg(unix)]
+mod unix;
