@@ -215,6 +215,26 @@
 //! most the [`linger`](TcpServerBuilder::linger) time, close. RFC 9112 section 9.6 prescribes the same order. While a large
 //! response is being sent, arriving bytes are received, too, so that a client that is still uploading is not blocked.
 //!
+//! # Unix sockets
+//!
+//! `Peer::unix`, and `unix` or `unix_in_temporary_folder` of the [builder](TcpServerBuilder), listen on a Unix socket instead of a TCP
+//! port: the same bytes, with all framings, sinks, sources, conversations and faults. `Peer::path` is the address. Clients have none, and are
+//! shown as `unix:(unnamed)`. There is no packet and no reset there, so some things are different on Linux:
+//!
+//! | | over TCP | over a Unix socket |
+//! |---|---|---|
+//! | [`Ending::Reset`] | RST, after the client has acknowledged everything | the client can read everything that was sent; then one read fails with `ECONNRESET`, and writes with `EPIPE` |
+//! | the same, with no byte of the client unread | RST | an ordinary close, and the journal says so |
+//! | [`Ending::CloseAtOnce`] with bytes unread | what the client has not read is lost | nothing is lost; then `ECONNRESET` |
+//! | a client that closes, while it is being answered | the first write succeeds | it fails with `EPIPE` |
+//! | a client that sets `SO_LINGER` to 0 | [`ClientEnd::Reset`] | [`ClientEnd::Closed`]; a client that leaves bytes unread is [`ClientEnd::Reset`] |
+//! | [acknowledged](Exchange::acknowledged) | what the client's kernel has | all that was sent: a write goes into the client's queue, which has room for about 200 KiB |
+//! | connecting to a peer that is [down](Peer::down) | refused | refused; after its end, there is no such file |
+//!
+//! A reset needs a byte that is unread, so the last byte of a request stays with the kernel until the next one arrives, or the
+//! connection ends in another way. There is none if the client has sent nothing ([`faults::reset_on_accept`]), or if its request ended
+//! with its half-close ([`Framing::eof`]). Systems other than Linux have no reset there: the client sees an ordinary close.
+//!
 //! # Timeouts
 //!
 //! Each wait for a client has one: for the first byte of a request ([`idle_timeout`](TcpServerBuilder::idle_timeout)), for the
@@ -237,6 +257,7 @@
 //!
 //! - [`Peer::down`] is an error, and so is [`Peer::up`] after [`closes_after`](TcpServerBuilder::closes_after), which gives the port
 //!   back.
+//! - Windows has no [Unix sockets](#unix-sockets) here; elsewhere a reset of one is an ordinary close.
 //! - [`Unserved::full_backlog`](faults::Unserved::full_backlog) is an error where a full backlog refuses connections.
 //! - The end of the stream follows the last byte of a response in a segment of its own.
 //!

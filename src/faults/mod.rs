@@ -70,6 +70,10 @@
 //! sees a close then, or a reset if bytes were unread. This is no error of the exchange. With `None` the silence lasts until the
 //! client leaves. [`Peer::finish`](crate::Peer::finish) does not wait for its end.
 //!
+//! # On a Unix socket
+//!
+//! All of these work there, with what its kernel has: see [Unix sockets](crate#unix-sockets). [`reset_on_accept`] is a close.
+//!
 //! # What came of it
 //!
 //! The [journal](crate::Peer::journal) shows the effect of a fault: the bytes that were offered, taken by the kernel and
@@ -78,7 +82,8 @@
 //! # Many cases in one test
 //!
 //! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`] has cases of malformed HTTP.
-//! [`sweep`] runs a client against each case, over one peer, and names the case in which a test fails.
+//! [`sweep`] runs a client against each case, over one peer, and names the case in which a test fails; [`sweep_with`] does it with settings
+//! of your own, or on a Unix socket.
 //!
 //! ```
 //! use fake_peer::{faults, http};
@@ -144,7 +149,7 @@ mod whole;
 
 pub use case::Case;
 pub use families::{Truncations, byte_by_byte, splits, truncations};
-pub use sweep::sweep;
+pub use sweep::{sweep, sweep_with};
 pub use unserved::Unserved;
 pub use whole::Whole;
 

@@ -10,6 +10,7 @@ use crate::journal::client::Client;
 use crate::journal::request::Request;
 use crate::os::lock::lock;
 use crate::response::steps::Response;
+use crate::server::builder::TcpServerBuilder;
 use crate::server::peer::Peer;
 use crate::server::tcp_server::TcpServer;
 use crate::source::hints::{FirstFraming, Hints};
@@ -32,18 +33,59 @@ use crate::source::response_source::ResponseSource;
 ///
 /// With the panic of `test`; if there is no free port, or no thread can be started.
 #[track_caller]
-pub fn sweep(
+pub fn sweep(cases: impl IntoIterator<Item = Case>, test: impl FnMut(&Case, &Peer)) -> Result<()> {
+    sweep_with(TcpServer::builder, cases, test)
+}
+
+/// [`sweep`] over peers with other settings, or at another kind of address. `settings` is called for each peer: usually once, and once
+/// more if a case has a closure. The sweep sets the source, and that [clients may leave
+/// early](crate::TcpServerBuilder::clients_may_leave_early).
+///
+/// ```
+/// # #[cfg(unix)]
+/// # fn main() -> Result<(), fake_peer::Error> {
+/// use fake_peer::{Peer, faults, http};
+/// # use std::io::{Read, Write};
+/// # use std::os::unix::net::UnixStream;
+///
+/// let on_unix_sockets = || Peer::builder().unix_in_temporary_folder();
+/// let mut cases = 0;
+/// faults::sweep_with(on_unix_sockets, faults::truncations(http::ok("hi")), |case, peer| {
+///     // … the client under test asks at `peer.path()` …
+/// #   let mut client = UnixStream::connect(peer.path()).unwrap();
+/// #   client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+/// #   let mut answer = Vec::new();
+/// #   let ended = client.read_to_end(&mut answer);
+/// #   assert!(ended.is_err() || !answer.ends_with(b"hi"), "{case}");
+/// #   cases += 1;
+/// })?;
+/// # assert!(cases > 70, "{cases}");
+/// # Ok(()) }
+/// # #[cfg(not(unix))]
+/// # fn main() {}
+/// ```
+///
+/// # Errors
+///
+/// As [`sweep`]; [`Error::Listen`] if a peer cannot listen where its settings say.
+///
+/// # Panics
+///
+/// As [`sweep`].
+#[track_caller]
+pub fn sweep_with(
+    mut settings: impl FnMut() -> TcpServerBuilder,
     cases: impl IntoIterator<Item = Case>,
     mut test: impl FnMut(&Case, &Peer),
 ) -> Result<()> {
     let mut stage = Stage::new(false);
-    let mut peer = stage.peer()?;
+    let mut peer = stage.peer(settings())?;
     for case in cases {
         // User code needs a peer with a thread for it.
         if case.has_closure() && !stage.has_closure {
             unless_client_left(peer.finish().map(|_| ()))?;
             stage = Stage::new(true);
-            peer = stage.peer()?;
+            peer = stage.peer(settings())?;
         }
         *lock(&stage.case) = case.clone();
         let print_case = PrintCase(&case);
@@ -77,8 +119,8 @@ impl Stage {
     }
 
     #[track_caller]
-    fn peer(&self) -> Result<Peer> {
-        TcpServer::builder().source(self.clone()).clients_may_leave_early().spawn()
+    fn peer(&self, settings: TcpServerBuilder) -> Result<Peer> {
+        settings.source(self.clone()).clients_may_leave_early().spawn()
     }
 }
 

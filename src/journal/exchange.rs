@@ -171,6 +171,8 @@ impl Exchange {
     /// acknowledged less than it has read. With a response in small pieces
     /// ([`Response::in_pieces`](crate::Response::in_pieces)) this shows after which byte the client left.
     ///
+    /// On a Unix socket this is as many as were [`sent`](Self::sent): they are in the client's queue.
+    ///
     /// Platform notes: known on Linux, macOS, FreeBSD and Windows (10, version 1703, and later). Windows has no such number. It is
     /// computed from what was sent, and after retransmissions it may be too low.
     pub fn acknowledged(&self) -> Option<u64> {

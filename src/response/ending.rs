@@ -33,13 +33,20 @@ pub enum Ending {
     /// than 128 KiB leaves only with the close, so that quick clients lose it, too. If a client sends more than the buffers
     /// hold and reads nothing, both sides wait for each other until the [timeout](crate::TcpServerBuilder::timeout), and the exchange
     /// fails.
+    ///
+    /// On a Unix socket nothing is lost: the client reads all that was sent, and then gets `ECONNRESET` if bytes were unread.
     CloseAtOnce,
     /// Reset the connection (RST) after the client has acknowledged everything that was sent, however slowly, as long as it
     /// acknowledges something within each [timeout](crate::TcpServerBuilder::timeout). If it does not, the reset comes then, the
     /// rest is lost, and [`Peer::finish`](crate::Peer::finish) fails.
     ///
+    /// On a Unix socket the client can read everything, however late, and then its read fails with `ECONNRESET`. If it has sent nothing,
+    /// or its request ended with its half-close, it sees an ordinary close, and the journal says so: see
+    /// [Unix sockets](crate#unix-sockets).
+    ///
     /// Platform notes: Linux, macOS, FreeBSD and Windows (10, version 1703, and later) report what is acknowledged. Elsewhere,
-    /// and under Wine 8, the reset comes at once, and bytes that were not sent yet are lost.
+    /// and under Wine 8, the reset comes at once, and bytes that were not sent yet are lost. On a Unix socket elsewhere than on Linux
+    /// it is always an ordinary close.
     Reset,
     /// Shut down the sending side, and keep receiving until the client closes, for at most the
     /// [timeout](crate::TcpServerBuilder::timeout).

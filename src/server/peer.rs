@@ -266,8 +266,11 @@ impl Peer {
     ///
     /// [`Error::Refuse`]: there is no descriptor left, of which it takes one more for a moment. The peer is not down then.
     ///
+    /// On a [Unix socket](crate#unix-sockets) the file stays, and connecting to it is refused. [`up`](Self::up) replaces it, so that for
+    /// a moment there is none. A listener that was given (`unix_listener`) cannot go down: `Unsupported`.
+    ///
     /// Platform notes: only Linux lets a server keep its port without listening. Elsewhere this is always an error, with the kind
-    /// [`Unsupported`](std::io::ErrorKind::Unsupported).
+    /// [`Unsupported`](std::io::ErrorKind::Unsupported), apart from Unix sockets.
     pub fn down(&self) -> Result<()> {
         self.service.go_down().map_err(|error| error.of_peer(self.service.report()))
     }
