@@ -52,7 +52,9 @@ fn error_of_handler(
     let source = match error.downcast::<Error>().map(|error| *error) {
         // A call on this connection has failed: the error names it already.
         Ok(Error::ByHand { client: of, source, .. }) if of.addr() == client.addr() => {
-            if source.get_ref().is_some_and(|cause| cause.is::<Reported>()) {
+            if let Some(cause) = source.get_ref()
+                && cause.is::<Reported>()
+            {
                 return None;
             }
             source
