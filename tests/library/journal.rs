@@ -103,6 +103,7 @@ fn a_bounded_journal_keeps_the_last_exchanges_and_open_connections() {
             assert_eq!((targets.len(), targets.last()), (3, Some(&last.as_str())), "{journal}");
         }
     }
+    assert_eq!(peer.journal().connections()[0].client().connection(), 1, "it is open");
     let first = peer.take(PATIENCE).expect("one of the last three");
     assert_eq!(first.request().target(), Some("/1998"));
     drop(open);
