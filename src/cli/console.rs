@@ -50,14 +50,14 @@ impl Console {
     }
 
     /// Prints a line, and flushes it.
-    pub(super) fn say(&self, line: Line) {
+    pub(super) fn say(&self, line: &Line) {
         self.print(|screen| {
             let Some(lines) = &mut screen.lines else { return };
             let text = line.text(self.lang) + "\n";
             if let Err(error) = lines.write_all(text.as_bytes()).and_then(|()| lines.flush()) {
                 screen.error.get_or_insert(error);
             }
-            if line == Line::Stopping {
+            if *line == Line::Stopping {
                 screen.lines = None;
             }
         });

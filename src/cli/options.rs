@@ -89,6 +89,8 @@ impl Options {
                 "--record writes the response to one file: give --send FILE once, and not -";
             return Err(wrong_usage(reason));
         }
+        let listening =
+            listening(arguments.listen.as_deref()).map_err(|error| wrong_usage(&error))?;
         let script = arguments.script.as_ref().map(Conversation::from_file).transpose();
         let script = script.map_err(|error| {
             let cause = error.get_ref().and_then(Error::source);
@@ -96,8 +98,6 @@ impl Options {
             complain(&format!("{error}{cause}"));
             ExitCode::FAILURE
         })?;
-        let listening =
-            listening(arguments.listen.as_deref()).map_err(|error| wrong_usage(&error))?;
         Ok(Options(arguments, script, listening))
     }
 

@@ -35,7 +35,7 @@ impl Session {
         // A single exchange is ended by the first signal.
         let completes = (!options.serves_one()).then(|| stop.clone());
         let signalled = signals::watch(&console, completes);
-        console.say(Line::Starting);
+        console.say(&Line::Starting);
         Session { console, stop, signalled }
     }
 
@@ -57,7 +57,7 @@ impl Session {
             let files = if arguments.send.is_empty() { &default[..] } else { &arguments.send };
             check::note(files, &self.console);
         }
-        self.console.say(Line::Waiting);
+        self.console.say(&Line::Waiting);
     }
 
     /// What to call with the events of the server.
@@ -77,7 +77,7 @@ impl Session {
                 conversations.count(event);
             }
             if let Event::Accepted { client } = event {
-                console.say(Line::Connected(client.addr().clone()));
+                console.say(&Line::Connected(client.addr().clone()));
             }
             if let Some(transcript) = &mut transcript {
                 console.write(&transcript.lines(event));
@@ -99,14 +99,14 @@ impl Session {
 
     /// Prints the last line, and what is worth knowing about the one exchange.
     pub fn served(&self, exchange: &Exchange) {
-        self.console.say(Line::Stopping);
+        self.console.say(&Line::Stopping);
         note_exchange(exchange, |note| self.console.note(note));
     }
 
     /// Prints the last line, and one line for an error; the exit code. With several exchanges each error was printed when it
     /// happened.
     pub fn end(&self, result: Result<()>, options: &Options) -> ExitCode {
-        self.console.say(Line::Stopping);
+        self.console.say(&Line::Stopping);
         let mut code = u8::from(result.is_err());
         if let Err(error) = result {
             if options.serves_one()

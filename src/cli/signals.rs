@@ -77,7 +77,7 @@ pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>) -> Signalled {
             if count == 0 {
                 let (console, end) = (Arc::clone(&console), end.clone());
                 thread::spawn(move || {
-                    console.say(Line::Stopping);
+                    console.say(&Line::Stopping);
                     end()
                 });
             }

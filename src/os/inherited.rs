@@ -1,4 +1,4 @@
-//! A listening socket that the process was started with, as systemd does it: sd_listen_fds(3).
+//! A listening socket that the process was started with, as systemd does it: `sd_listen_fds(3)`.
 #![allow(unsafe_code)] // a descriptor becomes a socket
 
 use std::env;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address;
+use super::path_error::on_path;
 
 /// How often something else may come between two looks at the same path, or a random name may exist already.
 const TRIES: usize = 16;
@@ -51,7 +52,8 @@ impl SocketFile {
     /// Listens in a new folder, which only this user can enter.
     pub(crate) fn listen_in_temporary_folder(backlog: u32) -> io::Result<(Socket, Self)> {
         let folder = make_folder(&std::env::temp_dir())?;
-        match Self::listen(&folder.join("peer"), backlog) {
+        let path = folder.join("peer");
+        match Self::listen(&path, backlog) {
             Ok((socket, mut file)) => {
                 file.folder = Some(folder);
                 Ok((socket, file))
@@ -59,7 +61,8 @@ impl SocketFile {
             Err(error) => {
                 // The first error says more.
                 let _ = fs::remove_dir(&folder);
-                Err(error)
+                // Of which the user knows nothing.
+                Err(on_path("listen at", &path)(error))
             }
         }
     }
@@ -178,5 +181,5 @@ fn make_folder(parent: &Path) -> io::Result<PathBuf> {
             break;
         }
     }
-    made.map_err(super::path_error::on_path("make a folder in", parent))
+    made.map_err(on_path("make a folder in", parent))
 }

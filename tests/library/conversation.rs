@@ -440,7 +440,7 @@ fn each_answer_is_cut_at_each_byte() {
     assert_eq!(names[2..4], ["answer 1: cut(2, Ending::Close)", "answer 2: cut(0, Ending::Close)"]);
     let mut heard = Vec::new();
     faults::sweep(faults::truncations(conversation()), |_, peer| {
-        let mut client = connect(&peer);
+        let mut client = connect(peer);
         // A client that is reset reads an error, and has read what came before.
         let _ = client.write_all(b"?\n");
         let mut answer = Vec::new();
@@ -468,7 +468,7 @@ fn answers_come_in_parts_and_user_code_is_swept_too() {
         .chain(faults::splits("hi\nyes\n", pause).take(1));
     let mut count = 0;
     faults::sweep(cases, |case, peer| {
-        assert_eq!(ask(&peer, b"?\n"), b"hi\nyes\n", "{case}");
+        assert_eq!(ask(peer, b"?\n"), b"hi\nyes\n", "{case}");
         count += 1;
     })
     .expect("no failure");

@@ -76,7 +76,7 @@ fn smtp_by_verb(request: &Request) -> Response {
 
 #[track_caller]
 fn send_mail(peer: &Peer, turn: Turn) {
-    let mut client = connect(&peer);
+    let mut client = connect(peer);
     expect_bytes(&mut client, b"220 mail.test ESMTP\r\n", "the greeting");
     turn(&mut client, b"EHLO client.test\r\n", b"250-mail.test\r\n250 8BITMIME\r\n");
     turn(&mut client, b"MAIL FROM:<a@client.test>\r\n", b"250 sender ok\r\n");

@@ -21,7 +21,7 @@ fn cut_requests() -> [(Framing, &'static [u8]); 5] {
 }
 
 fn leave_early(peer: &Peer, request: &[u8]) {
-    let mut client = connect(&peer);
+    let mut client = connect(peer);
     client.write_all(request).expect("room for half a request");
     client.shutdown(Shutdown::Write).expect("an open socket");
     assert_eq!(read_all(&mut client), b"answer", "it is still answered");

@@ -288,7 +288,7 @@ fn every_truncation_ends_where_and_as_it_says() {
     };
     let mut cases = 0;
     faults::sweep(faults::truncations(response), |case, peer| {
-        let (bytes, error) = ask_to_its_end(&peer, GET);
+        let (bytes, error) = ask_to_its_end(peer, GET);
         let length = bytes.len();
         let ending = if error.is_some() { "Reset" } else { "Close" };
         assert_eq!(case.name(), format!("cut({length}, Ending::{ending})"));
@@ -339,7 +339,7 @@ fn truncations_come_with_the_endings_that_are_asked_for() {
         .collect();
     assert_eq!(names, expected);
     faults::sweep(family(), |case, peer| {
-        let mut client = connect(&peer);
+        let mut client = connect(peer);
         client.write_all(GET).expect("room");
         if case.name().ends_with("HalfClose)") {
             read_all(&mut client);
@@ -362,7 +362,7 @@ fn every_split_and_byte_by_byte_deliver_the_same_bytes() {
     assert_eq!(first, "split_at(1, Duration::from_micros(200))");
     let cases = splits.chain([faults::byte_by_byte(response, pause)]);
     faults::sweep(cases, |case, peer| {
-        same_bytes(&ask(&peer, GET), response.as_bytes(), case.name());
+        same_bytes(&ask(peer, GET), response.as_bytes(), case.name());
     })
     .expect("a sweep");
 }
@@ -404,7 +404,7 @@ fn one_peer_serves_a_family_a_case_for_each_connection() {
 #[test]
 fn a_sweep_tells_of_a_source_that_fails_and_not_of_a_client_that_leaves() {
     let leaves_at_once = faults::truncations("abc");
-    faults::sweep(leaves_at_once, |_, peer| drop(connect(&peer))).expect("nothing failed");
+    faults::sweep(leaves_at_once, |_, peer| drop(connect(peer))).expect("nothing failed");
 
     let cases = [
         faults::Case::new("good", "good"),
@@ -413,7 +413,7 @@ fn a_sweep_tells_of_a_source_that_fails_and_not_of_a_client_that_leaves() {
     let seen = Mutex::new(Vec::new());
     let error = faults::sweep(cases, |case, peer| {
         seen.lock().expect("no panic").push(case.to_string());
-        ask(&peer, GET);
+        ask(peer, GET);
     });
     let error = error.expect_err("a file that is not there").report().to_string();
     assert!(error.contains("/no/such/file"), "{error}");

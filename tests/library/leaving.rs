@@ -19,12 +19,12 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// A client that has its answer, on a connection that is not the peer's first.
 fn answered(peer: &Peer) -> TcpStream {
-    assert_eq!(ask(&peer, b"first\n"), b"answer");
+    assert_eq!(ask(peer, b"first\n"), b"answer");
     stays(peer)
 }
 
 fn stays(peer: &Peer) -> TcpStream {
-    let mut client = connect(&peer);
+    let mut client = connect(peer);
     client.write_all(b"stays\n").expect("room for a small request");
     assert_eq!(read_all(&mut client), b"answer", "the whole answer, to its end");
     client

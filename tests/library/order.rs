@@ -322,7 +322,7 @@ fn each_of_many_clients_finds_its_own_exchange_in_the_journal() {
                 for name in 0..CLIENTS {
                     let peer = &peer;
                     scope.spawn(move || {
-                        let mut client = connect(&peer);
+                        let mut client = connect(peer);
                         for number in 0..count {
                             let request = format!("GET /{name}/{number} HTTP/1.1\r\n\r\n");
                             client.write_all(request.as_bytes()).expect("room");

@@ -28,7 +28,7 @@ fn resetting(bytes: Vec<u8>) -> Response {
 }
 
 fn asks(peer: &Peer) -> TcpStream {
-    let mut client = connect_with_little_room(&peer);
+    let mut client = connect_with_little_room(peer);
     client.write_all(GET).expect("room for a small request");
     client
 }

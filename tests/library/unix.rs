@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fake_peer::{
     Address, ClientEnd, Conversation, Ending, Error, Framing, Peer, Response, Sequence, TcpServer,
-    faults, http,
+    conversation::matching, faults, garbage, http,
 };
 use fake_peer_test_support::{
     PATIENCE, eventually, finished, numbered, over_within, patient, same_bytes, spawned, taken,
@@ -664,6 +664,48 @@ mod reset {
         finished(peer);
         assert_eq!(read_to_its_end(client), (b"hello".to_vec(), Some(ErrorKind::ConnectionReset)));
     }
+}
+
+#[test]
+fn each_case_of_each_family_comes_to_an_end_and_fails_no_peer() {
+    let answer = http::ok("hello");
+    let talk = Conversation::new().say("220 hi\r\n").expect("QUIT\r\n").say("221 bye\r\n");
+    let quit = matching("QUIT", Framing::lines(), |request| request.bytes() == b"QUIT\r\n");
+    let with_closure = Conversation::new().expect(quit).say("bye");
+    let families = faults::truncations(answer.clone())
+        .chain(faults::splits(answer.clone(), Duration::ZERO))
+        .chain([faults::byte_by_byte(answer, Duration::ZERO)])
+        .chain(faults::truncations(talk))
+        .chain(faults::truncations(with_closure))
+        .chain(garbage::all().take(30));
+    let mut count = 0;
+    let swept = faults::sweep_with(
+        || Peer::builder().unix_in_temporary_folder(),
+        families,
+        |case, peer| {
+            count += 1;
+            let request = if case.name().starts_with("answer") { b"QUIT\r\n" } else { GET };
+            let mut client = connect(peer.path());
+            // It may be gone by then.
+            let _ = client.write_all(request);
+            client.shutdown(Shutdown::Write).unwrap_or_default();
+            let (_, error) = read_to_its_end(client);
+            let is_reset = error == Some(ErrorKind::ConnectionReset);
+            assert!(error.is_none() || is_reset, "{case}: {error:?}");
+        },
+    );
+    swept.expect("no case fails its peer");
+    assert!(count > 150, "{count}");
+}
+
+#[test]
+fn a_client_that_is_gone_within_its_request_is_reported_for_the_request() {
+    let peer = Peer::unix("answer");
+    let client = asks(peer.path(), b"GET / HTTP/1.1\r\nHo");
+    drop(client);
+    let error = peer.take(PATIENCE).expect_err("it was cut short");
+    assert!(matches!(error, Error::Receive { .. }), "{}", error.report());
+    finished(peer);
 }
 
 #[test]
