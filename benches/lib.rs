@@ -4,6 +4,7 @@
 
 pub mod by_hand;
 pub mod clients;
+pub mod tls;
 mod two_hundred_tests;
 
 use std::net::Ipv4Addr;

@@ -22,6 +22,7 @@ mod memory;
 mod one_exchange;
 mod parallel_tests;
 mod rows;
+mod tls;
 
 use rows::Table;
 
@@ -33,5 +34,6 @@ fn main() {
     memory::measure(&mut table);
     parallel_tests::measure(&mut table);
     many_exchanges::measure(&mut table);
+    tls::measure(&mut table);
     print!("{table}");
 }

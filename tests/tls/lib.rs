@@ -9,4 +9,6 @@
     clippy::return_self_not_must_use
 )]
 
+pub mod clients;
+pub mod faults;
 pub mod rustls_client;

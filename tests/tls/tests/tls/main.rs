@@ -1,6 +1,7 @@
 //! Peers over TLS, seen by clients.
 
 mod certificates;
+mod clients;
 mod endings;
 mod handshakes;
 mod starttls;
