@@ -102,6 +102,8 @@
 //! | no version, or no application protocol in common | [`Server::versions`], [`Server::alpn`] |
 //! | the client's certificate is missing, or not accepted | [`Server::requires_client_certificate`] |
 //!
+//! [How clients react](#how-clients-react) is at the end.
+//!
 //! # How a connection ends
 //!
 //! [`Ending::Close`](crate::Ending::Close) and [`HalfClose`](crate::Ending::HalfClose) send the alert `close_notify`, then end the stream.
@@ -134,6 +136,8 @@
 //! versions. The peer resumes no session and sends no session tickets, so every connection has a whole handshake, and not one byte is
 //! sent that no one has asked for. What is byte-exact is the plaintext: how it is cut into records is said at
 //! [`cut_ciphertext`](crate::Response::cut_ciphertext).
+//!
+#![doc = include_str!("clients.md")]
 
 mod ca;
 mod flight;
