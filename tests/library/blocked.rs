@@ -7,8 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use fake_peer::{
-    Answered, Client, Event, Framing, MemorySink, Peer, Request, RequestSink, Response,
-    TcpServerBuilder,
+    Client, Event, Framing, MemorySink, Peer, Request, RequestSink, Response, TcpServerBuilder,
 };
 use fake_peer_test_support::{
     Block, PATIENCE, ask, blocking, connect, eventually, expect_bytes, finished, over_within,
@@ -234,7 +233,7 @@ mod fifo {
     use std::process::Command;
     use std::thread;
 
-    use fake_peer::{FileSink, FileSource};
+    use fake_peer::{Answered, FileSink, FileSource};
     use fake_peer_test_support::unshared_addr;
     use tempfile::TempDir;
 

@@ -96,7 +96,8 @@ fn a_client_that_stays_is_looked_at_though_the_next_one_is_slow() {
 #[test]
 fn clients_that_go_on_sending_after_their_answer_are_read_to_their_end() {
     const MUCH: usize = 8 << 20;
-    let peer = spawned(patient().framing(Framing::until("\n")).source("answer"));
+    let builder = patient().linger(Duration::from_secs(60)).framing(Framing::until("\n"));
+    let peer = spawned(builder.source("answer"));
     let mut clients: Vec<_> = (0..3).map(|_| answered(&peer)).collect();
     std::thread::scope(|scope| {
         for client in &mut clients {

@@ -65,14 +65,14 @@ fn a_response_file_that_grows_is_sent_as_it_is_in_the_end() {
 
 /// The same file by its path, by a symbolic link, and by a hard link.
 fn names_of(path: &Path) -> Vec<std::path::PathBuf> {
-    let mut names = vec![path.to_path_buf()];
+    let names = vec![path.to_path_buf()];
     #[cfg(unix)]
-    {
+    let names = {
         let (soft, hard) = (path.with_extension("soft"), path.with_extension("hard"));
         std::os::unix::fs::symlink(path, &soft).expect("a link");
         fs::hard_link(path, &hard).expect("a link");
-        names.extend([soft, hard]);
-    }
+        [names, vec![soft, hard]].concat()
+    };
     names
 }
 

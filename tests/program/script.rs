@@ -1,6 +1,6 @@
 //! The program `tcpserver` with `--script`: it plays a conversation, and says what its client should have said instead.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 use fake_peer_test_support::programs::{
@@ -90,6 +90,8 @@ fn a_client_that_stops_early_or_says_more_is_an_error() {
 #[cfg(unix)]
 #[test]
 fn forever_plays_until_it_is_stopped() {
+    use std::io::Write as _;
+
     let folder = folder_with("forever\n> ping\n< pong\nend");
     let program = Tcpserver::start(&folder, ["--script", "talk.script", "--forever", "-q"]);
     for _ in 0..2 {
