@@ -162,18 +162,24 @@ fn a_call_that_ended_without_an_exchange_leaves_no_permission_for_another_one() 
             counted.fetch_add(1, Ordering::SeqCst);
             "answer"
         }))
-        .accept_timeout(Duration::from_millis(1));
+        .accept_timeout(Duration::from_millis(50));
+        // They are accepted while the call waits for a request.
+        let mut clients: Vec<_> = (0..3).map(|_| connect(server.local_addr())).collect();
         let error = match case {
             "one exchange" => server.serve_once().map(drop),
             _ => server.serve(3),
         };
         assert!(matches!(error, Err(Error::NoRequest { .. })), "{case}: {error:?}");
         let server = server.accept_timeout(FOREVER);
-        let mut clients: Vec<_> =
-            (0..3).map(|_| connect_and_send(server.local_addr(), b"hello")).collect();
-        for (number, client) in clients.iter_mut().enumerate() {
-            server.serve_once().expect("a client is there");
-            assert_eq!(asked.load(Ordering::SeqCst), number + 1, "{case}");
+        for client in &mut clients {
+            client.write_all(b"hello").expect("room for a small request");
+            client.shutdown(Shutdown::Write).expect("an open socket");
+        }
+        for number in 1..=clients.len() {
+            server.serve_once().expect("a client has asked");
+            assert_eq!(asked.load(Ordering::SeqCst), number, "{case}");
+        }
+        for client in &mut clients {
             assert_eq!(read_all(client), b"answer", "{case}");
         }
     }
@@ -194,9 +200,9 @@ fn a_client_that_left_before_the_end_is_not_taken_for_one_that_stayed() {
         let client = connect_and_send(server.local_addr(), b"hello");
         server.serve_once().expect("the client that asks");
         if expected == ClientEnd::Reset {
-            reset(silent)
+            reset(silent);
         } else {
-            drop(silent)
+            drop(silent);
         }
         drop(client);
         drop(server);
