@@ -60,12 +60,20 @@ impl Read for HeldBack {
         if self.byte == Byte::Held {
             // Before the set is asked, which would report it again and again.
             self.take()?;
-            unread -= 1;
+            unread = unread.saturating_sub(1);
+        }
+        let mut socket = &*self.socket;
+        if unread == 0 {
+            // The end, or an error. Or bytes that have come meanwhile, of which the last one is held back, too.
+            let Some(first) = buffer.get_mut(..1) else { return Ok(0) };
+            if rustix::net::recv(socket, first, RecvFlags::PEEK)?.0 == 0 {
+                return Ok(0);
+            }
+            unread = kernel::unread(socket)?.max(1);
         }
         let unread = usize::try_from(unread).unwrap_or(usize::MAX);
-        let mut socket = &*self.socket;
-        // The end, an error, or more than there is room for, of which something stays unread anyway.
-        if unread == 0 || unread > buffer.len() {
+        if unread > buffer.len() {
+            // Something stays unread anyway.
             return socket.read(buffer);
         }
         let (others, last) = buffer[..unread].split_at_mut(unread - 1);

@@ -329,19 +329,28 @@ pub fn eventually(case: &str, mut happened: impl FnMut() -> bool) {
 
 #[track_caller]
 pub fn connect(to: impl Listens) -> TcpStream {
-    try_connect(to).expect("a listening server")
+    let client = match to.place() {
+        // With a timeout, a reset that comes at once would be an error of the connection attempt.
+        Place::Tcp(addr) => TcpStream::connect(addr),
+        Place::Unix(path) => connect_unix(path),
+    };
+    let client = client.and_then(|client| patient_client(client, to.place()));
+    client.expect("a listening server")
 }
 
 /// A connection, if there is a server. `TcpStream` has all that a Unix socket needs, so it stands for both.
 pub fn try_connect(to: impl Listens) -> io::Result<TcpStream> {
     let client = match to.place() {
-        Place::Tcp(addr) => {
-            let client = TcpStream::connect_timeout(&addr, PATIENCE)?;
-            client.set_nodelay(true)?;
-            client
-        }
-        Place::Unix(path) => connect_unix(path)?,
+        Place::Tcp(addr) => TcpStream::connect_timeout(&addr, PATIENCE),
+        Place::Unix(path) => connect_unix(path),
     };
+    patient_client(client?, to.place())
+}
+
+fn patient_client(client: TcpStream, place: Place) -> io::Result<TcpStream> {
+    if let Place::Tcp(_) = place {
+        client.set_nodelay(true)?;
+    }
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     Ok(client)
