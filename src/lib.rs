@@ -270,6 +270,15 @@
 //!
 //! `cli` (on by default) builds the program `tcpserver`. With `default-features = false` the program and the crates that only it
 //! needs are left out: this is what tests need.
+//!
+#![cfg_attr(
+    feature = "tls",
+    doc = "`tls` (off by default, and not implied by `cli`) has peers over TLS, and certificates for them: the module [`tls`]. It adds the crates rustls, with ring, and rcgen."
+)]
+#![cfg_attr(
+    not(feature = "tls"),
+    doc = "`tls` (off by default, and not implied by `cli`) has peers over TLS, and certificates for them. It adds the crates rustls, with ring, and rcgen."
+)]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

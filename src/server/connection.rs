@@ -113,6 +113,39 @@ impl Connection {
         self.sender.send(bytes)
     }
 
+    /// Begins TLS when everything that was given to send has left, and returns when the handshake is over: STARTTLS. What the client
+    /// has sent after its last request is the beginning of the handshake. With the feature `tls`.
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer, tls};
+    ///
+    /// let ca = tls::Ca::new();
+    /// let peer = Peer::builder().handle(move |mut connection| {
+    ///     connection.send("220 mx.test\r\n")?;
+    ///     if let Some(request) = connection.read(Framing::until("\r\n"))? {
+    ///         request.assert_bytes("STARTTLS\r\n");
+    ///         connection.send("220 go ahead\r\n")?;
+    ///         connection.begin_tls(&ca.server("localhost"))?;
+    ///         connection.send("250 mx.test, over TLS\r\n")?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # drop(peer);
+    /// # Ok::<(), fake_peer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ByHand`] if the connection has TLS already, or has ended, or the handshake fails, which the peer reports, too.
+    #[cfg(feature = "tls")]
+    pub fn begin_tls(&mut self, server: &crate::tls::Server) -> Result<()> {
+        let held = &self.reader.0;
+        let error = |over| held.error(over);
+        held.0.control.begin_tls(server.secured()).map_err(error)?;
+        held.carry_on();
+        held.0.control.await_tls().map_err(error)
+    }
+
     /// Closes the connection in the way that destroys nothing in flight, as its drop does: [`end`](Self::end) with [`Ending::Close`].
     pub fn close(self) {
         self.end(Ending::Close);

@@ -106,8 +106,11 @@ impl Connection {
         self.note_handshake(None, context);
         self.client.session =
             self.live.handshake.get().map(|handshake| Arc::clone(&handshake.session));
+        if let Some(by_hand) = &self.by_hand {
+            by_hand.control.set_secured();
+            return Step::Continue(State::ByHand);
+        }
         Step::Continue(match begins {
-            _ if self.by_hand.is_some() => State::ByHand,
             Begins::Accepted => State::New,
             Begins::Agreed => State::Idle { since: Instant::now() },
         })
@@ -138,13 +141,16 @@ impl Connection {
                 Rest::Wait { interest: Some(interest), until },
             );
         }
+        let is_finishing = finishing.is_some_and(|finishing| finishing <= Instant::now());
         if is_silent {
+            self.give_up_by_hand(timeout.filter(|_| !is_finishing));
             return self.over(ClientEnd::ClosedByUs, context);
         }
         let waited = timeout.unwrap_or_default();
         let bytes = count::bytes(handshaking.bytes);
         let text = match handshaking.stuck_since {
             Some(_) => format!("the client acknowledged nothing for {waited:?}"),
+            None if is_finishing => "it had not begun when the peer was to finish".into(),
             None => format!("nothing arrived for {waited:?} (after {bytes})"),
         };
         self.fail_handshake(io::Error::new(io::ErrorKind::TimedOut, text), context);
@@ -158,7 +164,7 @@ impl Connection {
         cause: io::Error,
         context: &Context<'_>,
     ) -> Step {
-        if handshaking.bytes > 0 {
+        if handshaking.bytes > 0 || handshaking.begins == Begins::Agreed {
             self.fail_handshake(cause, context);
         }
         self.over(ClientEnd::ClosedByUs, context)
@@ -169,7 +175,7 @@ impl Connection {
         self.note_handshake(Some(cause.to_string()), context);
         if let Some(by_hand) = &self.by_hand {
             let text = format!("the TLS handshake failed: {cause}");
-            by_hand.control.set_over(Over::Failed(text, cause.kind()));
+            by_hand.control.set_over(Over::ExchangeFailed(text));
         }
         let service = context.service;
         if service.settings.clients_may_leave_early || service.is_abandoned() {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use crate::framing::rule::Framing;
 use crate::journal::client::ClientEnd;
@@ -10,6 +11,7 @@ use crate::journal::exchange::ExchangeParts;
 use crate::journal::request::Request;
 use crate::os::lock::{self, Condvar, Mutex, lock};
 use crate::response::ending::Ending;
+use crate::response::secure::Secure;
 
 /// What a test and its connection tell each other.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ struct ControlState {
     /// How many bytes were ever given to send, and how many of them have left.
     given: u64,
     left: u64,
+    /// Whether it has TLS.
+    is_secured: bool,
     taken_by: TakenBy,
     over: Option<Over>,
 }
@@ -57,6 +61,7 @@ pub(super) struct Wish {
 #[derive(Debug, Clone)]
 pub(super) enum Want {
     Read(Framing),
+    BeginTls(Arc<dyn Secure>),
     End(Ending),
 }
 
@@ -71,7 +76,7 @@ pub(crate) enum Over {
     Ended,
     /// It has failed outside of an exchange.
     Failed(String, io::ErrorKind),
-    /// An exchange has failed, which the peer reports.
+    /// An exchange or a handshake has failed, which the peer reports.
     ExchangeFailed(String),
 }
 
@@ -106,6 +111,38 @@ impl Control {
         if !matches!(state.wants, Some(Want::End(_))) {
             state.wants = Some(Want::Read(framing));
         }
+    }
+
+    /// The test wants a TLS handshake.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    pub(crate) fn begin_tls(&self, secure: Arc<dyn Secure>) -> Result<(), Over> {
+        let mut state = lock(&self.state);
+        if state.is_secured {
+            let text = "the connection has TLS already".into();
+            return Err(Over::Failed(text, io::ErrorKind::InvalidInput));
+        }
+        if !matches!(state.wants, Some(Want::End(_))) {
+            state.wants = Some(Want::BeginTls(secure));
+        }
+        Ok(())
+    }
+
+    /// Waits until the connection has TLS.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    pub(crate) fn await_tls(&self) -> Result<(), Over> {
+        let mut state = lock(&self.state);
+        while !state.is_secured {
+            if let Some(over) = &state.over {
+                return Err(over.clone());
+            }
+            state = lock::wait(&self.changed, state, None);
+        }
+        Ok(())
+    }
+
+    /// The handshake is over.
+    pub(in crate::serving) fn set_secured(&self) {
+        self.change(|state| state.is_secured = true);
     }
 
     /// The test wants the connection to end. The first such wish counts.
@@ -166,9 +203,9 @@ impl Control {
         let mut state = lock(&self.state);
         let has_to_send = !state.to_send.is_empty();
         let want = match state.wants.take() {
-            // What was given is sent before the end; a read goes on beside it.
-            Some(end @ Want::End(_)) if has_to_send => {
-                state.wants = Some(end);
+            // What was given is sent before the end, and before TLS; a read goes on beside it.
+            Some(want @ (Want::End(_) | Want::BeginTls(_))) if has_to_send => {
+                state.wants = Some(want);
                 None
             }
             want => want,

@@ -80,6 +80,16 @@ impl Connection {
                 self.framing = framing;
                 Step::Continue(State::Idle { since: Instant::now() })
             }
+            // The test has asked before the handshake was over.
+            Some(Want::BeginTls(_)) if self.stream.has_layer() => {
+                let text = "the connection has TLS already".into();
+                control.set_over(Over::Failed(text, io::ErrorKind::InvalidInput));
+                Step::Continue(State::ByHand)
+            }
+            Some(Want::BeginTls(secure)) => {
+                self.conclude_by_hand(None, context);
+                self.begin_tls(secure, context)
+            }
             Some(Want::End(ending)) => {
                 self.conclude_by_hand(None, context);
                 // What has two ends for a source has one here.

@@ -193,3 +193,52 @@ fn tls_within_tls_is_refused_in_words() {
     );
     finished(peer);
 }
+
+#[test]
+fn tls_begins_on_a_connection_that_is_driven_by_hand() {
+    let ca = Ca::new();
+    let peer = patient().by_hand().expect("a peer");
+    let addr = peer.addr();
+    let trusted = ca.clone();
+    let client = std::thread::spawn(move || {
+        let mut client = connect(addr);
+        client.write_all(b"STARTTLS\n").expect("open");
+        expect_bytes(&mut client, b"go\n", "plain");
+        let mut client = secure(&trusting(&trusted), client);
+        client.write_all(b"hello\n").expect("open");
+        expect(&mut client, "hi\n");
+    });
+    let mut connection = peer.accept(PATIENCE).expect("a client");
+    connection.read(Framing::until("\n")).expect("open").expect("a request");
+    connection.send("go\n").expect("open");
+    connection.begin_tls(&ca.server("localhost")).expect("a handshake");
+    let request = connection.read(Framing::until("\n")).expect("open").expect("a request");
+    request.assert_bytes("hello\n");
+    assert!(request.client().tls().is_some());
+    connection.send("hi\n").expect("open");
+    let error = connection.begin_tls(&ca.server("localhost")).expect_err("TLS within TLS");
+    assert!(error.report().to_string().ends_with("the connection has TLS already"), "{error:?}");
+    connection.close();
+    client.join().expect("no panic");
+    assert_eq!(peer.finish().expect("no failure").exchanges_per_connection(), [2]);
+}
+
+#[test]
+fn a_handshake_by_hand_that_fails_is_an_error_of_the_call() {
+    let ca = Ca::new();
+    let peer = patient().by_hand().expect("a peer");
+    let mut client = connect(peer.addr());
+    let mut connection = peer.accept(PATIENCE).expect("a client");
+    client.write_all(b"STARTTLS\nQUIT\n").expect("open");
+    connection.read(Framing::until("\n")).expect("open").expect("a request");
+    let error = connection.begin_tls(&ca.server("localhost")).expect_err("no handshake");
+    assert!(
+        error
+            .report()
+            .to_string()
+            .ends_with("the TLS handshake failed: the client sent something that is not TLS"),
+        "{error:?}"
+    );
+    drop((connection, client));
+    assert!(matches!(peer.finish(), Err(Error::Handshake { .. })));
+}
