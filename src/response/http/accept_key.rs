@@ -1,5 +1,7 @@
-//! The Sec-WebSocket-Accept of a Sec-WebSocket-Key (RFC 6455 section 1.3), with the SHA-1 and the base64 that it needs. Neither is good
-//! for anything else: SHA-1 is broken, and texts are short here.
+//! The Sec-WebSocket-Accept of a Sec-WebSocket-Key (RFC 6455 section 1.3), with the SHA-1 that it needs, which is good
+//! for nothing else: it is broken.
+
+use super::base64::base64;
 
 /// What every server appends to the key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -51,21 +53,6 @@ fn add_block(hash: &mut [u32; 5], block: &[u8]) {
     }
 }
 
-/// Base64 with padding (RFC 4648 section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| usize::from(group.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let value = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit <= group.len() { char::from(ALPHABET[value]) } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,20 +75,5 @@ mod tests {
             hex(&b"0123456701234567012345670123456701234567012345670123456701234567".repeat(10)),
             "dea356a2cddd90c7a7ecedc5ebb563934f460452"
         );
-    }
-
-    #[test]
-    fn the_texts_of_rfc_4648_have_their_base64() {
-        for (text, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(text.as_bytes()), expected, "{text}");
-        }
     }
 }

@@ -28,6 +28,7 @@
 //! ```
 
 mod accept_key;
+pub(crate) mod base64;
 mod pieces;
 mod status;
 mod websocket;
