@@ -271,6 +271,9 @@
 //! `cli` (on by default) builds the program `tcpserver`. With `default-features = false` the program and the crates that only it
 //! needs are left out: this is what tests need.
 //!
+//! `json`, which `cli` implies, has `JournalLines` and `Journal::to_json_lines`: what happens as JSON, one object a line, for programs
+//! in other languages. It adds `serde` and `serde_json`.
+//!
 #![cfg_attr(
     feature = "tls",
     doc = "`tls` (off by default, and not implied by `cli`) has peers over TLS, and certificates for them: the module [`tls`]. It adds the crates rustls, with ring, and rcgen."
@@ -329,6 +332,8 @@ pub use server::manual_peer::ManualPeer;
 pub use server::peer::Peer;
 pub use server::tcp_server::TcpServer;
 pub use serving::event::Event;
+#[cfg(feature = "json")]
+pub use serving::journal_lines::JournalLines;
 pub use serving::stop::Stop;
 pub use serving::transcript::Transcript;
 pub use sink::closure::FnSink;

@@ -3,9 +3,13 @@
 pub(crate) mod assertions;
 pub(crate) mod client;
 pub(crate) mod connection_state;
+#[cfg(any(feature = "cli", feature = "json"))]
+pub(crate) mod control;
 pub(crate) mod count;
 pub(crate) mod difference;
 pub(crate) mod exchange;
+#[cfg(feature = "json")]
+pub(crate) mod json;
 pub(crate) mod peer_report;
 pub(crate) mod prefix;
 mod print;

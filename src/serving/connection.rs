@@ -132,12 +132,14 @@ impl Connection {
         let is_silent = self.client.turn == 0 && !self.has_failed_handshake();
         context.tell(|| {
             let client = self.client.clone();
+            let acknowledged = self.live.end.get().and_then(|end| end.acknowledged);
+            let trailing = self.live.trailing().map_or(0, |trailing| trailing.len);
             Box::new(move |observe| {
                 let (client, end) = (&client, client_end);
                 observe(&if is_silent {
                     Event::Silent { client, end }
                 } else {
-                    Event::Closed { client, end }
+                    Event::Closed { client, end, acknowledged, trailing }
                 });
             })
         });

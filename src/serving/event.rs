@@ -1,8 +1,11 @@
 //! What an observer is called with while a server works.
 
+use std::path::Path;
+
 use crate::error::Error;
 use crate::journal::client::{Client, ClientEnd};
 use crate::journal::exchange::Exchange;
+use crate::journal::request::Request;
 use crate::os::address::Address;
 use crate::response::ending::Ending;
 
@@ -51,6 +54,14 @@ pub enum Event<'a> {
         /// The bytes of one read.
         bytes: &'a [u8],
     },
+    /// A request is over, complete or cut short. What is answered to it comes later.
+    #[non_exhaustive]
+    Requested {
+        /// The request.
+        request: &'a Request,
+        /// The file that its bytes were written to, if the sink writes files.
+        record: Option<&'a Path>,
+    },
     /// A response begins.
     #[non_exhaustive]
     Responding {
@@ -84,6 +95,11 @@ pub enum Event<'a> {
         client: &'a Client,
         /// How its side ended.
         end: ClientEnd,
+        /// How many response bytes of all its exchanges the client's kernel has acknowledged, where that is known: see
+        /// [`Exchange::acknowledged`].
+        acknowledged: Option<u64>,
+        /// How many bytes the client has sent after its last request.
+        trailing: u64,
     },
     /// An exchange is over.
     #[non_exhaustive]

@@ -49,6 +49,8 @@ mod finish;
 pub(crate) mod foreground;
 mod handshake;
 mod idle;
+#[cfg(feature = "json")]
+pub(crate) mod journal_lines;
 pub(crate) mod ledger;
 #[cfg(all(test, shuttle))]
 mod model;

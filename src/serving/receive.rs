@@ -2,18 +2,20 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::connection::Connection;
 use super::context::Context;
+use super::event::Event;
 use super::failure::Failure;
 use super::receiving::{Pending, Receiving, Record};
 use super::rest::Rest;
 use super::states::{Answering, State, Step, stop};
 use crate::framing::framer::NoEnd;
 use crate::http1::verdict::Verdict;
-use crate::journal::request::RequestEnd;
+use crate::journal::request::{Request, RequestEnd};
 use crate::os::stream;
 
 impl Connection {
@@ -150,6 +152,7 @@ impl Connection {
         self.stream.arrived.consume(receiving.held);
         receiving.close(context);
         let request = receiving.request(&self.client, end);
+        tell_requested(&request, receiving.file.take(), context);
         self.live.answering.store(request.len() + 1, Ordering::Relaxed);
         self.live.received.store(0, Ordering::Relaxed);
         let pending =
@@ -174,9 +177,19 @@ impl Connection {
         self.stream.arrived.consume(length);
         receiving.close(context);
         let request = receiving.request(&self.client, RequestEnd::TimedOut);
+        tell_requested(&request, receiving.file.take(), context);
         let pending =
             Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
         let failure = receiving.result.err().unwrap_or(Failure::Receive(cause));
         self.conclude_failed(pending, failure, context);
     }
+}
+
+fn tell_requested(request: &Request, record: Option<PathBuf>, context: &Context<'_>) {
+    context.tell(|| {
+        let request = request.clone();
+        Box::new(move |observe| {
+            observe(&Event::Requested { request: &request, record: record.as_deref() });
+        })
+    });
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::context::Context;
@@ -26,6 +27,8 @@ pub(super) struct Receiving {
     pub(super) held: usize,
     pub(super) is_over: bool,
     pub(super) record: Record,
+    /// The file of the record, for the observer.
+    pub(super) file: Option<PathBuf>,
     pub(super) kept: Prefix,
     pub(super) result: Result<(), Failure>,
 }
@@ -61,6 +64,7 @@ impl Receiving {
             held: 0,
             is_over,
             record: Record::Unopened,
+            file: None,
             kept: Prefix::new(settings.retain),
             result: Ok(()),
         }
@@ -102,7 +106,12 @@ impl Receiving {
             }
         };
         match opened {
-            Ok(record) => self.record = record,
+            Ok(record) => {
+                self.record = record;
+                if context.service.user_code.observer.is_some() {
+                    self.file = sink.file(client);
+                }
+            }
             Err(error) => {
                 self.record = Record::None;
                 self.result = Err(Failure::Record(error));

@@ -183,7 +183,7 @@ impl Transcript {
             Event::Received { client, bytes } => self.bytes(client, Mark::FromClient, bytes),
             Event::Sent { client, bytes } => self.bytes(client, Mark::ToClient, bytes),
             Event::Ending { client, ending } => self.remark(client, our_end(ending)),
-            Event::Closed { client, end } => self.end(client, client_end(end)),
+            Event::Closed { client, end, .. } => self.end(client, client_end(end)),
             _ => String::new(),
         }
     }
