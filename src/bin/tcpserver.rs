@@ -20,7 +20,11 @@ fn main() -> ExitCode {
         Err(exit_code) => return exit_code,
     };
     // print("=== サーバーを起動します ===")
-    let session = Session::start(&options);
+    let session = match Session::start(&options) {
+        Ok(session) => session,
+        // A file that a script waits for cannot be written.
+        Err(exit_code) => return exit_code,
+    };
     let result = serve(&options, &session);
     // print("=== サーバーを停止します。 ===")
     session.end(result, &options)

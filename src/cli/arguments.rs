@@ -87,7 +87,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = NOT_WITH_SCRIPT, help_heading = "Files")]
     pub(super) script: Option<PathBuf>,
 
-    /// List every problem of a response file, and at which byte it is, instead of serving. Exit code 1 if there is one.
+    /// List every problem of a response file, at which byte it is, and how to mend what editors cause, instead of serving. Exit code 1 if there is one.
     /// May be repeated; - is stdin
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) check: Vec<PathBuf>,
@@ -143,6 +143,24 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RATE", value_parser = values::rate, allow_hyphen_values = true, help_heading = "Faults and timing")]
     pub(super) throttle: Option<u64>,
 
+    /// Write what happens as JSON, one object a line: connections, requests with their bytes, what was sent, how each side
+    /// ended, failures. A file that exists is emptied. - is stdout; the program's own lines then go to stderr
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "For scripts")]
+    pub(super) journal: Option<PathBuf>,
+
+    /// Write the address, as JSON, to this file when the program listens, and remove it at the end. The file appears whole; one
+    /// of an earlier run is removed at the start
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "For scripts")]
+    pub(super) ready_file: Option<PathBuf>,
+
+    /// The same with the number of the process
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "For scripts")]
+    pub(super) pid_file: Option<PathBuf>,
+
+    /// End with exit code 0 after SIGTERM, unless something failed or an exchange was cut
+    #[arg(long, help_heading = "For scripts")]
+    pub(super) sigterm_ok: bool,
+
     /// Show both directions on stderr, as they happen: seconds since the connection began, > for what the client sent,
     /// < for what was sent to it, * for the rest. What is not printable is escaped. In colours on a terminal, unless
     /// NO_COLOR is set
@@ -153,7 +171,7 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Output")]
     pub(super) hex: bool,
 
-    /// The language of the lines on stdout: ja or en [default: ja]
+    /// The language of the lines on stdout, and of notes on response files: ja or en [default: ja]
     #[arg(long, value_enum, hide_possible_values = true, help_heading = "Output")]
     pub(super) lang: Option<Lang>,
 
@@ -201,7 +219,8 @@ replaced. A listener that systemd passes (LISTEN_FDS) is served, without --liste
     (
         "Exit codes",
         "0 everything was served, 1 something failed (or --check found a problem),
-2 wrong usage, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.",
+2 wrong usage. If nothing failed: 130 stopped by Ctrl-C, 143 stopped by SIGTERM
+(0 with --sigterm-ok).",
     ),
     (
         "Examples",
@@ -217,13 +236,15 @@ replaced. A listener that systemd passes (LISTEN_FDS) is served, without --liste
     tcpserver --listen unix:/tmp/daemon.sock --send page.http
   A response that breaks off after 100 bytes:
     tcpserver --cut 100:reset
+  For a script: any port, the address and all that happens as JSON on stdout:
+    tcpserver --listen localhost:0 --forever --sigterm-ok --journal -
   See both directions:
     tcpserver --transcript",
     ),
 ];
 
 /// Names that people try, and the option that they mean.
-pub(super) const MEANT: [(&str, &[&str]); 7] = [
+pub(super) const MEANT: [(&str, &[&str]); 9] = [
     ("listen", &["--port", "-p", "--address", "--addr", "--bind", "--host"]),
     ("send", &["--response", "--file", "-f", "--input"]),
     ("recv", &["--request", "--output", "-o", "--save"]),
@@ -231,6 +252,8 @@ pub(super) const MEANT: [(&str, &[&str]); 7] = [
     ("script", &["--conversation", "--play"]),
     ("forever", &["--loop"]),
     ("transcript", &["--verbose", "-v"]),
+    ("journal", &["--log", "--log-file", "--json"]),
+    ("pid-file", &["--pidfile"]),
 ];
 
 /// The options with short help, and with what completions can offer for values.

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use clap::ValueEnum;
 
+use crate::journal::control::is_control;
 use crate::os::address::Address;
 use crate::os::lock::lock;
 
@@ -17,6 +18,16 @@ pub(super) enum Lang {
     #[default]
     Ja,
     En,
+}
+
+impl Lang {
+    /// The text in this language.
+    pub(super) fn of(self, ja: &'static str, en: &'static str) -> &'static str {
+        match self {
+            Lang::Ja => ja,
+            Lang::En => en,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq)]
@@ -47,6 +58,10 @@ impl Console {
         let lines = Some(lines).filter(|_| !is_quiet);
         let screen = Screen { lines, has_progress: false, error: None };
         Console { lang, is_quiet, screen: Mutex::new(screen) }
+    }
+
+    pub(super) fn lang(&self) -> Lang {
+        self.lang
     }
 
     /// Prints a line, and flushes it.
@@ -112,7 +127,7 @@ impl Line {
             Line::Connected(_) => ("クライアントとの接続が完了しました", "A client has connected"),
             Line::Stopping => ("サーバーを停止します。", "Stopping the server"),
         };
-        let text = if let Lang::Ja = lang { ja } else { en };
+        let text = lang.of(ja, en);
         // As Python prints a socket's address: two fields, or four for IPv6.
         let address = match self {
             Line::Connected(Address::Tcp(SocketAddr::V4(addr))) => {
@@ -135,11 +150,11 @@ pub(super) fn complain(text: &str) {
     write_to_stderr(&format!("tcpserver: {}\n", one_line(text)));
 }
 
-/// Without control characters.
+/// Without anything that a terminal would act on instead of showing it.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for char in text.chars() {
-        if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
+        if is_control(char) { line.extend(char.escape_default()) } else { line.push(char) }
     }
     line
 }

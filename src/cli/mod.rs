@@ -11,11 +11,16 @@
 mod arguments;
 mod check;
 mod console;
+mod explain;
+mod first_mistakes;
+mod journal_file;
 mod manual;
 mod options;
+mod outcome;
 mod progress;
 mod session;
 mod signals;
+mod status_files;
 mod stdin;
 mod usage_error;
 mod values;

@@ -77,11 +77,20 @@ impl Options {
         let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let mut others = command.get_arguments().map(|arg| arg.get_id().as_str());
         if !arguments.check.is_empty()
-            && others.any(|id| is_given(id) && id != "check" && id != "quiet")
+            && others.any(|id| is_given(id) && !["check", "quiet", "lang"].contains(&id))
         {
-            return Err(wrong_usage("--check serves nothing: only --quiet may stand beside it"));
+            return Err(wrong_usage(
+                "--check serves nothing: only --quiet and --lang may stand beside it",
+            ));
         } else if !arguments.check.is_empty() {
-            return Err(check::check(&arguments.check, arguments.quiet));
+            return Err(check::check(
+                &arguments.check,
+                arguments.quiet,
+                arguments.lang.unwrap_or_default(),
+            ));
+        }
+        if let Some(reason) = for_scripts_problem(&arguments) {
+            return Err(wrong_usage(reason));
         }
         let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_dash);
         if arguments.record.is_some() && !sends_one_file {
@@ -244,9 +253,28 @@ impl Options {
         (!self.0.forever).then_some(self.0.count.unwrap_or(1))
     }
 
-    /// Whether requests go to stdout.
+    /// Whether requests or the journal go to stdout.
     pub(super) fn uses_stdout(&self) -> bool {
-        self.0.recv.as_ref().is_some_and(is_dash)
+        self.0.recv.iter().chain(&self.0.journal).any(is_dash)
+    }
+}
+
+/// What contradicts itself in the options for scripts.
+fn for_scripts_problem(arguments: &Arguments) -> Option<&'static str> {
+    let is_stdout = |path: &Option<PathBuf>| path.as_ref().is_some_and(is_dash);
+    let (ready, pid) = (&arguments.ready_file, &arguments.pid_file);
+    if is_stdout(&arguments.recv) && is_stdout(&arguments.journal) {
+        Some("--recv - and --journal - both write to stdout: give a file for one of them")
+    } else if is_stdout(ready) {
+        Some("--ready-file takes a file, and not -: --journal - names the address on stdout")
+    } else if is_stdout(pid) {
+        Some("--pid-file takes a file, and not -")
+    } else if ready.is_some() && (ready == pid || *ready == arguments.journal) {
+        Some("--ready-file needs a file of its own")
+    } else if pid.is_some() && *pid == arguments.journal {
+        Some("--pid-file needs a file of its own")
+    } else {
+        None
     }
 }
 

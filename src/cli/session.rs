@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use super::check;
-use super::console::{Console, Line};
+use super::console::{Console, Line, complain};
+use super::first_mistakes;
+use super::journal_file::JournalFile;
 use super::options::Options;
+use super::outcome::Outcome;
 use super::progress::Progress;
-use super::signals::{self, Signalled};
+use super::signals;
+use super::status_files::StatusFiles;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::server::tcp_server::TcpServer;
@@ -21,12 +25,24 @@ use crate::serving::transcript::{Transcript, is_terminal};
 pub struct Session {
     console: Arc<Console>,
     stop: Stop,
-    signalled: Signalled,
+    outcome: Arc<Outcome>,
 }
 
 impl Session {
-    /// Prints the first line, and watches for Ctrl-C.
-    pub fn start(options: &Options) -> Self {
+    /// Prints the first line, opens the journal, and watches for Ctrl-C.
+    ///
+    /// # Errors
+    ///
+    /// The exit code of a program that cannot write a file that a script waits for.
+    pub fn start(options: &Options) -> Result<Self, ExitCode> {
+        let prepare = || {
+            let journal = options.0.journal.as_deref().map(JournalFile::open).transpose()?;
+            Ok(Outcome::new(&options.0, journal, StatusFiles::prepare(&options.0)?))
+        };
+        let outcome = Arc::new(prepare().map_err(|error: String| {
+            complain(&error);
+            ExitCode::FAILURE
+        })?);
         let lines: Box<dyn Write + Send> =
             if options.uses_stdout() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
         let lang = options.0.lang.unwrap_or_default();
@@ -34,9 +50,9 @@ impl Session {
         let stop = options.stop();
         // A single exchange is ended by the first signal.
         let completes = (!options.serves_one()).then(|| stop.clone());
-        let signalled = signals::watch(&console, completes);
+        signals::watch(&console, completes, &outcome);
         console.say(&Line::Starting);
-        Session { console, stop, signalled }
+        Ok(Session { console, stop, outcome })
     }
 
     /// When serving is over: after `--count` exchanges, or with Ctrl-C.
@@ -45,18 +61,27 @@ impl Session {
     }
 
     /// Prints the second line. A port that the system chose is named, and so are problems that editors cause in response
-    /// files.
+    /// files, and files that are not there.
     pub fn listening(&self, server: &TcpServer, options: &Options, default_file: &str) {
-        self.signalled.close_at_exit(server);
+        self.outcome.close_at_exit(server);
         if options.asks_for_any_port() {
             self.console.complain(&format!("listening on {}", server.address()));
         }
+        if let Err(error) = self.outcome.files().write(server.address(), "http") {
+            // What waits for the file would wait for ever.
+            self.console.complain(&error);
+            self.console.say(&Line::Stopping);
+            process::exit(self.outcome.end(1, &self.console).into());
+        }
         let (arguments, default) = (&options.0, [default_file.into()]);
         // With --record the file is written, not sent; a script names its files itself.
-        if arguments.record.is_none() && arguments.script.is_none() {
-            let files = if arguments.send.is_empty() { &default[..] } else { &arguments.send };
-            check::note(files, &self.console);
-        }
+        let files = match &arguments.send[..] {
+            _ if arguments.record.is_some() || arguments.script.is_some() => &[],
+            [] => &default[..],
+            files => files,
+        };
+        first_mistakes::note(arguments, files, &self.console);
+        check::note(files, &self.console);
         self.console.say(&Line::Waiting);
     }
 
@@ -72,7 +97,9 @@ impl Session {
         let console = Arc::clone(&self.console);
         let mut conversations =
             options.conversations().map(|left| Conversations::until(left, self.stop.clone()));
+        let outcome = Arc::clone(&self.outcome);
         move |event| {
+            outcome.record(event);
             if let Some(conversations) = &mut conversations {
                 conversations.count(event);
             }
@@ -114,6 +141,9 @@ impl Session {
             {
                 self.console.complain(&report(&error));
             }
+            if matches!(error, Error::Listen { .. } | Error::LeftOver { .. }) {
+                self.outcome.record(&Event::Failed { error: &error });
+            }
             let is_input = |error: &io::Error| error.kind() == io::ErrorKind::InvalidInput;
             if matches!(error, Error::Listen { .. }) && error.io_error().is_some_and(is_input) {
                 code = 2;
@@ -123,7 +153,7 @@ impl Session {
             self.console.complain(&format!("failed to write to stdout: {error}"));
             code = code.max(1);
         }
-        ExitCode::from(self.signalled.exit_code().unwrap_or(code))
+        ExitCode::from(self.outcome.end(code, &self.console))
     }
 }
 

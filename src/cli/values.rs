@@ -43,12 +43,33 @@ pub(super) fn pieces(text: &str) -> Result<(usize, Duration), String> {
 
 /// `localhost:80`. Whether there is such a host shows when it is needed.
 pub(super) fn upstream(text: &str) -> Result<String, String> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return Err(not_a_url(text, scheme, rest));
+    }
     let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
     match port.and_then(digits) {
         Some(1..=65535) => Ok(text.into()),
         Some(port) => Err(format!("`{text}`: port {port} is out of range (1 to 65535)")),
         None => Err(not(text, "HOST:PORT, such as localhost:80")),
     }
+}
+
+/// What would be right instead of a URL.
+fn not_a_url(text: &str, scheme: &str, rest: &str) -> String {
+    if !scheme.eq_ignore_ascii_case("http") {
+        return format!(
+            "`{text}` is a URL of `{scheme}`: what can be recorded is a server that speaks plain HTTP, as HOST:PORT"
+        );
+    }
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| digits(port).is_some());
+    let right = match (host, has_port) {
+        ("", _) => "HOST:PORT".to_owned(),
+        (host, true) => host.to_owned(),
+        (host, false) => format!("{}:80", host.trim_end_matches(':')),
+    };
+    format!("`{text}` is a URL: give the host and the port alone, `{right}`")
 }
 
 /// How many exchanges.
