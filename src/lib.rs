@@ -344,6 +344,7 @@ pub use sink::request_sink::RequestSink;
 pub use sink::writer::WriterSink;
 pub use source::conversation::{self, Conversation};
 pub use source::file::FileSource;
+pub use source::folder::FolderSource;
 #[doc(hidden)]
 pub use source::hints::Hints;
 pub use source::per_connection::PerConnection;

@@ -144,6 +144,11 @@ impl Request {
         str::from_utf8(self.request_line()?.target).ok()
     }
 
+    /// The target as it arrived, also if it is not UTF-8.
+    pub(crate) fn raw_target(&self) -> Option<&[u8]> {
+        Some(self.request_line()?.target)
+    }
+
     /// The version of the request line: `HTTP/1.1`. `None` if this is not HTTP, or the one line of HTTP/0.9.
     pub fn version(&self) -> Option<&str> {
         self.request_line()?.version

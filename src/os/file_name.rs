@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 
-/// The file name with these bytes, which were made of other file names and ASCII.
+/// The file name with these bytes.
 #[cfg(unix)]
 pub(crate) fn file_name(bytes: Vec<u8>) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes)
 }
 
-/// Other systems have names that are text, except for ill-formed UTF-16 on Windows, which is replaced.
+/// Other systems have names that are text, except for ill-formed UTF-16 on Windows: what is not UTF-8 is replaced.
 #[cfg(not(unix))]
 #[allow(clippy::needless_pass_by_value)] // as on Unix
 pub(crate) fn file_name(bytes: Vec<u8>) -> OsString {

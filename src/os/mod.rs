@@ -1,6 +1,7 @@
 //! What the system provides: addresses, sockets and which of them are ready, deadlines, locks. The one folder with `unsafe` code.
 
 pub(crate) mod address;
+pub(crate) mod beneath;
 pub(crate) mod deadline;
 pub(crate) mod file_name;
 #[cfg(any(target_os = "linux", target_os = "android"))]

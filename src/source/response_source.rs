@@ -13,7 +13,7 @@ use crate::response::steps::Response;
 /// [sink](crate::RequestSink) is closed. There is one call at a time, also for requests that are served side by side.
 ///
 /// Implemented by the types of a fixed answer (`&str`, `String`, `&[u8]`, `&[u8; N]`, `Vec<u8>`,
-/// [`Response`]), by [`FileSource`](crate::FileSource), [`Conversation`](crate::Conversation), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures. With
+/// [`Response`]), by [`FileSource`](crate::FileSource), [`FolderSource`](crate::FolderSource), [`Conversation`](crate::Conversation), [`Proxy`](crate::Proxy), `Box<dyn ResponseSource>`, and by closures. With
 /// [`Peer::answer_with`](crate::Peer::answer_with) and [`source_with`](crate::TcpServerBuilder::source_with) a closure needs no type:
 ///
 /// ```
@@ -46,12 +46,12 @@ use crate::response::steps::Response;
 /// use fake_peer::{Request, Response, ResponseSource};
 /// use std::io;
 ///
-/// /// Answers with the file that the request names.
-/// struct Folder(std::path::PathBuf);
+/// /// Answers with the recorded response that the request names.
+/// struct Recorded(std::path::PathBuf);
 ///
-/// impl ResponseSource for Folder {
+/// impl ResponseSource for Recorded {
 ///     fn respond(&mut self, request: &Request) -> io::Result<Response> {
-///         let name = request.target().unwrap_or("/").trim_start_matches('/');
+///         let name = request.target().unwrap_or("/").replace('/', "_");
 ///         Ok(Response::file(self.0.join(name)))
 ///     }
 /// }

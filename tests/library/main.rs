@@ -16,6 +16,7 @@ mod down_up;
 mod errors;
 mod failing;
 mod faults;
+mod folder;
 mod framing;
 mod framings_binary;
 mod garbage;

@@ -159,7 +159,24 @@ pub fn json(body: impl AsRef<[u8]>) -> Response {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn file(path: impl Into<PathBuf>) -> Response {
-    with_head(&200.into(), &[], Length::OfFile).send_file(path)
+    file_with_status(200, path)
+}
+
+/// [`file`] with another status.
+pub(crate) fn file_with_status(status: impl Into<Status>, path: impl Into<PathBuf>) -> Response {
+    with_head(&status.into(), &[], Length::OfFile).send_file(path)
+}
+
+/// The head of a response whose body has this length, with its Content-Length after these fields: the answer to HEAD, or the first step
+/// of a response.
+pub(crate) fn head_only<'f>(
+    status: impl Into<Status>,
+    fields: impl IntoIterator<Item = (&'f str, &'f str)>,
+    length: u64,
+) -> Response {
+    let head = with_head(&status.into(), &[], Length::Given);
+    let head = fields.into_iter().fold(head, |head, (name, value)| head.header(name, value));
+    head.header("Content-Length", length.to_string())
 }
 
 /// A status line, no field, an empty line, and a body.
