@@ -34,8 +34,9 @@ fn serve(options: &Options, session: &Session) -> Result<(), Error> {
     // with open("server_recv.txt", "wb") as f: f.write(request)
     let sink = options.sink().unwrap_or_else(|| Box::new(FileSink::new(REQUEST_FILE)));
     // with open("server_send.txt", "rb") as f: response = f.read()
-    let source =
-        options.source(RESPONSE_FILE).unwrap_or_else(|| Box::new(FileSource::new(RESPONSE_FILE)));
+    let source = options
+        .source(RESPONSE_FILE, session)
+        .unwrap_or_else(|| Box::new(FileSource::new(RESPONSE_FILE)));
 
     // server_socket = socket.socket()
     let server = options
@@ -48,6 +49,7 @@ fn serve(options: &Options, session: &Session) -> Result<(), Error> {
         // Like recv(), it waits for the first byte as long as it takes.
         .idle_timeout(None)
         .timeout(options.timeout())
+        .linger(options.linger())
         .retain(options.retain())
         .backlog(options.backlog())
         // server_socket.bind(("localhost", 8080)); server_socket.listen(10)

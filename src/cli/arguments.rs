@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
+use super::answer::arguments::AnswerArguments;
 use super::console::Lang;
 use super::values;
 use crate::framing::rule::Framing;
@@ -35,7 +36,7 @@ const NOT_WITH_SCRIPT: [&str; 11] = [
 #[command(
     disable_help_flag = true,
     disable_version_flag = true,
-    override_usage = "tcpserver [OPTIONS]"
+    override_usage = "tcpserver [OPTIONS] [-- ARGS...]"
 )]
 pub(super) struct Arguments {
     /// Where to listen, as host:port, or as unix:PATH on a Unix socket. Port 0 takes a free one, which is named on stderr
@@ -68,7 +69,8 @@ pub(super) struct Arguments {
     pub(super) framing: Option<Framing>,
 
     /// The response, whose bytes are sent as they are. Given several times, exchange k gets the k-th file, and the last
-    /// one repeats. - is stdin [default: server_send.txt]
+    /// one repeats. - is stdin. A fault of one answer follows its file after a comma: 'Faults of one answer', below
+    /// [default: server_send.txt]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) send: Vec<PathBuf>,
 
@@ -91,6 +93,9 @@ pub(super) struct Arguments {
     /// May be repeated; - is stdin
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) check: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) answer: AnswerArguments,
 
     /// Serve N exchanges, connections side by side, then end [default: 1]
     #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true, group = "many", help_heading = "How many")]
@@ -142,6 +147,16 @@ pub(super) struct Arguments {
     /// Send no more bytes per second than this: 64k
     #[arg(long, value_name = "RATE", value_parser = values::rate, allow_hyphen_values = true, help_heading = "Faults and timing")]
     pub(super) throttle: Option<u64>,
+
+    /// After the response, wait so long for the client to close; then the connection is closed all the same [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::time, allow_hyphen_values = true, help_heading = "Faults and timing")]
+    pub(super) linger: Option<Duration>,
+
+    /// How long a client may send nothing of a request that has begun, or take nothing of its response, before the
+    /// exchange fails; how long --hold and a half-close keep a connection; how long --exec and --record wait for their
+    /// answer [default: 60s; none for --hold and a half-close]
+    #[arg(long, value_name = "TIME", value_parser = values::timeout, allow_hyphen_values = true, help_heading = "Faults and timing")]
+    pub(super) timeout: Option<Duration>,
 
     /// Write what happens as JSON, one object a line: connections, requests with their bytes, what was sent, how each side
     /// ended, failures. A file that exists is emptied. - is stdout; the program's own lines then go to stderr
@@ -199,7 +214,15 @@ pub(super) struct Arguments {
 }
 
 /// What comes after the options: in the help, and as sections of the man page. The lines are broken as they are shown.
-pub(super) const NOTES: [(&str, &str); 6] = [
+pub(super) const NOTES: [(&str, &str); 7] = [
+    (
+        "Faults of one answer",
+        "After a file of --send, each after a comma: cut=N[:ENDING], delay=TIME,
+pieces=SIZE:PAUSE, throttle=RATE, close, hold or reset. They mean what the
+options of these names mean, which they replace for this answer. If the name of
+a file itself ends like this, its comma is written twice: --send a,,hold sends
+the file a,hold.",
+    ),
     (
         "Sizes",
         "A number of bytes, or of 1024, 1024² or 1024³ bytes with k, M or G after it:
@@ -230,6 +253,14 @@ replaced. A listener that systemd passes (LISTEN_FDS) is served, without --liste
     tcpserver --forever --keep-alive --send page.http
   Record what a real server answers, then serve that:
     tcpserver --record localhost:80 --send page.http
+  Not yet, and then the page:
+    tcpserver --count 2 --send 503.http,cut=20:reset --send page.http
+  An answer without a file:
+    tcpserver --status 503 --header 'Retry-After: 1' --body 'no'
+  The files of a folder, also for pages of other sites:
+    tcpserver --forever --dir . --header 'Access-Control-Allow-Origin: *'
+  The output of a program:
+    tcpserver --exec ./reply.sh -- --verbose
   Speak SMTP, once, with a client that has to keep to the script:
     tcpserver --script smtp.script
   Be a daemon that is asked over a Unix socket:
@@ -244,7 +275,12 @@ replaced. A listener that systemd passes (LISTEN_FDS) is served, without --liste
 ];
 
 /// Names that people try, and the option that they mean.
-pub(super) const MEANT: [(&str, &[&str]); 9] = [
+pub(super) const MEANT: [(&str, &[&str]); 14] = [
+    ("body", &["--data", "--text", "-d"]),
+    ("header", &["--headers", "-H", "--field"]),
+    ("status", &["--code"]),
+    ("dir", &["--directory", "--folder", "--root"]),
+    ("exec", &["--command", "--run", "-e", "-c"]),
     ("listen", &["--port", "-p", "--address", "--addr", "--bind", "--host"]),
     ("send", &["--response", "--file", "-f", "--input"]),
     ("recv", &["--request", "--output", "-o", "--save"]),

@@ -90,6 +90,11 @@ impl Console {
         self.print(|_| complain(text));
     }
 
+    /// One line of another program on stderr, without control characters.
+    pub(super) fn pass_on(&self, line: &str) {
+        self.write(&(one_line(line) + "\n"));
+    }
+
     /// Whole lines on stderr.
     pub(super) fn write(&self, lines: &str) {
         self.print(|_| write_to_stderr(lines));

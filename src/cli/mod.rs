@@ -8,10 +8,12 @@
 // The program is documented by its help.
 #![allow(missing_docs, missing_debug_implementations)]
 
+mod answer;
 mod arguments;
 mod check;
 mod console;
 mod explain;
+mod faults;
 mod first_mistakes;
 mod journal_file;
 mod manual;

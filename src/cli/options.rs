@@ -12,8 +12,11 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
+use super::answer::Answer;
 use super::arguments::{Arguments, shown};
 use super::console::{complain, print};
+use super::faults::{End, Faults};
+use super::session::Session;
 use super::stdin::{Stdin, Stdout, is_dash};
 use super::{check, manual, usage_error};
 use crate::framing::rule::Framing;
@@ -39,9 +42,17 @@ use crate::source::response_source::ResponseSource;
 /// A person takes time to type, and to read.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// As in the library.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// The options of one run.
 #[derive(Debug)]
-pub struct Options(pub(super) Arguments, Option<Conversation>, Listening);
+pub struct Options {
+    pub(super) arguments: Arguments,
+    script: Option<Conversation>,
+    listening: Listening,
+    answers: Answers,
+}
 
 /// Where the server listens.
 #[derive(Debug)]
@@ -52,6 +63,15 @@ enum Listening {
     Unix(PathBuf),
     #[cfg(unix)]
     Inherited(Mutex<Option<Inherited>>),
+}
+
+/// What the answers are, beside the names of files.
+#[derive(Debug)]
+struct Answers {
+    /// What is answered instead of files.
+    answer: Option<Answer>,
+    /// The faults beside each `--send` file.
+    faults: Vec<Faults>,
 }
 
 impl Options {
@@ -65,7 +85,7 @@ impl Options {
         let parsed = command
             .try_get_matches_from_mut(env::args_os())
             .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
-        let (arguments, matches) = parsed.map_err(|error| match error.kind() {
+        let (mut arguments, matches) = parsed.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => print(&shown(&error.to_string())),
             _ => wrong_usage(&usage_error::one_line(&error, &command)),
         })?;
@@ -92,6 +112,7 @@ impl Options {
         if let Some(reason) = for_scripts_problem(&arguments) {
             return Err(wrong_usage(reason));
         }
+        let answers = Answers::take_from(&mut arguments).map_err(|error| wrong_usage(&error))?;
         let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_dash);
         if arguments.record.is_some() && !sends_one_file {
             let reason =
@@ -107,13 +128,13 @@ impl Options {
             complain(&format!("{error}{cause}"));
             ExitCode::FAILURE
         })?;
-        Ok(Options(arguments, script, listening))
+        Ok(Options { arguments, script, listening, answers })
     }
 
     /// A server that listens where an option says, or on a socket that this process was started with; otherwise at `default`.
     pub fn listening(&self, default: &str) -> TcpServerBuilder {
         let builder = TcpServer::builder();
-        match &self.2 {
+        match &self.listening {
             Listening::Addr(addr) => builder.addr(addr.as_deref().unwrap_or(default)),
             #[cfg(unix)]
             Listening::Unix(path) => builder.unix(path),
@@ -128,18 +149,18 @@ impl Options {
 
     /// Whether the system is to choose a port.
     pub(super) fn asks_for_any_port(&self) -> bool {
-        let Listening::Addr(Some(addr)) = &self.2 else { return false };
+        let Listening::Addr(Some(addr)) = &self.listening else { return false };
         addr.rsplit_once(':').is_some_and(|(_, port)| port.parse() == Ok(0))
     }
 
     /// Where a request ends.
     pub fn framing(&self) -> Framing {
-        self.0.framing.clone().unwrap_or_default()
+        self.arguments.framing.clone().unwrap_or_default()
     }
 
     /// Where requests go, if an option says so.
     pub fn sink(&self) -> Option<Box<dyn RequestSink>> {
-        let path = self.0.recv.as_ref()?;
+        let path = self.arguments.recv.as_ref()?;
         Some(if is_dash(path) {
             Box::new(WriterSink::new(Stdout))
         } else if NumberedFileSink::has_place(path) {
@@ -150,17 +171,22 @@ impl Options {
     }
 
     /// Where responses come from, if an option says so. `default` is the file for recorded responses if `--send` names none.
-    pub fn source(&self, default: &str) -> Option<Box<dyn ResponseSource>> {
-        if let Some(script) = &self.1 {
+    pub fn source(&self, default: &str, session: &Session) -> Option<Box<dyn ResponseSource>> {
+        if let Some(answer) = &self.answers.answer {
+            return Some(answer.source(self.patience(), session.console()));
+        }
+        if let Some(script) = &self.script {
             return Some(Box::new(script.clone()));
         }
-        match (&self.0.record, &self.0.send[..]) {
+        match (&self.arguments.record, &self.arguments.send[..]) {
             (Some(upstream), files) => {
                 let file = files.first().map_or(Path::new(default), PathBuf::as_path);
-                Some(Box::new(Proxy::to(upstream).record(file).timeout(PATIENCE)))
+                Some(Box::new(Proxy::to(upstream).record(file).timeout(self.patience())))
             }
             (None, []) => None,
-            (None, [file]) if !is_dash(file) => Some(Box::new(FileSource::new(file))),
+            (None, [file]) if !is_dash(file) && !self.answers.has_faults() => {
+                Some(Box::new(FileSource::new(file)))
+            }
             (None, files) => Some(Box::new(self.in_order(files.to_vec()))),
         }
     }
@@ -170,51 +196,68 @@ impl Options {
         let stdin_uses = files.iter().filter(|file| is_dash(file)).count();
         let last_repeats = self.exchanges().is_none_or(|exchanges| exchanges > files.len() as u64);
         let stdin = Stdin::new(stdin_uses > 1 || files.last().is_some_and(is_dash) && last_repeats);
+        let all = self.faults_of_all();
+        let faults: Vec<_> = self.answers.faults.iter().map(|faults| faults.or(&all)).collect();
         move |request| {
             let number = usize::try_from(request.client().exchange()).unwrap_or(usize::MAX);
-            let file = &files[number.min(files.len()) - 1];
-            if is_dash(file) { stdin.response() } else { Response::file(file) }
+            let index = number.min(files.len()) - 1;
+            let file = &files[index];
+            let response = if is_dash(file) { stdin.response() } else { Response::file(file) };
+            faults[index].add_to(response)
         }
     }
 
     /// A source with the faults that the options ask for on top.
     pub fn with_faults(&self, source: Box<dyn ResponseSource>) -> impl ResponseSource + use<> {
-        let Arguments { delay, pieces, throttle, .. } = self.0;
-        let (ending, cut) = (self.ending(), self.0.cut.clone());
-        source.map_response(move |mut response| {
-            if let Some(delay) = delay {
-                response = response.delay(delay);
-            }
-            if let Some((size, pause)) = pieces {
-                response = response.in_pieces(size, pause);
-            }
-            if let Some(rate) = throttle {
-                response = response.throttle(rate);
-            }
-            match (&cut, &ending) {
-                (Some((bytes, ending)), _) => response.cut(*bytes, ending.clone()),
-                (None, Some(ending)) => response.ending(ending.clone()),
-                (None, None) => response,
-            }
-        })
+        let all = self.faults_of_all();
+        let faults = match &self.answers.faults[..] {
+            // The one file is written, and what stands beside it is for what is answered.
+            [faults] if self.arguments.record.is_some() => faults.or(&all),
+            // Each answer has its own already.
+            [_, ..] if self.arguments.record.is_none() => Faults::default(),
+            _ => all,
+        };
+        source.map_response(move |response| faults.add_to(response))
+    }
+
+    /// The faults of all answers, except for those that have their own.
+    fn faults_of_all(&self) -> Faults {
+        let Arguments { delay, pieces, throttle, .. } = self.arguments;
+        let cut = self.arguments.cut.clone().map(|(bytes, ending)| End::Cut(bytes, ending));
+        Faults { delay, pieces, throttle, end: cut.or(self.ending().map(End::Whole)) }
     }
 
     /// How a response ends, if an option other than `--cut` says so.
     fn ending(&self) -> Option<Ending> {
         let endings = [
-            (self.0.hold, Ending::Hold),
-            (self.0.reset, Ending::Reset),
-            (self.0.keep_alive, Ending::KeepAlive),
-            (self.0.keep_open, Ending::KeepOpen),
+            (self.arguments.hold, Ending::Hold),
+            (self.arguments.reset, Ending::Reset),
+            (self.arguments.keep_alive, Ending::KeepAlive),
+            (self.arguments.keep_open, Ending::KeepOpen),
         ];
         endings.into_iter().find(|(is_given, _)| *is_given).map(|(_, ending)| ending)
     }
 
     /// How long a client may keep an exchange waiting; `None` where a response is followed by waiting for the client.
     pub fn timeout(&self) -> Option<Duration> {
-        let ending = self.0.cut.as_ref().map(|(_, ending)| ending.clone()).or(self.ending());
-        let waits = matches!(ending, Some(Ending::Hold | Ending::HalfClose));
-        (!waits).then_some(PATIENCE)
+        let all = self.faults_of_all();
+        let mut own = self.answers.faults.iter().map(|faults| faults.or(&all));
+        let waits = if own.len() == 0 {
+            all.waits_for_the_client()
+        } else {
+            own.any(|faults| faults.waits_for_the_client())
+        };
+        self.arguments.timeout.or((!waits).then_some(PATIENCE))
+    }
+
+    /// How long a client may keep its connection open after its response.
+    pub fn linger(&self) -> Duration {
+        self.arguments.linger.unwrap_or(LINGER)
+    }
+
+    /// How long another program may take to answer.
+    fn patience(&self) -> Duration {
+        self.arguments.timeout.unwrap_or(PATIENCE)
     }
 
     /// How many connections may wait to be accepted: as many as in the tutorial while one exchange is served.
@@ -222,9 +265,18 @@ impl Options {
         if self.serves_one() { 10 } else { 1024 }
     }
 
-    /// How many bytes of a request are kept in memory: all of them where it is forwarded.
+    /// How many bytes of a request are kept in memory: all of them where it is forwarded, echoed or given to a program.
     pub fn retain(&self) -> usize {
-        if self.0.record.is_some() { usize::MAX } else { 1 << 20 }
+        let needs_all = self.answers.answer.as_ref().is_some_and(Answer::needs_whole_requests);
+        if self.arguments.record.is_some() || needs_all { usize::MAX } else { 1 << 20 }
+    }
+
+    /// Whether response files are sent.
+    pub(super) fn sends_files(&self) -> bool {
+        // With --record the file is written, not sent; a script names its files itself.
+        self.arguments.record.is_none()
+            && self.arguments.script.is_none()
+            && self.answers.answer.is_none()
     }
 
     /// Whether a single exchange is served.
@@ -240,7 +292,7 @@ impl Options {
 
     /// Whether conversations are played; if so, they are what is counted.
     pub(super) fn plays_a_script(&self) -> bool {
-        self.1.is_some()
+        self.script.is_some()
     }
 
     /// How many conversations are played before serving is over.
@@ -250,12 +302,12 @@ impl Options {
 
     /// How many exchanges are served; `None` is for ever.
     fn exchanges(&self) -> Option<u64> {
-        (!self.0.forever).then_some(self.0.count.unwrap_or(1))
+        (!self.arguments.forever).then_some(self.arguments.count.unwrap_or(1))
     }
 
     /// Whether requests or the journal go to stdout.
     pub(super) fn uses_stdout(&self) -> bool {
-        self.0.recv.iter().chain(&self.0.journal).any(is_dash)
+        self.arguments.recv.iter().chain(&self.arguments.journal).any(is_dash)
     }
 }
 
@@ -296,6 +348,30 @@ fn listening(option: Option<&str>) -> Result<Listening, String> {
         #[cfg(not(unix))]
         Some(_) => Err("this system has no Unix sockets for --listen".into()),
         None => Ok(Listening::Addr(option.map(Into::into))),
+    }
+}
+
+impl Answers {
+    /// Leaves the names of files in the arguments.
+    fn take_from(arguments: &mut Arguments) -> Result<Self, String> {
+        let other = [
+            (arguments.script.is_some(), "--script"),
+            (arguments.record.is_some(), "--record"),
+            (!arguments.send.is_empty(), "--send"),
+        ];
+        let other = other.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name);
+        let answer = Answer::of(&arguments.answer, other)?;
+        let mut faults = Vec::new();
+        for file in &mut arguments.send {
+            let beside;
+            (*file, beside) = Faults::beside(file)?;
+            faults.push(beside);
+        }
+        Ok(Answers { answer, faults })
+    }
+
+    fn has_faults(&self) -> bool {
+        !self.faults.iter().all(Faults::is_none)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
+use super::answer;
 use super::arguments::Arguments;
 use super::console::Console;
 use super::journal_file::JournalFile;
@@ -110,8 +111,9 @@ impl Outcome {
         self.sigterm_is_success && signal == SIGTERM
     }
 
-    /// Takes the files away and ends the journal. Of several calls the first one does.
+    /// Ends the programs that answer, takes the files away and ends the journal. Of several calls the first one does.
     fn end_with(&self, code: u8, console: &Console) -> u8 {
+        answer::kill_all();
         self.files.remove();
         let ended = self.journal.as_ref().map_or(Ok(()), |journal| journal.end(code));
         match ended {

@@ -36,8 +36,9 @@ impl Session {
     /// The exit code of a program that cannot write a file that a script waits for.
     pub fn start(options: &Options) -> Result<Self, ExitCode> {
         let prepare = || {
-            let journal = options.0.journal.as_deref().map(JournalFile::open).transpose()?;
-            Ok(Outcome::new(&options.0, journal, StatusFiles::prepare(&options.0)?))
+            let journal =
+                options.arguments.journal.as_deref().map(JournalFile::open).transpose()?;
+            Ok(Outcome::new(&options.arguments, journal, StatusFiles::prepare(&options.arguments)?))
         };
         let outcome = Arc::new(prepare().map_err(|error: String| {
             complain(&error);
@@ -45,14 +46,19 @@ impl Session {
         })?);
         let lines: Box<dyn Write + Send> =
             if options.uses_stdout() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
-        let lang = options.0.lang.unwrap_or_default();
-        let console = Arc::new(Console::new(lang, options.0.quiet, lines));
+        let lang = options.arguments.lang.unwrap_or_default();
+        let console = Arc::new(Console::new(lang, options.arguments.quiet, lines));
         let stop = options.stop();
         // A single exchange is ended by the first signal.
         let completes = (!options.serves_one()).then(|| stop.clone());
         signals::watch(&console, completes, &outcome);
         console.say(&Line::Starting);
         Ok(Session { console, stop, outcome })
+    }
+
+    /// Where everything is printed.
+    pub(super) fn console(&self) -> &Arc<Console> {
+        &self.console
     }
 
     /// When serving is over: after `--count` exchanges, or with Ctrl-C.
@@ -73,10 +79,10 @@ impl Session {
             self.console.say(&Line::Stopping);
             process::exit(self.outcome.end(1, &self.console).into());
         }
-        let (arguments, default) = (&options.0, [default_file.into()]);
+        let (arguments, default) = (&options.arguments, [default_file.into()]);
         // With --record the file is written, not sent; a script names its files itself.
         let files = match &arguments.send[..] {
-            _ if arguments.record.is_some() || arguments.script.is_some() => &[],
+            _ if !options.sends_files() => &[],
             [] => &default[..],
             files => files,
         };
@@ -90,7 +96,7 @@ impl Session {
         let is_one = options.serves_one();
         let mut transcript = transcript(options);
         let shows_progress = transcript.is_none()
-            && !options.0.quiet
+            && !options.arguments.quiet
             && is_terminal(&io::stderr())
             && !(options.uses_stdout() && io::stdout().is_terminal());
         let progress = shows_progress.then(|| Progress::shown_on(&self.console));
@@ -210,8 +216,8 @@ fn note_exchange(exchange: &Exchange, note: impl Fn(&str)) {
 }
 
 fn transcript(options: &Options) -> Option<Transcript> {
-    let is_hex = options.0.hex;
-    let mut transcript = (is_hex || options.0.transcript).then(Transcript::for_stderr)?;
+    let is_hex = options.arguments.hex;
+    let mut transcript = (is_hex || options.arguments.transcript).then(Transcript::for_stderr)?;
     if is_hex {
         transcript = transcript.hex();
     }

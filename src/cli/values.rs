@@ -16,6 +16,12 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     parse_time(text).ok_or_else(|| not(text, "a time, such as 250ms, 1.5s or 2m"))
 }
 
+/// A time that is not 0.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    let time = parse_time(text).filter(|time| !time.is_zero());
+    time.ok_or_else(|| not(text, "a time of more than 0, such as 250ms, 1.5s or 2m"))
+}
+
 /// `100`, `100:reset`.
 pub(super) fn cut(text: &str) -> Result<(u64, Ending), String> {
     let (bytes, ending) = text.split_once(':').unwrap_or((text, "close"));

@@ -14,6 +14,8 @@ pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod path_error;
 pub(crate) mod ports;
+#[cfg(feature = "cli")]
+pub(crate) mod process_group;
 pub(crate) mod same_file;
 pub(crate) mod session;
 pub(crate) mod set;

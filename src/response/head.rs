@@ -25,4 +25,21 @@ impl Head {
         self.fields_end += field.len();
         [before, &field, after].concat()
     }
+
+    /// The bytes that begin with this head, without the fields of this name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn remove_field(&mut self, bytes: &[u8], name: &[u8]) -> Vec<u8> {
+        let (before, after) = bytes.split_at(self.fields_end);
+        let has_name = |line: &&[u8]| {
+            let end = line.iter().position(|&byte| byte == b':').unwrap_or(0);
+            line[..end].eq_ignore_ascii_case(name)
+        };
+        let lines = before.split_inclusive(|&byte| byte == b'\n');
+        let left = lines.filter(|line| !has_name(line)).collect::<Vec<_>>().concat();
+        self.fields_end = left.len();
+        if name.eq_ignore_ascii_case(b"Content-Length") {
+            self.length = Length::Given;
+        }
+        [&left, after].concat()
+    }
 }

@@ -88,6 +88,19 @@ impl Steps {
         Some(added as u64)
     }
 
+    /// Takes a field out of the head, if this crate has built it.
+    #[cfg(feature = "cli")]
+    pub(super) fn remove_field(&mut self, name: &[u8]) {
+        let Some(head) = &mut self.head else { return };
+        let first = self.list.iter_mut().find_map(|step| match step {
+            Step::Send(bytes) => Some(bytes),
+            _ => None,
+        });
+        if let Some(first) = first {
+            *first = head.remove_field(first, name).into();
+        }
+    }
+
     /// Replaces the reader of a response that begins with one; false if it does not. Nothing is left after the reader.
     pub(super) fn cut_reader(
         &mut self,

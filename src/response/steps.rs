@@ -178,6 +178,13 @@ impl Response {
         self
     }
 
+    /// Without the fields of this name, whatever its case, in a head that a function of [`http`](crate::http) has built.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without_field(mut self, name: &[u8]) -> Self {
+        self.steps.remove_field(name);
+        self
+    }
+
     /// Waits before the next step: for a fixed time, or for a time drawn from a distribution.
     ///
     /// A client that gives up during the pause is noticed after it, because a half-closed client may still want the rest;
