@@ -4,11 +4,18 @@ complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r -f
 complete -c tcpserver -l script -d 'Play this conversation with each client, instead of sending a file' -r -F
 complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
+complete -c tcpserver -l status -d 'Answer with this status' -r -f
+complete -c tcpserver -l header -d 'Add this field to the response' -r -f
+complete -c tcpserver -l body -d 'The body of the response, as it is given, with its Content-Length' -r -f
+complete -c tcpserver -l dir -d 'Answer with the files of this folder, by the path of the request, and with nothing outside of it' -r -f -a "(__fish_complete_directories)"
+complete -c tcpserver -l exec -d 'Run this program for each request, which it gets on stdin, and answer with its stdout, byte for byte' -r -f -a "(__fish_complete_command)"
 complete -c tcpserver -l count -d 'Serve N exchanges, connections side by side, then end' -r -f
 complete -c tcpserver -l cut -d 'Send only the first N bytes of the response, then end the connection in this way' -r -f
 complete -c tcpserver -l delay -d 'Wait before the first byte of the response' -r -f
 complete -c tcpserver -l pieces -d 'Send the response in pieces of this size, with this pause between two' -r -f
 complete -c tcpserver -l throttle -d 'Send no more bytes per second than this' -r -f
+complete -c tcpserver -l linger -d 'After the response, wait so long for the client to close' -r -f
+complete -c tcpserver -l timeout -d 'How long a client may send nothing of a request that has begun, or take nothing of its response, before the exchange fails' -r -f
 complete -c tcpserver -l lang -d 'The language of the lines on stdout' -r -f -a "ja\t''
 en\t''"
 complete -c tcpserver -l completions -d 'Print the completions for a shell' -r -f -a "bash\t''
@@ -22,6 +29,7 @@ lines\t''
 tls-record\t''
 eof\t''
 nothing\t''"
+complete -c tcpserver -l echo -d 'Answer with the bytes of the request, as text'
 complete -c tcpserver -l forever -d 'Serve exchanges until Ctrl-C'
 complete -c tcpserver -l keep-alive -d 'Keep a connection open for its next request where HTTP does'
 complete -c tcpserver -l keep-open -d 'Keep a connection open for its next request, whatever request and response say'

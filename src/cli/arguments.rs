@@ -299,9 +299,8 @@ pub(super) fn command_for_completions() -> clap::Command {
         let end = [". ", "; ", ": ", "\n", " ["].iter().filter_map(|stop| help.find(stop)).min();
         let mut arg = arg.help(help[..end.unwrap_or(help.len())].to_owned());
         // Without a hint, shells offer files for every value.
-        let offers_files = arg.get_value_hint() == ValueHint::FilePath;
-        if !offers_files && arg.get_action().takes_values() && arg.get_possible_values().is_empty()
-        {
+        let has_hint = arg.get_value_hint() != ValueHint::Unknown;
+        if !has_hint && arg.get_action().takes_values() && arg.get_possible_values().is_empty() {
             arg = arg.value_hint(ValueHint::Other);
         }
         // In a script for zsh a colon ends the name of a value, and what follows is run as a command.

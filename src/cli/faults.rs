@@ -84,11 +84,6 @@ impl Faults {
         }
     }
 
-    /// Whether there are none.
-    pub(super) fn is_none(&self) -> bool {
-        matches!(self, Faults { delay: None, pieces: None, throttle: None, end: None })
-    }
-
     /// These faults, and for what they do not say those of `others`.
     pub(super) fn or(&self, others: &Self) -> Self {
         Faults {

@@ -27,7 +27,14 @@ pub(super) fn man() -> String {
     let mut page = Vec::new();
     man.render_title(&mut page).expect(IN_MEMORY);
     man.render_name_section(&mut page).expect(IN_MEMORY);
-    let synopsis = [bold("tcpserver"), roman(" ["), italic("OPTIONS"), roman("]")];
+    let synopsis = [
+        bold("tcpserver"),
+        roman(" ["),
+        italic("OPTIONS"),
+        roman("] [-- "),
+        italic("ARGS"),
+        roman("...]"),
+    ];
     Roff::new().control("SH", ["SYNOPSIS"]).text(synopsis).to_writer(&mut page).expect(IN_MEMORY);
     man.render_description_section(&mut page).expect(IN_MEMORY);
     Roff::new().control("SH", ["OPTIONS"]).to_writer(&mut page).expect(IN_MEMORY);

@@ -35,7 +35,6 @@ use crate::sink::numbered::NumberedFileSink;
 use crate::sink::request_sink::RequestSink;
 use crate::sink::writer::WriterSink;
 use crate::source::conversation::Conversation;
-use crate::source::file::FileSource;
 use crate::source::proxy::Proxy;
 use crate::source::response_source::ResponseSource;
 
@@ -184,9 +183,6 @@ impl Options {
                 Some(Box::new(Proxy::to(upstream).record(file).timeout(self.patience())))
             }
             (None, []) => None,
-            (None, [file]) if !is_dash(file) && !self.answers.has_faults() => {
-                Some(Box::new(FileSource::new(file)))
-            }
             (None, files) => Some(Box::new(self.in_order(files.to_vec()))),
         }
     }
@@ -368,10 +364,6 @@ impl Answers {
             faults.push(beside);
         }
         Ok(Answers { answer, faults })
-    }
-
-    fn has_faults(&self) -> bool {
-        !self.faults.iter().all(Faults::is_none)
     }
 }
 

@@ -1,10 +1,14 @@
 //! The program `tcpserver` and the examples from end to end, with real clients.
 
+mod answers;
 #[cfg(unix)]
 mod apache;
 mod clients;
 mod examples;
+#[cfg(unix)]
+mod exec;
 mod faults;
+mod faults_of_one_answer;
 mod manual;
 mod many_exchanges;
 mod one_exchange;

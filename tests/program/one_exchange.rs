@@ -209,7 +209,7 @@ fn help_lists_every_option() {
             .assert()
             .code(0)
             .stderr("")
-            .stdout(predicate::str::contains("Usage: tcpserver [OPTIONS]\n"))
+            .stdout(predicate::str::contains("Usage: tcpserver [OPTIONS] [-- ARGS...]\n"))
             .stdout(predicate::str::ends_with("\n"))
             .stdout(predicate::function(|help: &str| {
                 let options = [

@@ -13,7 +13,7 @@ pub(in crate::cli) struct AnswerArguments {
     #[arg(long, value_name = "STATUS", allow_hyphen_values = true)]
     pub(super) status: Option<OsString>,
 
-    /// Add this field to the response, as in 'Retry-After: 1'. May be repeated. It replaces the field of that name that the
+    /// Add this field to the response: 'Retry-After: 1'. May be repeated. It replaces the field of that name that the
     /// program would write itself. Also with --echo and --dir
     #[arg(long, value_name = "FIELD", value_hint = ValueHint::Other)]
     pub(super) header: Vec<OsString>,
