@@ -13,6 +13,7 @@ mod manual;
 mod many_exchanges;
 mod one_exchange;
 mod readme;
+mod readme_uses;
 mod script;
 mod tutorial;
 mod tutorial_chapters;

@@ -1,9 +1,10 @@
-//! Both READMEs: the commands that stand for `nc`, `socat` and `http.server` do what their row says, and links lead to files.
+//! Both READMEs: the commands that stand for `nc`, `socat` and `http.server` do what their row says, and links lead to files. The uses of
+//! the program are in `readme_uses`.
 
 use std::path::Path;
 
-const ENGLISH: &str = include_str!("../../README.md");
-const JAPANESE: &str = include_str!("../../README.ja.md");
+pub(crate) const ENGLISH: &str = include_str!("../../README.md");
+pub(crate) const JAPANESE: &str = include_str!("../../README.ja.md");
 
 #[test]
 fn the_two_tables_of_nc_socat_and_http_server_have_the_same_commands() {
@@ -76,6 +77,7 @@ mod commands {
         let folder = Folder::new();
         folder.write("response.http", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
         folder.write("page.http", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage");
+        folder.write("page", b"by path");
         folder.write("reply.sh", b"#!/bin/sh\nprintf 'HTTP/1.1 204 No Content\\r\\n\\r\\n'\n");
         let reply = folder.file("reply.sh");
         std::fs::set_permissions(&reply, PermissionsExt::from_mode(0o755)).expect("our file");
@@ -85,6 +87,8 @@ mod commands {
         let sent = command.split_once("--send ").map(|(_, rest)| rest.split(' ').next());
         let expected: Vec<u8> = match sent.flatten() {
             _ if has("--record") => b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nupstream".into(),
+            _ if has("--exec") => b"HTTP/1.1 204 No Content\r\n\r\n".into(),
+            _ if has("--dir") => b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 7\r\n\r\nby path".into(),
             Some("/dev/null") => Vec::new(),
             Some("-") => b"HTTP/1.1 204 No Content\r\n\r\n".into(),
             Some(file) => folder.read(file),
