@@ -3,7 +3,7 @@ complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are
 complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r -f
 complete -c tcpserver -l script -d 'Play this conversation with each client, instead of sending a file' -r -F
-complete -c tcpserver -l check -d 'List every problem of a response file, and at which byte it is, instead of serving' -r -F
+complete -c tcpserver -l check -d 'List every problem of a response file, at which byte it is, and how to mend what editors cause, instead of serving' -r -F
 complete -c tcpserver -l status -d 'Answer with this status' -r -f
 complete -c tcpserver -l header -d 'Add this field to the response' -r -f
 complete -c tcpserver -l body -d 'The body of the response, as it is given, with its Content-Length' -r -f
@@ -16,7 +16,10 @@ complete -c tcpserver -l pieces -d 'Send the response in pieces of this size, wi
 complete -c tcpserver -l throttle -d 'Send no more bytes per second than this' -r -f
 complete -c tcpserver -l linger -d 'After the response, wait so long for the client to close' -r -f
 complete -c tcpserver -l timeout -d 'How long a client may send nothing of a request that has begun, or take nothing of its response, before the exchange fails' -r -f
-complete -c tcpserver -l lang -d 'The language of the lines on stdout' -r -f -a "ja\t''
+complete -c tcpserver -l journal -d 'Write what happens as JSON, one object a line' -r -F
+complete -c tcpserver -l ready-file -d 'Write the address, as JSON, to this file when the program listens, and remove it at the end' -r -F
+complete -c tcpserver -l pid-file -d 'The same with the number of the process' -r -F
+complete -c tcpserver -l lang -d 'The language of the lines on stdout, and of notes on response files' -r -f -a "ja\t''
 en\t''"
 complete -c tcpserver -l completions -d 'Print the completions for a shell' -r -f -a "bash\t''
 zsh\t''
@@ -35,6 +38,7 @@ complete -c tcpserver -l keep-alive -d 'Keep a connection open for its next requ
 complete -c tcpserver -l keep-open -d 'Keep a connection open for its next request, whatever request and response say'
 complete -c tcpserver -l hold -d 'Keep the connection open after the response, until the client closes'
 complete -c tcpserver -l reset -d 'Reset the connection after the response, when the client has it'
+complete -c tcpserver -l sigterm-ok -d 'End with exit code 0 after SIGTERM, unless something failed or an exchange was cut'
 complete -c tcpserver -l transcript -d 'Show both directions on stderr, as they happen'
 complete -c tcpserver -l hex -d 'The transcript in hexadecimal, with offsets'
 complete -c tcpserver -s q -l quiet -d 'No lines on stdout, and no notes and no progress on stderr'
