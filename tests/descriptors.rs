@@ -5,14 +5,15 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use fake_peer::{Error, Journal, Peer, Request};
+use fake_peer::{ClientEnd, Error, Journal, Peer, Request};
 use fake_peer_test_support::{
-    PATIENCE, over_within, patient, read_all, set_descriptor_limit, spawned, unshared_addr,
+    PATIENCE, eventually, over_within, patient, read_all, set_descriptor_limit, spawned,
+    unshared_addr,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -100,6 +101,31 @@ fn a_connection_that_comes_without_a_descriptor_is_served_when_there_is_one() {
         drop((clients, later));
         let result = over_within(2 * PATIENCE, case, move || peer.finish());
         nothing_else_is_wrong(result, case);
+    }
+}
+
+/// The process has one in reserve from the start of a peer on.
+#[test]
+fn clients_that_come_one_after_another_are_served_without_a_descriptor() {
+    let _alone = alone();
+    for _ in 0..3 {
+        let peer = spawned(patient().addr(unshared_addr()).source("answer"));
+        let sockets = sockets(3);
+        let descriptors = Descriptors::all();
+        // Kept, since a client that is dropped would give back its own.
+        let mut clients = Vec::new();
+        for socket in sockets {
+            let mut client = connect_and_ask(socket, peer.addr());
+            assert_eq!(read_all(&mut client), b"answer");
+            client.shutdown(Shutdown::Write).expect("an open socket");
+            eventually("the peer has closed, too", || {
+                peer.journal().connections().iter().all(|c| c.client_end() == ClientEnd::Closed)
+            });
+            clients.push(client);
+        }
+        let result = over_within(2 * PATIENCE, "finish", move || peer.finish());
+        drop(descriptors);
+        assert_eq!(result.expect("nothing is wrong").exchanges().count(), 3);
     }
 }
 
