@@ -10,6 +10,8 @@
     clippy::return_self_not_must_use
 )]
 
+#[cfg(feature = "tls")]
+mod over_tls;
 pub mod programs;
 
 use std::env;
@@ -55,6 +57,9 @@ pub enum Place {
     Tcp(SocketAddr),
     /// As long as the process runs: tests are short.
     Unix(&'static Path),
+    /// With a certificate of the authority that the process shares.
+    #[cfg(feature = "tls")]
+    Tls(SocketAddr),
 }
 
 /// What a client of a test can connect to.
@@ -113,6 +118,8 @@ impl Listens for TcpServer {
 impl Place {
     fn of(address: &Address) -> Self {
         match (address.socket_addr(), address.path()) {
+            #[cfg(feature = "tls")]
+            (Some(addr), _) if are_over("tls") => Place::Tls(addr),
             (Some(addr), _) => Place::Tcp(addr),
             (None, Some(path)) => Place::Unix(Box::leak(Box::from(path))),
             (None, None) => panic!("{address} is no place to connect to"),
@@ -121,13 +128,22 @@ impl Place {
 }
 
 /// With `FAKE_PEER_TESTS_OVER=unix` the tests run over Unix sockets: those whose servers have no other address, and whose clients connect to
-/// [a place](Place).
+/// [a place](Place). With `FAKE_PEER_TESTS_OVER=tls`, and the feature `tls`, they run over TLS.
 fn placed(builder: TcpServerBuilder) -> TcpServerBuilder {
     #[cfg(unix)]
-    if env::var_os("FAKE_PEER_TESTS_OVER").is_some_and(|over| over == "unix") {
+    if are_over("unix") {
         return builder.unix_in_temporary_folder();
     }
+    #[cfg(feature = "tls")]
+    if are_over("tls") {
+        return builder.tls(fake_peer::tls::Ca::shared().server("localhost"));
+    }
     builder
+}
+
+/// Whether the tests run over this.
+fn are_over(what: &str) -> bool {
+    env::var_os("FAKE_PEER_TESTS_OVER").is_some_and(|over| over == what)
 }
 
 #[track_caller]
@@ -343,6 +359,8 @@ pub fn try_connect(to: impl Listens) -> io::Result<TcpStream> {
     let client = match to.place() {
         Place::Tcp(addr) => TcpStream::connect_timeout(&addr, PATIENCE),
         Place::Unix(path) => connect_unix(path),
+        #[cfg(feature = "tls")]
+        Place::Tls(addr) => over_tls::connect(addr),
     };
     patient_client(client?, to.place())
 }
@@ -374,6 +392,9 @@ pub fn connect_with_little_room(to: impl Listens) -> TcpStream {
         Place::Tcp(addr) => addr,
         // The room is the server's, and little.
         Place::Unix(_) => return connect(to),
+        // Between them is more room.
+        #[cfg(feature = "tls")]
+        Place::Tls(_) => return connect(to),
     };
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
     // Before it connects, so that the window is small from the beginning.
