@@ -9,6 +9,8 @@ mod examples;
 mod exec;
 mod faults;
 mod faults_of_one_answer;
+mod first_mistakes;
+mod for_scripts;
 mod manual;
 mod many_exchanges;
 mod one_exchange;

@@ -356,7 +356,7 @@ fn options_that_contradict_each_other_are_wrong_usage() {
     let exclude =
         |one: &str, other: &str| format!("{one} and {other} exclude each other: give one");
     let one_file = "--record writes the response to one file: give --send FILE once, and not -";
-    let only_quiet = "--check serves nothing: only --quiet may stand beside it";
+    let only_quiet = "--check serves nothing: only --quiet and --lang may stand beside it";
     for (arguments, reason) in [
         (&["--keep-alive"][..], none_is_kept.to_owned()),
         (&["--keep-open"], none_is_kept.to_owned()),
