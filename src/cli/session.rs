@@ -70,14 +70,14 @@ impl Session {
     /// files, and files that are not there.
     pub fn listening(&self, server: &TcpServer, options: &Options, default_file: &str) {
         self.outcome.close_at_exit(server);
-        if options.asks_for_any_port() {
-            self.console.complain(&format!("listening on {}", server.address()));
-        }
         if let Err(error) = self.outcome.files().write(server.address(), "http") {
             // What waits for the file would wait for ever.
             self.console.complain(&error);
             self.console.say(&Line::Stopping);
             process::exit(self.outcome.end(1, &self.console).into());
+        }
+        if options.asks_for_any_port() {
+            self.console.complain(&format!("listening on {}", server.address()));
         }
         let (arguments, default) = (&options.arguments, [default_file.into()]);
         // With --record the file is written, not sent; a script names its files itself.

@@ -93,7 +93,7 @@ fn the_help_fits_a_terminal_of_80_columns_and_breaks_no_word() {
 fn zsh_is_given_nothing_to_run_for_a_value_but_what_offers_files_commands_or_words() {
     let script = printed(&["--completions", "zsh"]);
     let values: Vec<_> = script.lines().filter(|line| line.contains("=[")).collect();
-    assert_eq!(values.len(), 21, "{values:?}");
+    assert_eq!(values.len(), 24, "{values:?}");
     for line in values {
         let (_, value) = line.trim_end_matches("' \\").rsplit_once("]:").expect("a value");
         let (name, action) = value.split_once(':').expect("a name and an action");

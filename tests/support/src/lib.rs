@@ -349,6 +349,8 @@ pub fn connect(to: impl Listens) -> TcpStream {
         // With a timeout, a reset that comes at once would be an error of the connection attempt.
         Place::Tcp(addr) => TcpStream::connect(addr),
         Place::Unix(path) => connect_unix(path),
+        #[cfg(feature = "tls")]
+        Place::Tls(addr) => over_tls::connect(addr),
     };
     let client = client.and_then(|client| patient_client(client, to.place()));
     client.expect("a listening server")
