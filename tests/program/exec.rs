@@ -196,7 +196,9 @@ fn a_signal_that_ends_a_single_exchange_ends_its_program_too() {
     let ids = [id_in(&folder, "id"), id_in(&folder, "child")];
     program.running.signal("INT");
     assert_eq!(program.end().code, Some(130));
-    ids.iter().for_each(|id| wait_for_end_of(id));
+    for id in &ids {
+        wait_for_end_of(id);
+    }
 }
 
 #[test]

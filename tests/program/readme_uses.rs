@@ -1,4 +1,5 @@
-//! The uses of the program in both READMEs: each command is run as it is typed, and does with curl what its comment says.
+//! The uses of the program in both READMEs: each command is run as it is typed, and does with curl, or for SMTP with
+//! Python, what its comment says.
 
 use super::readme::{ENGLISH, JAPANESE};
 
@@ -76,7 +77,8 @@ mod commands {
             let executable = PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(folder.file("reply.sh"), executable).expect("our file");
             if command.contains("--throttle") {
-                folder.write("server_send.txt", &[RESPONSE, &[b'x'; 100_000]].concat());
+                folder
+                    .write("server_send.txt", &[RESPONSE, vec![b'x'; 100_000].as_slice()].concat());
             }
             let typed = command
                 .replace("localhost:8000", "127.0.0.1:0")
@@ -141,8 +143,8 @@ mod commands {
     }
 
     #[test]
-    #[ignore = "needs curl"]
-    fn each_use_does_with_curl_what_its_comment_says() {
+    #[ignore = "needs curl and python3"]
+    fn each_use_does_with_a_real_client_what_its_comment_says() {
         let upstream = Peer::answer("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nupstream");
         for command in uses(ENGLISH, "The program") {
             if command == "tcpserver --check response.http" {
@@ -154,8 +156,19 @@ mod commands {
         }
     }
 
+    /// Uses one command as its comment says.
     #[track_caller]
     fn try_out(command: &str, it: Use) {
+        let unknown = answers_from_a_file(command, it)
+            .and_then(|it| answers_that_are_built(command, it))
+            .and_then(|it| breaks_and_waits(command, it))
+            .and_then(|it| shows_and_records(command, it));
+        assert!(unknown.is_none(), "nothing checks `{command}`");
+    }
+
+    /// The response is in a file. Returns a use of another part of the section.
+    #[track_caller]
+    fn answers_from_a_file(command: &str, it: Use) -> Option<Use> {
         match command {
             "tcpserver" => {
                 assert!(it.said(&[], "/").contains("It works!"));
@@ -194,6 +207,15 @@ mod commands {
                 assert_eq!(it.said(&["-w", "%{http_code}"], "/"), "204");
                 assert_eq!(it.end().1.stdout, "GET / HTTP/1.1\r\n");
             }
+            _ => return Some(it),
+        }
+        None
+    }
+
+    /// The program builds the response. Returns a use of another part of the section.
+    #[track_caller]
+    fn answers_that_are_built(command: &str, it: Use) -> Option<Use> {
+        match command {
             "tcpserver --status 503 --header 'Retry-After: 1' --body 'try again'" => {
                 let answer = it.said(&["-i"], "/");
                 assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
@@ -256,6 +278,15 @@ mod commands {
                 }
                 it.end();
             }
+            _ => return Some(it),
+        }
+        None
+    }
+
+    /// The connection breaks, is slow, or hangs. Returns a use of another part of the section.
+    #[track_caller]
+    fn breaks_and_waits(command: &str, it: Use) -> Option<Use> {
+        match command {
             "tcpserver --count 2 --send page.http,cut=40:reset --send page.http" => {
                 assert_eq!(it.curl(&[], "/").status.code(), Some(56), "a reset");
                 assert_eq!(it.said(&[], "/"), "<p>a page");
@@ -285,6 +316,15 @@ mod commands {
                 );
                 assert!(it.end().0.request().starts_with(b"GET / HTTP/1.1\r\n"));
             }
+            _ => return Some(it),
+        }
+        None
+    }
+
+    /// Look, record and check. Returns a use of another part of the section.
+    #[track_caller]
+    fn shows_and_records(command: &str, it: Use) -> Option<Use> {
+        match command {
             "tcpserver --transcript" => {
                 it.said(&[], "/");
                 let stderr = it.end().1.stderr;
@@ -316,18 +356,20 @@ mod commands {
                 it.end();
             }
             "tcpserver --script examples/smtp.script" => {
-                it.folder.write("mail", b"Subject: hello\r\n\r\nhello\r\n");
-                let (mail, url) =
-                    (it.folder.file("mail"), format!("smtp://{}/me.example", it.program.addr));
-                let mail = mail.display().to_string();
-                let arguments =
-                    ["--mail-from", "a@b.example", "--mail-rcpt", "c@d.example", "-T", &mail, &url];
-                let output = curl(&arguments);
+                // curl writes its commands in upper case, and the script is in lower case.
+                let script = "import smtplib, sys\n\
+                    smtp = smtplib.SMTP('127.0.0.1', int(sys.argv[1]), timeout=30)\n\
+                    smtp.sendmail('a@b.example', ['c@d.example'], 'Subject: hello\\r\\n\\r\\nhello\\r\\n')\n\
+                    smtp.quit()\n";
+                let port = it.program.addr.port().to_string();
+                let output = Command::new("python3").args(["-c", script, &port]).output();
+                let output = output.expect("python3 can be started");
                 assert!(output.status.success(), "{output:?}");
                 it.end();
             }
-            other => panic!("nothing checks `{other}`"),
+            _ => return Some(it),
         }
+        None
     }
 
     #[track_caller]
@@ -338,7 +380,7 @@ mod commands {
             (PAGE, "response.http: no problems found\n", 0),
             (
                 &PAGE[..PAGE.len() - 1],
-                "response.http: byte 46: Content-Length says 9 bytes, but the body has 8\n",
+                "response.http: byte 71: Content-Length says 9 bytes, but the body has 8\n",
                 1,
             ),
         ] {
