@@ -174,6 +174,22 @@ impl Listener {
         self.socket.listen(address::backlog(backlog))
     }
 
+    /// Whether a connection may be in the backlog. accept(2) says that there is no descriptor before it looks.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn has_waiting(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let mut listener = [PollFd::new(&self.socket, PollFlags::IN)];
+        // Where it cannot be asked there may be one.
+        poll(&mut listener, Some(&Timespec::default())).map_or(true, |ready| ready > 0)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[allow(clippy::unused_self)] // used on Linux
+    pub(crate) fn has_waiting(&self) -> bool {
+        true
+    }
+
     /// The next connection of the backlog; `None` if it is empty.
     pub(crate) fn accept(&self) -> io::Result<Option<(Stream, Address)>> {
         // Bounded: each round takes a connection from the backlog, and a flood of clients that leave at once ends here, too.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Socket, Type};
 
@@ -9,17 +10,25 @@ use super::lock::lock;
 
 static SPARE: Mutex<Option<Socket>> = Mutex::new(None);
 
-/// Keeps a spare descriptor, if one can be had.
+/// Whether there is one, for a look without the lock.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
+
+/// Keeps a spare descriptor, if one can be had: when a server starts, and when a connection has given its own back.
 pub(crate) fn keep() {
+    if IS_KEPT.load(Ordering::Relaxed) {
+        return;
+    }
     let mut spare = lock(&SPARE);
     if spare.is_none() {
         *spare = Socket::new(Domain::IPV4, Type::STREAM, None).ok();
+        IS_KEPT.store(spare.is_some(), Ordering::Relaxed);
     }
 }
 
 /// Gives the spare descriptor up for another use; false if there is none.
 pub(crate) fn give_up() -> bool {
     keep();
+    IS_KEPT.store(false, Ordering::Relaxed);
     lock(&SPARE).take().is_some()
 }
 

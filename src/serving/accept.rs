@@ -122,6 +122,7 @@ impl Service {
             return false;
         }
         let accepted = match state.listener.accept() {
+            Err(error) if spare::is_needed(&error) && !state.listener.has_waiting() => Ok(None),
             Err(error) if spare::is_needed(&error) && spare::give_up() => state.listener.accept(),
             accepted => accepted,
         };

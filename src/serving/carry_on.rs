@@ -87,7 +87,7 @@ impl Connection {
             State::Handshaking(handshaking) => {
                 return self.abort_handshake(&handshaking, cause, context);
             }
-            State::ByHand => self.conclude_by_hand(None, context),
+            State::ByHand => self.cut_by_hand(cause, context),
             State::New | State::Idle { .. } => match self.stream.end_without_a_byte() {
                 // It has left before, which only nobody has looked at.
                 Some(RemoteEnd::Closed) => return self.over(ClientEnd::Closed, context),

@@ -8,6 +8,7 @@ use super::failure::Fault;
 use super::service::{Cut, Listening, Open, OpenConnection, Place, Role, Service};
 use crate::os::deadline::Deadline;
 use crate::os::lock::{self, MutexGuard, lock};
+use crate::os::spare;
 
 /// How long other threads have for a cut, when the time to finish is over.
 const CUT_TIME: Duration = Duration::from_secs(1);
@@ -19,6 +20,7 @@ impl Service {
         let ended = open.connections.remove(&number);
         drop(open);
         drop(ended);
+        spare::keep();
         self.wake_enders();
     }
 

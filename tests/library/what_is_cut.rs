@@ -89,17 +89,18 @@ fn a_response_that_is_cut_at_its_gate_says_so() {
 }
 
 #[test]
-fn what_left_by_hand_before_a_cut_is_in_the_journal() {
+fn what_was_given_by_hand_and_has_not_left_before_a_cut_is_reported() {
     let builder = patient().finish_timeout(Duration::from_millis(20));
     let peer = builder.by_hand().expect("a free port of the loopback");
     let client = connect_with_little_room(peer.addr());
     let (_reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     let sending = thread::spawn(move || sender.send(vec![b'x'; 16 << 20]));
     client.peek(&mut [0]).expect("something has arrived");
-    let journal = over_within(PATIENCE, "finish", move || peer.finish()).expect("its send fails");
+    let error = over_within(PATIENCE, "finish", move || peer.finish()).expect_err("it was cut");
     sending.join().expect("no panic").expect_err("it was cut");
-    let sent: Vec<_> = journal.exchanges().map(Exchange::sent).collect();
-    assert!(matches!(sent[..], [1..16_777_216]), "{sent:?}");
+    let exchange = error.exchange().expect("what was sent is reported");
+    assert!(matches!(exchange.sent(), 1..16_777_216), "{error:?}");
+    assert_eq!(exchange.offered(), Some(16 << 20), "what was given and is lost counts, too");
 }
 
 #[test]

@@ -225,6 +225,11 @@ impl Control {
         front[..front.len().min(LARGEST)].to_vec()
     }
 
+    /// How many bytes are still to be sent.
+    pub(super) fn unsent(&self) -> u64 {
+        lock(&self.state).to_send.len() as u64
+    }
+
     /// So many of the bytes to be sent have left.
     pub(super) fn has_left(&self, bytes: usize) {
         self.change(|state| {

@@ -13,6 +13,8 @@ pub(in crate::serving) struct ManualExchange {
     pub(super) pending: Option<Pending>,
     pub(super) sent: u64,
     pub(super) first_bytes: Vec<u8>,
+    /// Whether there is more to send, after the turn of other connections.
+    pub(super) is_interrupted: bool,
     pub(super) stuck_since: Option<Instant>,
 }
 

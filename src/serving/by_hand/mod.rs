@@ -102,6 +102,12 @@ impl Connection {
         }
     }
 
+    /// The peer ends while the test drives the connection. What was given and has not been sent is lost, and reported.
+    pub(in crate::serving) fn cut_by_hand(&mut self, cause: io::Error, context: &Context<'_>) {
+        let has_unsent = self.by_hand.as_ref().is_some_and(|by_hand| by_hand.control.unsent() > 0);
+        self.conclude_by_hand(has_unsent.then_some(Failure::Send(cause)), context);
+    }
+
     /// Gives the test the request that it has asked for.
     pub(in crate::serving) fn hand_over(&mut self, pending: Pending) -> Step {
         if let Some(by_hand) = &mut self.by_hand {
@@ -125,12 +131,14 @@ impl Connection {
         loop {
             let piece = control.next_piece();
             let Some(by_hand) = &mut self.by_hand else { return Ok(()) };
-            if piece.is_empty() || !context.observer_has_room() {
+            by_hand.is_interrupted = !piece.is_empty() && context.is_budget_used();
+            if piece.is_empty() || by_hand.is_interrupted || !context.observer_has_room() {
                 by_hand.stuck_since = None;
                 return Ok(());
             }
             match self.stream.write(&piece, Next::Other) {
                 Ok(Some(taken)) if taken > 0 => {
+                    context.use_budget(taken);
                     by_hand.sent += taken as u64;
                     by_hand.stuck_since = None;
                     let room = context.service.settings.retain_sent;
@@ -167,6 +175,10 @@ impl Connection {
         let (Some(by_hand), Rest::Wait { interest, until }) = (&self.by_hand, rest) else {
             return rest;
         };
+        if by_hand.is_interrupted {
+            // To go on after the others.
+            return Rest::Wait { interest, until: Some(Instant::now()) };
+        }
         // What waits for the observer does not wait for the socket, which may have room and would keep the loop busy.
         let Some(stuck_since) = by_hand.stuck_since.filter(|_| !self.state.is_ending()) else {
             return rest;
@@ -210,8 +222,10 @@ impl Connection {
             // The peer has spoken first.
             None => self.nothing_received(context),
         };
+        // Otherwise they leave later, and belong to the next exchange.
+        let unsent = if failure.is_some() { control.unsent() } else { 0 };
         let failure = failure.or_else(|| self.failure_of_request(&pending.request, context));
-        let mut parts = self.parts(pending, sent, Some(sent));
+        let mut parts = self.parts(pending, sent, Some(sent + unsent));
         parts.response = (!first_bytes.is_empty()).then(|| first_bytes.into());
         let fault = failure.map(|failure| failure.fault(&mut parts));
         if fault.is_some() {
