@@ -20,6 +20,10 @@ pub(super) struct Context<'a> {
     pub(super) budget: usize,
 }
 
+/// What a call costs of the budget at least. Otherwise a response in pieces of a byte would hold up the other connections for
+/// hundreds of thousands of system calls.
+const LEAST_COST: usize = 1024;
+
 /// User code that runs for a connection.
 #[derive(Debug)]
 pub(super) struct Busy {
@@ -70,8 +74,9 @@ impl Context<'_> {
         }
     }
 
+    /// A call moved this many bytes.
     pub(super) fn use_budget(&mut self, bytes: usize) {
-        self.budget = self.budget.saturating_sub(bytes);
+        self.budget = self.budget.saturating_sub(bytes.max(LEAST_COST));
     }
 
     /// Whether others have their turn now.

@@ -226,6 +226,22 @@ fn a_source_that_blocks_does_not_keep_fixed_connections_of_another_peer_waiting(
     finished(blocked);
 }
 
+#[test]
+fn a_response_in_very_many_small_pieces_holds_up_no_other_peer() {
+    const MANY: usize = 200_000;
+    let bytes = vec![b'x'; MANY];
+    let in_pieces = spawned(lines().source(Response::from(bytes).in_pieces(1, Duration::ZERO)));
+    let other = spawned(lines().source("answer"));
+    let mut client = sends(&in_pieces, b"request\n");
+    expect_bytes(&mut client, b"x", "it has begun");
+    let reading = std::thread::spawn(move || read_all(&mut client).len());
+    assert_eq!(ask(other.addr(), b"request\n"), b"answer");
+    assert_eq!(in_pieces.journal().exchanges().count(), 0, "the other one was answered meanwhile");
+    assert_eq!(reading.join().expect("no panic"), MANY - 1);
+    finished(in_pieces);
+    finished(other);
+}
+
 #[cfg(unix)]
 mod fifo {
     use std::fs::{self, File};
