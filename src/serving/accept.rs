@@ -48,6 +48,8 @@ impl Service {
             PORTS.note(port);
         }
         let accept_error = |source| Error::Accept { addr: addr.clone(), source, peer: None };
+        // Before there is a loop, whose thread would end if the observer took long.
+        user_code.tell_now(&Event::Listening { addr: &addr });
         let event_loop = match role {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,
             Role::Foreground => EventLoop::of_foreground().map_err(accept_error)?,
@@ -82,7 +84,6 @@ impl Service {
             driver: Exclusive::new(Ready::new()),
             calls: RwLock::default(),
         });
-        service.user_code.tell_now(&Event::Listening { addr: &addr });
         if role == Role::Peer {
             spare::keep();
             if service.has_user_code() {
