@@ -1,5 +1,6 @@
 //! Problems of response files: all of them for `--check`, and before serving those that editors cause.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -26,9 +27,9 @@ pub(super) fn check(files: &[PathBuf], is_quiet: bool, lang: Lang) -> ExitCode {
             Ok((findings, start)) => {
                 code = ExitCode::FAILURE;
                 for finding in &findings {
-                    lines += &format!("{name}: {finding}\n");
+                    let _ = writeln!(lines, "{name}: {finding}");
                     for more in explain::more(finding, &start, &name, lang) {
-                        lines += &format!("  {more}\n");
+                        let _ = writeln!(lines, "  {more}");
                     }
                 }
             }

@@ -95,7 +95,7 @@ fn effect(said: u64, present: u64, lang: Lang) -> &'static str {
 fn line_number(finding: &Finding, start: &[u8]) -> usize {
     let before =
         usize::try_from(finding.offset()).map_or(start, |at| &start[..at.min(start.len())]);
-    1 + before.iter().filter(|&&byte| byte == b'\n').count()
+    before.split(|&byte| byte == b'\n').count()
 }
 
 /// How many lines of the head end with LF alone, and how many lines it has.

@@ -92,7 +92,9 @@ fn ready(addr: &Address, scheme: &str) -> String {
 
 fn is_of_this_process(text: &str) -> bool {
     let pid = match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(fields)) => fields.get("pid").and_then(|pid| pid.as_u64()),
+        Ok(serde_json::Value::Object(fields)) => {
+            fields.get("pid").and_then(serde_json::Value::as_u64)
+        }
         Ok(number) => number.as_u64(),
         Err(_) => None,
     };

@@ -113,15 +113,13 @@ impl JournalLines {
 
     fn failed(&self, error: &Error) -> Line {
         let report = error.report().to_string();
-        match error.exchange() {
-            Some(exchange) => self.line("exchange").exchange(exchange, Some(&report)),
-            None => {
-                let line = self.line("failed").with("failure", report);
-                match error {
-                    Error::Listen { addr, .. } => line.with("address", addr.as_str()),
-                    _ => line,
-                }
-            }
+        if let Some(exchange) = error.exchange() {
+            return self.line("exchange").exchange(exchange, Some(&report));
+        }
+        let line = self.line("failed").with("failure", report);
+        match error {
+            Error::Listen { addr, .. } => line.with("address", addr.as_str()),
+            _ => line,
         }
     }
 

@@ -24,6 +24,8 @@ mod handled;
 mod http_responses;
 mod journal;
 mod journal_lines;
+#[cfg(feature = "json")]
+mod json_lines;
 mod keep_alive_rule;
 mod last_handle;
 mod leaving;

@@ -375,6 +375,7 @@ fn run_example(command: &[&str]) {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("TCPSERVER", fake_peer_test_support::programs::program_path())
         .env("NO_PROXY", "*")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env_remove("http_proxy")
         .output()
         .expect("timeout");
