@@ -143,7 +143,8 @@ impl Line {
                     (addr.ip(), addr.port(), addr.flowinfo(), addr.scope_id());
                 format!(" remote_address: ('{ip}', {port}, {flow}, {scope})")
             }
-            Line::Connected(addr) => format!(" remote_address: {addr}"),
+            // A client chooses the path of its Unix socket.
+            Line::Connected(addr) => format!(" remote_address: {}", one_line(&addr.to_string())),
             _ => String::new(),
         };
         format!("=== {text}{address} ===")

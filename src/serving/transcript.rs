@@ -167,7 +167,9 @@ impl Transcript {
             Event::Accepted { client } => {
                 let shown = Shown { start: Instant::now(), received: 0, sent: 0 };
                 self.connections.insert(client.connection(), shown);
-                self.remark(client, &format!("{} has connected", client.addr()))
+                // A client chooses the path of its Unix socket.
+                let addr = escaped(client.addr().to_string().as_bytes());
+                self.remark(client, &format!("{addr} has connected"))
             }
             Event::Handshake { client, session, failure } => self.remark(
                 client,
