@@ -366,6 +366,26 @@ fn options_for_scripts_that_contradict_each_other_are_wrong_usage() {
 
 // Other languages
 
+#[test]
+fn the_command_of_both_readmes_says_where_it_listens_and_what_it_was_asked() {
+    let command = "tcpserver --listen localhost:0 --forever --sigterm-ok --quiet --journal -";
+    for readme in [super::readme::ENGLISH, super::readme::JAPANESE] {
+        assert!(readme.contains(&format!("```sh\n{command}\n```\n")));
+    }
+    let folder = Folder::new();
+    let mut program = Running::start(tcpserver(&folder).args(command.split(' ').skip(1)));
+    program.stdout_line();
+    let listening = lines(&program.stdout_line()).remove(0);
+    let address = listening["address"].as_str().and_then(|text| text.parse().ok());
+    let client = connect(address.expect("an address"));
+    send(&client, b"GET /x HTTP/1.1\r\n\r\n");
+    assert_bytes(&receive_all(&client), RESPONSE, "the answer");
+    drop(client);
+    program.stdout_line();
+    let request = lines(&program.stdout_line()).remove(0);
+    assert_eq!((&request["event"], &request["target"]), (&"request".into(), &"/x".into()));
+}
+
 /// Runs one of the examples with the program.
 #[track_caller]
 fn run_example(command: &[&str]) {
