@@ -48,6 +48,9 @@ impl Faults {
             faults.add(&word).map_err(at)?;
             name.truncate(comma);
         }
+        if name == whole {
+            return Ok((file.into(), faults));
+        }
         if name.is_empty() && !whole.is_empty() {
             return Err(format!("--send {}: the name of a file comes first", file.display()));
         }

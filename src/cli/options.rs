@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
-use super::answer::Answer;
+use super::answer::AnswerWithoutFile;
 use super::arguments::{Arguments, shown};
 use super::console::{complain, print};
 use super::faults::{End, Faults};
@@ -50,7 +50,7 @@ pub struct Options {
     pub(super) arguments: Arguments,
     script: Option<Conversation>,
     listening: Listening,
-    answers: Answers,
+    choice: AnswerChoice,
 }
 
 /// Where the server listens.
@@ -64,11 +64,11 @@ enum Listening {
     Inherited(Mutex<Option<Inherited>>),
 }
 
-/// What the answers are, beside the names of files.
+/// What is answered, beside the names of files.
 #[derive(Debug)]
-struct Answers {
+struct AnswerChoice {
     /// What is answered instead of files.
-    answer: Option<Answer>,
+    answer: Option<AnswerWithoutFile>,
     /// The faults beside each `--send` file.
     faults: Vec<Faults>,
 }
@@ -111,7 +111,8 @@ impl Options {
         if let Some(reason) = for_scripts_problem(&arguments) {
             return Err(wrong_usage(reason));
         }
-        let answers = Answers::take_from(&mut arguments).map_err(|error| wrong_usage(&error))?;
+        let choice =
+            AnswerChoice::take_from(&mut arguments).map_err(|error| wrong_usage(&error))?;
         let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_dash);
         if arguments.record.is_some() && !sends_one_file {
             let reason =
@@ -127,7 +128,7 @@ impl Options {
             complain(&format!("{error}{cause}"));
             ExitCode::FAILURE
         })?;
-        Ok(Options { arguments, script, listening, answers })
+        Ok(Options { arguments, script, listening, choice })
     }
 
     /// A server that listens where an option says, or on a socket that this process was started with; otherwise at `default`.
@@ -171,7 +172,7 @@ impl Options {
 
     /// Where responses come from, if an option says so. `default` is the file for recorded responses if `--send` names none.
     pub fn source(&self, default: &str, session: &Session) -> Option<Box<dyn ResponseSource>> {
-        if let Some(answer) = &self.answers.answer {
+        if let Some(answer) = &self.choice.answer {
             return Some(answer.source(self.patience(), session.console()));
         }
         if let Some(script) = &self.script {
@@ -193,7 +194,7 @@ impl Options {
         let last_repeats = self.exchanges().is_none_or(|exchanges| exchanges > files.len() as u64);
         let stdin = Stdin::new(stdin_uses > 1 || files.last().is_some_and(is_dash) && last_repeats);
         let all = self.faults_of_all();
-        let faults: Vec<_> = self.answers.faults.iter().map(|faults| faults.or(&all)).collect();
+        let faults: Vec<_> = self.choice.faults.iter().map(|faults| faults.or(&all)).collect();
         move |request| {
             let number = usize::try_from(request.client().exchange()).unwrap_or(usize::MAX);
             let index = number.min(files.len()) - 1;
@@ -206,7 +207,7 @@ impl Options {
     /// A source with the faults that the options ask for on top.
     pub fn with_faults(&self, source: Box<dyn ResponseSource>) -> impl ResponseSource + use<> {
         let all = self.faults_of_all();
-        let faults = match &self.answers.faults[..] {
+        let faults = match &self.choice.faults[..] {
             // The one file is written, and what stands beside it is for what is answered.
             [faults] if self.arguments.record.is_some() => faults.or(&all),
             // Each answer has its own already.
@@ -237,7 +238,7 @@ impl Options {
     /// How long a client may keep an exchange waiting; `None` where a response is followed by waiting for the client.
     pub fn timeout(&self) -> Option<Duration> {
         let all = self.faults_of_all();
-        let mut own = self.answers.faults.iter().map(|faults| faults.or(&all));
+        let mut own = self.choice.faults.iter().map(|faults| faults.or(&all));
         let waits = if own.len() == 0 {
             all.waits_for_the_client()
         } else {
@@ -263,7 +264,8 @@ impl Options {
 
     /// How many bytes of a request are kept in memory: all of them where it is forwarded, echoed or given to a program.
     pub fn retain(&self) -> usize {
-        let needs_all = self.answers.answer.as_ref().is_some_and(Answer::needs_whole_requests);
+        let needs_all =
+            self.choice.answer.as_ref().is_some_and(AnswerWithoutFile::needs_whole_requests);
         if self.arguments.record.is_some() || needs_all { usize::MAX } else { 1 << 20 }
     }
 
@@ -272,7 +274,7 @@ impl Options {
         // With --record the file is written, not sent; a script names its files itself.
         self.arguments.record.is_none()
             && self.arguments.script.is_none()
-            && self.answers.answer.is_none()
+            && self.choice.answer.is_none()
     }
 
     /// Whether a single exchange is served.
@@ -347,7 +349,7 @@ fn listening(option: Option<&str>) -> Result<Listening, String> {
     }
 }
 
-impl Answers {
+impl AnswerChoice {
     /// Leaves the names of files in the arguments.
     fn take_from(arguments: &mut Arguments) -> Result<Self, String> {
         let other = [
@@ -356,14 +358,14 @@ impl Answers {
             (!arguments.send.is_empty(), "--send"),
         ];
         let other = other.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name);
-        let answer = Answer::of(&arguments.answer, other)?;
+        let answer = AnswerWithoutFile::of(&arguments.answer, other)?;
         let mut faults = Vec::new();
         for file in &mut arguments.send {
             let beside;
             (*file, beside) = Faults::beside(file)?;
             faults.push(beside);
         }
-        Ok(Answers { answer, faults })
+        Ok(AnswerChoice { answer, faults })
     }
 }
 

@@ -47,6 +47,7 @@ fn the_first_connection_breaks_and_the_second_is_good() {
         ("a.http,cut=20:reset", &[][..], (20, true)),
         ("a.http,cut=20", &[], (20, false)),
         ("a.http,reset", &[], (PAGE.len(), true)),
+        #[cfg(unix)]
         ("/dev/null,reset", &[], (0, true)),
         ("a.http,delay=20ms,pieces=9:1ms,throttle=1M,cut=20:reset", &[], (20, true)),
         ("a.http,cut=20:reset", &["--keep-alive"], (20, true)),
@@ -179,7 +180,8 @@ fn curl_tries_again_and_gets_the_page() {
 #[test]
 fn a_client_that_stays_is_left_after_the_linger_time() {
     let folder = folder();
-    for (linger, at_least, at_most) in [("50ms", 50, 1_500), ("0s", 0, 1_500)] {
+    // Without the option it is 2 seconds.
+    for (linger, at_least) in [("3s", 3_000), ("0s", 0)] {
         let program = Tcpserver::start(&folder, ["--linger", linger]);
         let client = program.connect();
         send(&client, GET);
@@ -189,7 +191,7 @@ fn a_client_that_stays_is_left_after_the_linger_time() {
         let ended = program.end();
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{linger}");
         let took = start.elapsed();
-        assert!((at_least..at_most).contains(&took.as_millis()), "{linger}: {took:?}");
+        assert!(took >= Duration::from_millis(at_least), "{linger}: {took:?}");
         drop(client);
     }
 }

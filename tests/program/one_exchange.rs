@@ -311,6 +311,9 @@ fn a_wrong_option_is_answered_with_the_right_one() {
         (&["--output", "file"], "--output", "--recv FILE"),
         (&["--proxy", "localhost:80"], "--proxy", "--record HOST:PORT"),
         (&["--keepalive"], "--keepalive", "--keep-alive"),
+        (&["--data", "x"], "--data", "--body TEXT"),
+        (&["-H", "x: y"], "-H", "--header FIELD"),
+        (&["--directory", "."], "--directory", "--dir FOLDER"),
         (&["--verbose"], "--verbose", "--transcript"),
     ] {
         let reason = format!("unknown option `{wrong}` (did you mean `{right}`?)");

@@ -84,7 +84,7 @@ impl Exec {
 impl ResponseSource for Exec {
     /// The program runs while its response is sent, in the thread of its connection: others are served meanwhile.
     fn respond(&mut self, request: &Request) -> io::Result<Response> {
-        Ok(Response::new().send_from(Reply::Asked(Asked {
+        Ok(Response::new().send_from(Reply::Coming(Job {
             program: Arc::clone(&self.program),
             patience: self.patience,
             console: Arc::clone(&self.console),
@@ -97,8 +97,8 @@ impl ResponseSource for Exec {
     }
 }
 
-/// What a program is asked.
-pub(super) struct Asked {
+/// A request for a program.
+pub(super) struct Job {
     pub(super) program: Arc<Program>,
     pub(super) patience: Duration,
     pub(super) console: Arc<Console>,
@@ -107,14 +107,14 @@ pub(super) struct Asked {
 
 /// All that a program prints, so that nothing of it is sent if it fails.
 enum Reply {
-    Asked(Asked),
+    Coming(Job),
     Given(Cursor<Vec<u8>>),
 }
 
 impl Read for Reply {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Reply::Asked(asked) = self {
-            *self = Reply::Given(Cursor::new(run(asked)?));
+        if let Reply::Coming(job) = self {
+            *self = Reply::Given(Cursor::new(run(job)?));
         }
         let Reply::Given(bytes) = self else { return Ok(0) };
         bytes.read(buffer)

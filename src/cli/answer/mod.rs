@@ -25,20 +25,20 @@ use crate::source::response_source::ResponseSource;
 
 /// What is answered instead of a file.
 #[derive(Debug)]
-pub(super) struct Answer {
-    kind: Kind,
+pub(super) struct AnswerWithoutFile {
+    what: AnswerOf,
     fields: Fields,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum AnswerOf {
     Built(Built),
     Echo,
     Folder(PathBuf),
     Exec(Program),
 }
 
-impl Answer {
+impl AnswerWithoutFile {
     /// What the options ask for; `None` if nothing of this. `other` is an option for answers that is given, too.
     ///
     /// # Errors
@@ -76,18 +76,18 @@ impl Answer {
             ));
         }
         let fields = header.iter().map(|text| Field::parse(text)).collect::<Result<_, _>>()?;
-        let kind = if *echo {
-            Kind::Echo
+        let what = if *echo {
+            AnswerOf::Echo
         } else if let Some(folder) = dir {
-            Kind::Folder(a_folder(folder)?)
+            AnswerOf::Folder(a_folder(folder)?)
         } else if let Some(program) = exec {
-            Kind::Exec(Program::new(program, args)?)
+            AnswerOf::Exec(Program::new(program, args)?)
         } else if has_built || !header.is_empty() {
-            Kind::Built(built(status.as_deref(), body.as_deref())?)
+            AnswerOf::Built(built(status.as_deref(), body.as_deref())?)
         } else {
             return Ok(None);
         };
-        Ok(Some(Answer { kind, fields: Fields::new(fields) }))
+        Ok(Some(AnswerWithoutFile { what, fields: Fields::new(fields) }))
     }
 
     /// Where responses come from. A program has this long to answer, and what it complains about is shown on the console.
@@ -97,16 +97,16 @@ impl Answer {
         console: &Arc<Console>,
     ) -> Box<dyn ResponseSource> {
         let fields = self.fields.clone();
-        match &self.kind {
-            Kind::Built(built) => {
+        match &self.what {
+            AnswerOf::Built(built) => {
                 Box::new(built.clone().map_response(move |response| fields.set_in(response)))
             }
-            Kind::Echo => Box::new(move |request: &Request| fields.set_in(echo(request))),
-            Kind::Folder(folder) => {
+            AnswerOf::Echo => Box::new(move |request: &Request| fields.set_in(echo(request))),
+            AnswerOf::Folder(folder) => {
                 let folder = FolderSource::new(folder);
                 Box::new(folder.map_response(move |response| fields.set_in(response)))
             }
-            Kind::Exec(program) => {
+            AnswerOf::Exec(program) => {
                 Box::new(Exec::new(program.clone(), patience, Arc::clone(console)))
             }
         }
@@ -114,7 +114,7 @@ impl Answer {
 
     /// Whether all of a request is needed in memory.
     pub(super) fn needs_whole_requests(&self) -> bool {
-        matches!(self.kind, Kind::Echo | Kind::Exec(_))
+        matches!(self.what, AnswerOf::Echo | AnswerOf::Exec(_))
     }
 }
 

@@ -8,10 +8,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::console::Console;
-use super::exec::Asked;
+use super::exec::Job;
+use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
 use crate::os::process_group::ProcessGroup;
 
@@ -39,16 +40,15 @@ pub(in crate::cli) fn kill_all() {
 }
 
 /// What the program prints.
-pub(super) fn run(asked: &Asked) -> io::Result<Vec<u8>> {
-    let name = asked.program.name.display().to_string();
+pub(super) fn run(job: &Job) -> io::Result<Vec<u8>> {
+    let name = job.program.name.display().to_string();
     let failed = |what: String| io::Error::other(format!("`{name}` {what}"));
-    let end = Instant::now() + asked.patience;
-    let running = Running::start(asked).map_err(|error| {
+    let end = Deadline::after(Some(job.patience));
+    let running = RunningProgram::start(job).map_err(|error| {
         io::Error::new(error.kind(), format!("failed to run `{name}`: {error}"))
     })?;
-    let too_late =
-        || failed(format!("has not answered within {:?}, and was killed", asked.patience));
-    let answer = match running.answer.recv_timeout(end.saturating_duration_since(Instant::now())) {
+    let too_late = || failed(format!("has not answered within {:?}, and was killed", job.patience));
+    let answer = match running.answer.recv_timeout(end.left().unwrap_or(Duration::MAX)) {
         Ok(answer) => answer.map_err(|error| failed(format!("could not be read from: {error}")))?,
         Err(RecvTimeoutError::Timeout) => return Err(too_late()),
         Err(RecvTimeoutError::Disconnected) => return Err(failed("could not be read from".into())),
@@ -71,16 +71,16 @@ pub(super) fn run(asked: &Asked) -> io::Result<Vec<u8>> {
 }
 
 /// A program that runs; killed when dropped.
-struct Running {
+struct RunningProgram {
     group: Arc<Mutex<ProcessGroup>>,
     answer: mpsc::Receiver<io::Result<Vec<u8>>>,
     last_words: mpsc::Receiver<()>,
 }
 
-impl Running {
-    fn start(asked: &Asked) -> io::Result<Self> {
-        let mut command = Command::new(&asked.program.name);
-        command.args(&asked.program.arguments);
+impl RunningProgram {
+    fn start(job: &Job) -> io::Result<Self> {
+        let mut command = Command::new(&job.program.name);
+        command.args(&job.program.arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let group = {
             // Under the lock, so that none starts after all were killed.
@@ -93,13 +93,13 @@ impl Running {
         };
         let (give, answer) = mpsc::channel();
         let (keep, last_words) = mpsc::channel();
-        let started = Running { group, answer, last_words };
+        let started = RunningProgram { group, answer, last_words };
         let mut group = lock(&started.group);
         let child = group.child();
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         drop(group);
-        let request = asked.request.clone();
+        let request = job.request.clone();
         in_a_thread(move || {
             // A program need not read its input.
             let _ = stdin.map(|mut stdin| stdin.write_all(request.bytes()));
@@ -111,7 +111,7 @@ impl Running {
             // Nothing listens any more if the time is over.
             let _ = give.send(read.map(|_| bytes));
         })?;
-        let console = Arc::clone(&asked.console);
+        let console = Arc::clone(&job.console);
         in_a_thread(move || {
             let _until_the_end = keep;
             if let Some(stderr) = stderr {
@@ -122,10 +122,10 @@ impl Running {
     }
 
     /// Waits for its end; `None` if that does not come in time.
-    fn end(&self, end: Instant) -> io::Result<Option<ExitStatus>> {
+    fn end(&self, end: Deadline) -> io::Result<Option<ExitStatus>> {
         loop {
             let ended = lock(&self.group).ended()?;
-            if ended.is_some() || Instant::now() >= end {
+            if ended.is_some() || end.left() == Some(Duration::ZERO) {
                 return Ok(ended);
             }
             thread::sleep(TICK);
@@ -133,7 +133,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         lock(&self.group).kill();
         if let Some(running) = &mut *lock(&RUNNING) {
