@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::delimiter::Delimiter;
+use super::first_flight::{self, FirstFlight};
 use super::length_prefix::LengthPrefix;
 use super::length_reader::{BadLength, LengthReader, Reading};
 use super::texts::Texts;
@@ -31,6 +32,7 @@ pub(super) enum Rule {
     },
     LengthPrefixed(LengthPrefix),
     TlsRecord,
+    ClientHello,
     Eof,
     Nothing,
     /// One of these texts. Those of conversations.
@@ -70,6 +72,9 @@ enum RuleState {
     },
     /// Becomes `Exactly` when the length is known.
     LengthPrefixed(LengthReader),
+    /// Not known yet whether this is TLS: no byte has arrived. Becomes `FirstFlight` or `Auto`.
+    ClientHello,
+    FirstFlight(FirstFlight),
     Eof,
     Texts(Texts),
     Custom(CustomRule),
@@ -87,6 +92,7 @@ impl Framer {
             Rule::Exactly { length } => RuleState::Exactly { left: *length },
             Rule::LengthPrefixed(prefix) => RuleState::LengthPrefixed(LengthReader::new(*prefix)),
             Rule::TlsRecord => RuleState::LengthPrefixed(LengthReader::tls_record()),
+            Rule::ClientHello => RuleState::ClientHello,
             Rule::Eof => RuleState::Eof,
             Rule::Nothing => RuleState::Exactly { left: 0 },
             Rule::Texts(texts) => RuleState::Texts(Texts::new(Arc::clone(texts))),
@@ -131,6 +137,16 @@ impl Framer {
                 }
                 Reading::Bad { bad, within } => Err(NoEnd::BadLength { bad, within }),
             },
+            RuleState::ClientHello => {
+                self.state = match piece.first() {
+                    Some(&first) if first_flight::may_begin(first) => {
+                        RuleState::FirstFlight(FirstFlight::default())
+                    }
+                    _ => RuleState::Auto(Vec::new()),
+                };
+                self.feed(piece)
+            }
+            RuleState::FirstFlight(records) => records.feed(piece),
             RuleState::Eof => Ok(Verdict::More),
             RuleState::Texts(texts) => Ok(texts.compare(piece)),
             RuleState::Custom(rule) => {

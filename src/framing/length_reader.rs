@@ -2,6 +2,9 @@
 
 use super::length_prefix::{Endian, LengthPrefix};
 
+/// The most bytes that a TLS record may have after its header (RFC 8446 section 5.2).
+pub(super) const LARGEST_RECORD: u64 = (1 << 14) + 256;
+
 /// The length of one message as it arrives. Nothing is buffered: bytes before it are counted, those after it are not looked at.
 pub(super) struct LengthReader {
     prefix: LengthPrefix,
@@ -43,8 +46,7 @@ impl LengthReader {
 
     /// The header of a TLS record: type, version, length (RFC 8446 section 5.1).
     pub(super) fn tls_record() -> Self {
-        let most = (1 << 14) + 256;
-        LengthReader { most, ..Self::new(LengthPrefix::big_endian(2).at(3)) }
+        LengthReader { most: LARGEST_RECORD, ..Self::new(LengthPrefix::big_endian(2).at(3)) }
     }
 
     pub(super) fn feed(&mut self, piece: &[u8]) -> Reading {

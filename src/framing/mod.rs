@@ -1,6 +1,7 @@
 //! Where a request ends: the rules, how they read as text, and a rule at work.
 
 mod delimiter;
+mod first_flight;
 pub(crate) mod framer;
 pub(crate) mod length_prefix;
 mod length_reader;

@@ -10,7 +10,7 @@ use super::rule::Framing;
 /// How many bytes `recv` asks for in the tutorial's program.
 const TUTORIAL_READ: usize = 4096;
 
-const RULES: &str = "auto, http, head, read-once[:N], until:TEXT, lines, exactly:N, length:LENGTH, tls-record, eof, nothing";
+const RULES: &str = "auto, http, head, read-once[:N], until:TEXT, lines, exactly:N, length:LENGTH, tls-record, client-hello, eof, nothing";
 
 /// The text that [`FromStr`] reads; a closure is shown as `custom`, and what a conversation expects as `text:…`.
 impl fmt::Display for Framing {
@@ -25,6 +25,7 @@ impl fmt::Display for Framing {
             Rule::Exactly { length } => write!(f, "exactly:{length}"),
             Rule::LengthPrefixed(prefix) => write!(f, "length:{prefix}"),
             Rule::TlsRecord => f.write_str("tls-record"),
+            Rule::ClientHello => f.write_str("client-hello"),
             Rule::Eof => f.write_str("eof"),
             Rule::Nothing => f.write_str("nothing"),
             Rule::Texts(texts) => {
@@ -63,7 +64,7 @@ impl fmt::Display for LengthPrefix {
 pub struct ParseFramingError(String);
 
 /// `auto`, `http`, `head`, `read-once` (4096 bytes) or `read-once:N`, `until:TEXT` (with `\r`, `\n`, `\t`, `\0`, `\\` and
-/// `\xHH`), `lines`, `exactly:N`, `length:LENGTH`, `tls-record`, `eof`, `nothing`.
+/// `\xHH`), `lines`, `exactly:N`, `length:LENGTH`, `tls-record`, `client-hello`, `eof`, `nothing`.
 ///
 /// LENGTH describes a [`LengthPrefix`]: its size, 1 to 8, with `be` for big-endian or `le` for little-endian, then, where they
 /// differ from the defaults, `at=N` and one of `counts=itself`, `counts=all` and `counts=all-but-N`. If one byte comes before a length
@@ -106,6 +107,7 @@ impl FromStr for Framing {
             ("head", None) => Some(Framing::head()),
             ("lines", None) => Some(Framing::lines()),
             ("tls-record", None) => Some(Framing::tls_record()),
+            ("client-hello", None) => Some(Framing::client_hello()),
             ("eof", None) => Some(Framing::eof()),
             ("nothing", None) => Some(Framing::nothing()),
             ("read-once", None) => Some(Framing::read_once(TUTORIAL_READ)),
@@ -207,6 +209,7 @@ mod tests {
             "length:2be,at=16,counts=all",
             "length:3le,counts=all-but-4",
             "tls-record",
+            "client-hello",
             "eof",
             "nothing",
         ] {
@@ -228,6 +231,7 @@ mod tests {
             "exactly",
             "lines:1",
             "tls-record:1",
+            "client-hello:1",
             "length",
         ] {
             assert!(text.parse::<Framing>().is_err(), "{text}");

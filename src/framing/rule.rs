@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::first_flight;
 use super::framer::{Framer, Rule};
 use super::length_prefix::LengthPrefix;
 use crate::http1::head;
@@ -186,7 +187,8 @@ impl Framing {
     /// One TLS record (RFC 8446 section 5.1): five bytes of header, then as many bytes as the last two of them say.
     ///
     /// Nothing is decrypted, and type and version may have any value. For a peer that answers a `ClientHello` with bytes of your
-    /// own: an alert, garbage, a close. A `ClientHello` of more than 16,384 bytes comes in several records, which are several requests.
+    /// own: an alert, garbage, a close. A `ClientHello` may come in several records, which are several requests:
+    /// [`client_hello`](Self::client_hello) waits for all of it.
     ///
     /// # Errors
     ///
@@ -215,6 +217,38 @@ impl Framing {
     /// ```
     pub fn tls_record() -> Self {
         Framing(Rule::TlsRecord)
+    }
+
+    /// The first message of a TLS client, its `ClientHello` (RFC 8446 section 4.1.2), with the headers of the records in which it
+    /// comes: one record as a rule, several if the client has split it or it has more than 16,384 bytes. What
+    /// [`garbage::tls`](crate::garbage::tls) answers comes after it, and [`Request::client_hello`] reads it.
+    ///
+    /// Nothing is decrypted or buffered. A record that is no handshake, or whose message is no `ClientHello`, is a request of its own, as
+    /// under [`tls_record`](Self::tls_record). A request that does not begin as a handshake record does (with the byte 22) ends as under
+    /// [`auto`](Self::auto), so that a client that speaks plain HTTP is answered, too.
+    ///
+    /// # Errors
+    ///
+    /// A record above 16,640 bytes, or a `ClientHello` above 131,396, which is more than its fields can have, fails the exchange, with
+    /// [`RequestEnd::BadLength`](crate::RequestEnd::BadLength).
+    ///
+    /// ```
+    /// use fake_peer::{Framing, Peer};
+    /// use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = Peer::builder().framing(Framing::client_hello()).source("no").spawn()?;
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// // One message, in two records (and too short for a real one).
+    /// client.write_all(b"\x16\x03\x01\0\x05\x01\0\0\x02\x03\x16\x03\x01\0\x01\x03")?;
+    /// client.read_to_end(&mut Vec::new())?;
+    /// assert_eq!(peer.take_request().len(), 16);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// [`Request::client_hello`]: crate::Request::client_hello
+    pub fn client_hello() -> Self {
+        Framing(Rule::ClientHello)
     }
 
     /// Everything until the client shuts down its sending side.
@@ -303,6 +337,10 @@ impl Framing {
                 head::starts_with_method(bytes) == Some(true)
                     || head::starts_with_request_line(bytes)
             }
+            Rule::ClientHello => match bytes.first() {
+                Some(&first) if first_flight::may_begin(first) => true,
+                _ => Self::auto().knows_the_end_of(bytes),
+            },
             Rule::Eof | Rule::Nothing | Rule::ReadOnce { .. } => false,
             _ => true,
         }

@@ -314,3 +314,48 @@ fn buffering_stops_at_the_limit() {
     assert_eq!(framer.feed(b"12345678"), Ok(Verdict::Hold));
     assert_eq!(framer.feed(b"123456789"), Err(too_much(8)));
 }
+
+#[test]
+fn a_client_hello_ends_with_its_last_record_however_it_is_split() {
+    let framing = Framing::client_hello();
+    let record = |fragment: &[u8]| {
+        let length = u16::try_from(fragment.len()).expect("a short record").to_be_bytes();
+        [b"\x16\x03\x01", &length[..], fragment].concat()
+    };
+    let hello = b"\x01\0\0\x06sixsix";
+    let next = record(b"\x01\0\0\0");
+    ends_after(&framing, &record(hello), &next);
+    for split in 0..=hello.len() {
+        let (one, other) = hello.split_at(split);
+        // The second record may be empty, and is then no part of it.
+        let mut records = record(one);
+        if split < hello.len() {
+            records.extend_from_slice(&record(other));
+        }
+        ends_after(&framing, &records, &next);
+    }
+    let bytes: Vec<_> = hello.iter().flat_map(|&byte| record(&[byte])).collect();
+    ends_after(&framing, &bytes, &next);
+    // With more in its record than the message.
+    ends_after(&framing, &record(b"\x01\0\0\x02himore"), &next);
+    // A message that is no ClientHello, and a record that is no handshake after the beginning of one.
+    ends_after(&framing, &record(b"\x0e\xff\xff\xff"), &next);
+    ends_after(&framing, &[&record(b"\x01\0")[..], b"\x15\x03\x01\0\x02\x02\x28"].concat(), &next);
+    // What is no TLS.
+    ends_after(&framing, b"GET / HTTP/1.1\r\n\r\n", &next);
+    assert_eq!(length(&framing, b"\x15\x03\x01", 0), Some(3));
+    assert_eq!(length(&framing, b"EHLO me\r\n", 0), Some(9));
+}
+
+#[test]
+fn a_client_hello_that_is_too_long_to_be_one_is_bad() {
+    let bad = |bytes: &[u8]| match Framing::client_hello().start(1 << 20).feed(bytes) {
+        Err(NoEnd::BadLength { within, .. }) => Some(within),
+        Ok(_) => None,
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(bad(b"\x16\x03\x01\x41\0"), None);
+    assert_eq!(bad(b"\x16\x03\x01\x41\x01more"), Some(5));
+    assert_eq!(bad(b"\x16\x03\x01\0\x10\x01\x02\x01\x44"), None);
+    assert_eq!(bad(b"\x16\x03\x01\0\x10\x01\x02\x01\x45more"), Some(9));
+}
