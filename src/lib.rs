@@ -316,6 +316,7 @@ pub use framing::parse::ParseFramingError;
 pub use framing::rule::Framing;
 pub use http1::problem::Problem;
 pub use journal::client::{Client, ClientEnd};
+pub use journal::client_hello::ClientHello;
 pub use journal::exchange::{Exchange, Times};
 pub use journal::peer_report::PeerReport;
 pub use journal::record::{ConnectionRecord, Journal};

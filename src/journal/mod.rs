@@ -2,6 +2,7 @@
 
 pub(crate) mod assertions;
 pub(crate) mod client;
+pub(crate) mod client_hello;
 pub(crate) mod connection_state;
 #[cfg(any(feature = "cli", feature = "json"))]
 pub(crate) mod control;

@@ -93,6 +93,9 @@ impl fmt::Display for Exchange {
             write!(f, "{} of ", self.sent())?;
         }
         writeln!(f, "{} of response", count::bytes(self.offered()))?;
+        if let Some(hello) = request.client_hello() {
+            writeln!(f, "    {hello}")?;
+        }
         write_lines(f, '>', request.bytes(), request.len())?;
         let sent = self.sent_bytes();
         write_lines(f, '<', &sent[..sent.len().min(SHOWN)], self.sent())?;

@@ -5,6 +5,7 @@ use std::str;
 use std::sync::Arc;
 
 use super::client::Client;
+use super::client_hello::ClientHello;
 use crate::http1::chunked::{Chunked, Progress};
 use crate::http1::head::{Head, RequestLine};
 use crate::http1::problem::Problem;
@@ -217,6 +218,15 @@ impl Request {
             // A framing other than `http` may end a request anywhere.
             Progress::More => Err(BodyError::Incomplete(self.end())),
         }
+    }
+
+    /// The `ClientHello` of a TLS client, if the request begins with a whole one: its server name (SNI), protocols (ALPN) and versions.
+    /// `None` for everything else, and over TLS, where a request is what the client sends after its handshake.
+    ///
+    /// Under [`Framing::client_hello`](crate::Framing::client_hello) the request has all of it, in however many records it comes; under
+    /// [`tls_record`](crate::Framing::tls_record) it is a part if the client splits it.
+    pub fn client_hello(&self) -> Option<ClientHello> {
+        ClientHello::of(self.bytes())
     }
 
     /// The request line of a request that is HTTP, without its line end.
