@@ -48,6 +48,7 @@
 //! | waiting for the answer | silence | [`no_answer`] with [`Ending::Hold`] |
 //! | | a close or a reset instead | [`no_answer`] with [`Ending::Close`], [`Ending::Reset`] |
 //! | | a late answer | [`Response::new`]`().`[`pause`](Response::pause)`(…).send(…)`, a [`Gate`](crate::Gate) |
+//! | in its TLS handshake | an alert, plain HTTP, half a record, an old version, and more | [`garbage::tls`] |
 //! | reading the answer | it ends after n bytes: close, reset, half-close, silence | [`Response::cut`] |
 //! | | it ends after n bytes of its body, or of its k-th chunk | [`Response::cut_body`], [`Response::cut_chunk`] |
 //! | | the same after each byte | [`truncations`] |
@@ -81,7 +82,8 @@
 //!
 //! # Many cases in one test
 //!
-//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`] has cases of malformed HTTP.
+//! [`truncations`], [`splits`] and [`byte_by_byte`] make [`Case`]s of one response; [`garbage::all`] has cases of malformed HTTP, and
+//! [`garbage::tls::all`] of handshakes that fail.
 //! [`sweep`] runs a client against each case, over one peer, and names the case in which a test fails; [`sweep_with`] does it with settings
 //! of your own, or on a Unix socket.
 //!

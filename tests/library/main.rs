@@ -20,6 +20,7 @@ mod folder;
 mod framing;
 mod framings_binary;
 mod garbage;
+mod garbage_tls;
 mod handled;
 mod http_responses;
 mod journal;

@@ -48,6 +48,8 @@
 //!
 //! Those with a ✓ are correct, though unusual: a client that refuses them is too strict, or has a limit there.
 //!
+//! [`tls`] has what ends the handshake of a TLS client.
+//!
 //! What is missing here is easy to write: bytes of your own are a response, too. [`Response::cut`] breaks an answer off at any byte,
 //! and [`Response::in_pieces`], [`throttle`](Response::throttle) and the [endings](crate::Ending) work with these responses as with
 //! any other. Some mean something else with an empty body: a chunk of size 0 is the last one.
@@ -72,6 +74,7 @@ mod message;
 mod noise;
 mod status;
 mod surplus;
+pub mod tls;
 
 use super::case::Case;
 use crate::response::steps::Response;
