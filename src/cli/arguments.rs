@@ -63,14 +63,15 @@ pub(super) struct Arguments {
     ///                ,counts=all        the whole message
     ///                ,counts=all-but-N  all but N bytes
     /// tls-record     after one TLS record
+    /// client-hello   after the first message of a TLS client
     /// eof            when the client ends its side
     /// nothing        at once: the server speaks first
     #[arg(long, value_name = "RULE", help_heading = "Listening", verbatim_doc_comment)]
     pub(super) framing: Option<Framing>,
 
     /// The response, whose bytes are sent as they are. Given several times, exchange k gets the k-th file, and the last
-    /// one repeats. - is stdin. A fault of one answer follows its file after a comma: 'Faults of one answer', below
-    /// [default: server_send.txt]
+    /// one repeats. - is stdin. A fault of one answer follows its file after a comma: 'Faults of one answer', below.
+    /// @tls:NAME is no file, and ends a TLS handshake badly: 'TLS handshakes that fail', below [default: server_send.txt]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Files")]
     pub(super) send: Vec<PathBuf>,
 
@@ -214,7 +215,7 @@ pub(super) struct Arguments {
 }
 
 /// What comes after the options: in the help, and as sections of the man page. The lines are broken as they are shown.
-pub(super) const NOTES: [(&str, &str); 7] = [
+pub(super) const NOTES: [(&str, &str); 8] = [
     (
         "Faults of one answer",
         "After a file of --send, each after a comma: cut=N[:ENDING], delay=TIME,
@@ -238,6 +239,27 @@ are completed; a second Ctrl-C ends them at once. SIGTERM does the same.",
         "Sockets",
         "The file of a Unix socket is removed in the end; one that a dead server has left is
 replaced. A listener that systemd passes (LISTEN_FDS) is served, without --listen.",
+    ),
+    (
+        "TLS handshakes that fail",
+        "--send @tls:NAME answers a TLS client with an alert, or with what is no TLS; the
+framing is client-hello, unless another one is given. A file of such a name is
+./@tls:NAME. Alerts (RFC 8446 section 6):
+  close_notify, unexpected_message, bad_record_mac, decryption_failed,
+  record_overflow, decompression_failure, handshake_failure, no_certificate,
+  bad_certificate, unsupported_certificate, certificate_revoked,
+  certificate_expired, certificate_unknown, illegal_parameter, unknown_ca,
+  access_denied, decode_error, decrypt_error, export_restriction,
+  protocol_version, insufficient_security, internal_error,
+  inappropriate_fallback, user_canceled, no_renegotiation, missing_extension,
+  unsupported_extension, certificate_unobtainable, unrecognized_name,
+  bad_certificate_status_response, bad_certificate_hash_value,
+  unknown_psk_identity, certificate_required, no_application_protocol,
+  unrecognized_name_warning, unknown_alert, half_alert
+No TLS: plain_http, close, reset, silence. Old versions: ssl_3_0, tls_1_0, tls_1_1.
+A ServerHello: downgrade, cipher_suite_not_offered, server_hello_stops,
+half_record, half_header. Records: oversized_record, empty_record,
+unknown_record_type, application_data, finished_first.",
     ),
     (
         "Exit codes",
@@ -267,6 +289,8 @@ replaced. A listener that systemd passes (LISTEN_FDS) is served, without --liste
     tcpserver --listen unix:/tmp/daemon.sock --send page.http
   A response that breaks off after 100 bytes:
     tcpserver --cut 100:reset
+  Tell the next TLS client that its authority is unknown:
+    tcpserver --listen localhost:8443 --send @tls:unknown_ca
   For a script: any port, the address and all that happens as JSON on stdout:
     tcpserver --listen localhost:0 --forever --sigterm-ok --journal -
   See both directions:
@@ -307,7 +331,17 @@ pub(super) fn command_for_completions() -> clap::Command {
         let has_colon = arg.get_value_names().is_some_and(|names| names[0].contains(':'));
         if has_colon { arg.value_name("VALUE") } else { arg }
     };
-    let rules = ["auto", "http", "head", "read-once", "lines", "tls-record", "eof", "nothing"];
+    let rules = [
+        "auto",
+        "http",
+        "head",
+        "read-once",
+        "lines",
+        "tls-record",
+        "client-hello",
+        "eof",
+        "nothing",
+    ];
     Arguments::command().mut_arg("framing", |arg| arg.value_parser(rules)).mut_args(short)
 }
 

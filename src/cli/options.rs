@@ -18,7 +18,7 @@ use super::console::{complain, print};
 use super::faults::{End, Faults};
 use super::session::Session;
 use super::stdin::{Stdin, Stdout, is_dash};
-use super::{check, manual, usage_error};
+use super::{check, manual, tls_fault, usage_error};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 #[cfg(unix)]
@@ -113,10 +113,13 @@ impl Options {
         }
         let choice =
             AnswerChoice::take_from(&mut arguments).map_err(|error| wrong_usage(&error))?;
-        let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_dash);
+        if let Some(error) = tls_fault::unknown(&arguments.send) {
+            return Err(wrong_usage(&error));
+        }
+        let is_no_file = |path: &PathBuf| is_dash(path) || tls_fault::is_tls_fault(path);
+        let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_no_file);
         if arguments.record.is_some() && !sends_one_file {
-            let reason =
-                "--record writes the response to one file: give --send FILE once, and not -";
+            let reason = "--record writes the response to one file: give --send FILE once, and not - or @tls:NAME";
             return Err(wrong_usage(reason));
         }
         let listening =
@@ -155,7 +158,11 @@ impl Options {
 
     /// Where a request ends.
     pub fn framing(&self) -> Framing {
-        self.arguments.framing.clone().unwrap_or_default()
+        let default = || {
+            let is_for_tls = self.arguments.send.iter().any(tls_fault::is_tls_fault);
+            if is_for_tls { Framing::client_hello() } else { Framing::default() }
+        };
+        self.arguments.framing.clone().unwrap_or_else(default)
     }
 
     /// Where requests go, if an option says so.
@@ -199,7 +206,11 @@ impl Options {
             let number = usize::try_from(request.client().exchange()).unwrap_or(usize::MAX);
             let index = number.min(files.len()) - 1;
             let file = &files[index];
-            let response = if is_dash(file) { stdin.response() } else { Response::file(file) };
+            let response = if is_dash(file) {
+                stdin.response()
+            } else {
+                tls_fault::response(file).unwrap_or_else(|| Response::file(file))
+            };
             faults[index].add_to(response)
         }
     }
@@ -244,7 +255,15 @@ impl Options {
         } else {
             own.any(|faults| faults.waits_for_the_client())
         };
+        let waits = waits || self.is_silent();
         self.arguments.timeout.or((!waits).then_some(PATIENCE))
+    }
+
+    /// Whether there is an answer that waits for the client by itself.
+    fn is_silent(&self) -> bool {
+        let all = self.faults_of_all();
+        let mut answers = self.arguments.send.iter().zip(&self.choice.faults);
+        answers.any(|(file, own)| tls_fault::is_silence(file) && own.or(&all).end.is_none())
     }
 
     /// How long a client may keep its connection open after its response.

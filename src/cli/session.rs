@@ -14,6 +14,7 @@ use super::outcome::Outcome;
 use super::progress::Progress;
 use super::signals;
 use super::status_files::StatusFiles;
+use super::tls_fault::is_tls_fault;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::server::tcp_server::TcpServer;
@@ -86,8 +87,9 @@ impl Session {
             [] => &default[..],
             files => files,
         };
-        first_mistakes::note(arguments, files, &self.console);
-        check::note(files, &self.console);
+        let files: Vec<_> = files.iter().filter(|file| !is_tls_fault(file)).cloned().collect();
+        first_mistakes::note(arguments, &files, &self.console);
+        check::note(&files, &self.console);
         self.console.say(&Line::Waiting);
     }
 
