@@ -238,7 +238,7 @@ _tcpserver() {
                     return 0
                     ;;
                 --framing)
-                    COMPREPLY=($(compgen -W "auto http head read-once lines tls-record eof nothing" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto http head read-once lines tls-record client-hello eof nothing" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -30,6 +30,7 @@ head\t''
 read-once\t''
 lines\t''
 tls-record\t''
+client-hello\t''
 eof\t''
 nothing\t''"
 complete -c tcpserver -l echo -d 'Answer with the bytes of the request, as text'

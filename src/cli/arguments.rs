@@ -256,10 +256,14 @@ framing is client-hello, unless another one is given. A file of such a name is
   bad_certificate_status_response, bad_certificate_hash_value,
   unknown_psk_identity, certificate_required, no_application_protocol,
   unrecognized_name_warning, unknown_alert, half_alert
-No TLS: plain_http, close, reset, silence. Old versions: ssl_3_0, tls_1_0, tls_1_1.
-A ServerHello: downgrade, cipher_suite_not_offered, server_hello_stops,
-half_record, half_header. Records: oversized_record, empty_record,
-unknown_record_type, application_data, finished_first.",
+No TLS:
+  plain_http, close, reset, silence
+Old versions, or another ServerHello that a client has to refuse:
+  ssl_3_0, tls_1_0, tls_1_1, downgrade, cipher_suite_not_offered,
+  server_hello_stops, half_record, half_header
+Records:
+  oversized_record, empty_record, unknown_record_type, application_data,
+  finished_first",
     ),
     (
         "Exit codes",

@@ -202,6 +202,9 @@ fn report(error: &Error) -> String {
 /// What is worth knowing about an exchange that was served.
 fn note_exchange(exchange: &Exchange, note: impl Fn(&str)) {
     let (request, sent) = (exchange.request(), exchange.sent());
+    if let Some(hello) = request.client_hello() {
+        note(&format!("the client speaks TLS: {hello}"));
+    }
     if !request.is_complete() {
         note(&format!("the client closed within its request, after {} bytes", request.len()));
     }
