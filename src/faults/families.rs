@@ -14,7 +14,8 @@ use crate::serving::parts;
 /// Of a [`Conversation`](crate::Conversation) each answer is cut in turn, and the turns before it are played. Answers are counted from 1
 /// in the order in which they are written; those of a block that is repeated are cut in its first round. A client's kernel acknowledges
 /// the last of several answers late, on Linux after 40 ms, and a reset waits for that; where hundreds of cases take too long,
-/// `endings([Ending::Close])` leaves the resets out.
+/// `endings([Ending::Close])` leaves the resets out. What closures say ([`say_with`](crate::Conversation::say_with),
+/// [`rest`](crate::Conversation::rest)) is counted and played, but not cut: its length is not known beforehand.
 ///
 /// ```
 /// use fake_peer::{Ending, faults};
@@ -33,7 +34,7 @@ use crate::serving::parts;
 /// # Panics
 ///
 /// If the length of the response is not known beforehand, because it comes from a reader or an empty file, or if one of its files
-/// does not exist.
+/// does not exist; if closures say everything that is said in a conversation.
 #[track_caller]
 pub fn truncations(whole: impl Into<Whole>) -> Truncations {
     let whole = whole.into();
@@ -108,20 +109,25 @@ pub fn splits(
     })
 }
 
-/// The response byte by byte, with this pause between two bytes; of a conversation all answers.
+/// The response byte by byte, with this pause between two bytes; of a conversation all answers, also those of closures.
 pub fn byte_by_byte(whole: impl Into<Whole>, pause: Duration) -> Case {
     let name = format!("in_pieces(1, {})", duration(pause));
-    whole.into().changed(name, |response| response.in_pieces(1, pause))
+    whole.into().changed(name, move |response| response.in_pieces(1, pause))
 }
 
 #[track_caller]
 fn with_lengths(whole: &Whole) -> Vec<(Response, u64)> {
-    let mut lengths = Vec::new();
+    let mut lengths: Vec<(Response, u64)> = Vec::new();
     // A loop, so that a panic is the caller's.
     for response in whole.responses() {
         let length = length(&response);
         lengths.push((response, length));
     }
+    let is_known = lengths.iter().any(|(_, length)| *length > 0);
+    assert!(
+        is_known || !whole.asks_closures(),
+        "closures say everything that is said in this conversation, so no length is known to take parts of"
+    );
     lengths
 }
 

@@ -38,6 +38,11 @@ impl Whole {
         }
     }
 
+    /// Whether closures make some of the responses, whose lengths are not known.
+    pub(super) fn asks_closures(&self) -> bool {
+        matches!(&self.0, Kind::Conversation(conversation) if conversation.asks_closures())
+    }
+
     /// The case in which the response of this number, from 0, is another one.
     pub(super) fn case(
         &self,
@@ -59,11 +64,15 @@ impl Whole {
     }
 
     /// The case in which every response is changed.
-    pub(super) fn changed(self, name: String, change: impl Fn(Response) -> Response) -> Case {
+    pub(super) fn changed(
+        self,
+        name: String,
+        change: impl Fn(Response) -> Response + Clone + Send + 'static,
+    ) -> Case {
         match self.0 {
             Kind::Response(response) => Case::new(name, change(response)),
             Kind::Conversation(conversation) => {
-                let changed = conversation.with_each_said(&change);
+                let changed = conversation.with_each_said(change);
                 let first = changed.said().into_iter().next().unwrap_or_default();
                 Case::of_conversation(name, first, changed)
             }

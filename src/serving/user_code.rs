@@ -36,12 +36,17 @@ pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
 pub(crate) type Payload = Box<dyn Any + Send>;
 
 impl UserCode {
+    /// Panics if the source can never answer.
+    #[track_caller]
     pub(crate) fn new(
         sink: Option<Box<dyn RequestSink>>,
         mut source: Box<dyn ResponseSource>,
         observer: Option<Observer>,
     ) -> Self {
         let hints = source.hints();
+        if let Some(mistake) = &hints.mistake {
+            panic!("{mistake}");
+        }
         let (is_source_prompt, has_framings) = (hints.is_prompt(), hints.first_framing.is_some());
         let fixed =
             if let Answers::Fixed(response) = hints.answers { Some(*response) } else { None };

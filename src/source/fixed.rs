@@ -17,7 +17,7 @@ impl ResponseSource for Response {
     fn hints(&mut self) -> Hints<'_> {
         let answers = Answers::Fixed(Box::new(self.clone()));
         let first_framing = if self.after.is_some() { Some(self as _) } else { None };
-        Hints { answers, first_framing }
+        Hints { answers, first_framing, ..Hints::default() }
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Hints<'s> {
     pub(crate) answers: Answers,
     /// Called for each connection when it is accepted; `None` if the server's framing always counts.
     pub(crate) first_framing: Option<&'s mut dyn FirstFraming>,
+    /// Why it can never answer. The test that wrote it panics with this when a server is made of it.
+    pub(crate) mistake: Option<String>,
 }
 
 /// How soon a source answers.
@@ -33,11 +35,11 @@ pub(crate) trait FirstFraming {
 
 impl Hints<'_> {
     pub(crate) fn prompt() -> Self {
-        Hints { answers: Answers::Prompt, first_framing: None }
+        Hints { answers: Answers::Prompt, ..Hints::default() }
     }
 
     pub(crate) fn fixed(response: Response) -> Self {
-        Hints { answers: Answers::Fixed(Box::new(response)), first_framing: None }
+        Hints { answers: Answers::Fixed(Box::new(response)), ..Hints::default() }
     }
 
     /// The hints of a source that changes the answers of this one.

@@ -111,6 +111,7 @@ impl ResponseSource for PerConnection {
             if !of_source.is_prompt() {
                 hints.answers = Answers::MayWait;
             }
+            hints.mistake = hints.mistake.or(of_source.mistake);
         }
         if has_framings {
             hints.first_framing = Some(self);

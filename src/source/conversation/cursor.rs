@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::expect::Expect;
 use super::mismatch::{Expected, Mismatch};
-use super::script::{Block, Item, Rounds, ends};
+use super::script::{Block, Item, Rounds, can_be_said, ends, too_early};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 use crate::response::ending::Ending;
@@ -22,6 +22,9 @@ pub(super) struct Cursor {
     turns: u64,
     /// Whether the peer has more to say before the client's next turn.
     is_speaking: bool,
+    /// What it says then first, and the request that it is about: only while it has more to say.
+    held: Option<Response>,
+    heard: Option<Request>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +63,8 @@ pub(super) enum Heard {
     Mismatch(Arc<str>),
     /// That can't be known: only its first bytes were kept.
     Truncated,
+    /// A closure's answer to it can't be said, for this reason.
+    Unsayable(String),
 }
 
 impl Cursor {
@@ -68,6 +73,8 @@ impl Cursor {
             frames: vec![Frame::new(block, Rounds::Some(1))],
             turns: 0,
             is_speaking: false,
+            held: None,
+            heard: None,
         };
         cursor.is_speaking = cursor.expected().is_none();
         cursor
@@ -119,6 +126,9 @@ impl Cursor {
 
     /// What is waited for. The first step of a block stands for the block.
     fn expected(&self) -> Option<&Item> {
+        if self.is_speaking {
+            return None;
+        }
         let frame = self.frames.last()?;
         let mut item = frame.block.get(frame.next)?;
         while let Item::Repeat(_, block) = item {
@@ -131,7 +141,7 @@ impl Cursor {
     pub(super) fn hear(&mut self, request: &Request) -> Heard {
         self.enter_blocks();
         let Some(item) = self.frames.last().and_then(|frame| frame.block.get(frame.next)) else {
-            return Heard::Answer(self.speak());
+            return self.speak(Some(request));
         };
         let (accepted, lacks_bytes) = match item {
             Item::Expect(expect) => {
@@ -146,7 +156,9 @@ impl Cursor {
                 let response = closure.answer(request);
                 return Heard::Answer(self.go_on_with(response));
             }
-            Item::Say(_) | Item::Repeat(..) | Item::End(_) => (Some(None), false),
+            Item::Say(_) | Item::SayWith(..) | Item::Repeat(..) | Item::End(_) => {
+                (Some(None), false)
+            }
         };
         if lacks_bytes {
             return Heard::Truncated;
@@ -165,7 +177,7 @@ impl Cursor {
         if let Some(block) = branch {
             self.frames.push(Frame::new(&block, Rounds::Some(1)));
         }
-        Heard::Answer(self.speak())
+        self.speak(Some(request))
     }
 
     /// The response of a closure, which says itself how the connection goes on.
@@ -188,14 +200,23 @@ impl Cursor {
         }
     }
 
-    /// What the peer says now, up to the client's next turn.
-    pub(super) fn speak(&mut self) -> Response {
-        let mut said: Option<Response> = None;
+    /// What the peer says next of what it has to say now.
+    pub(super) fn speak_on(&mut self) -> Heard {
+        let heard = self.heard.take();
+        self.speak(heard.as_ref())
+    }
+
+    /// What the peer says now, up to the client's next turn. Closures are given what the client has said last.
+    fn speak(&mut self, heard: Option<&Request>) -> Heard {
+        let mut said = self.held.take();
+        if let Some(response) = said.take_if(|response| ends(response)) {
+            return Heard::Answer(self.end(response));
+        }
         let mut count = 0;
         loop {
             self.enter_blocks();
             let Some(frame) = self.frames.last_mut() else {
-                return self.end(said.unwrap_or_default());
+                return Heard::Answer(self.end(said.unwrap_or_default()));
             };
             let Some(item) = frame.block.get(frame.next) else {
                 if !frame.repeat() {
@@ -205,17 +226,26 @@ impl Cursor {
             };
             let response = match item {
                 Item::Say(response) => response.clone(),
+                Item::SayWith(closure, place) => {
+                    let Some(heard) = heard else { return Heard::Unsayable(too_early(place)) };
+                    let response = closure.answer(heard);
+                    if let Err(reason) = can_be_said(&response) {
+                        return Heard::Unsayable(format!("the `say_with` at {place}: {reason}"));
+                    }
+                    response
+                }
                 Item::End(ending) => {
                     let ending = ending.clone();
-                    return self.end(said.unwrap_or_default().ending(ending));
+                    return Heard::Answer(self.end(said.unwrap_or_default().ending(ending)));
                 }
                 item => {
                     // The blocks that begin here were entered, so this waits for a request.
                     let framing = item.framing().cloned().unwrap_or_default();
                     self.is_speaking = false;
-                    return turn(said.unwrap_or_default(), framing);
+                    return Heard::Answer(turn(said.unwrap_or_default(), framing));
                 }
             };
+            frame.next += 1;
             let joined = match said.take() {
                 None => response,
                 Some(before) if count < SAID_AT_ONCE && before.can_be_joined_with(&response) => {
@@ -223,13 +253,14 @@ impl Cursor {
                 }
                 Some(before) => {
                     self.is_speaking = true;
-                    return turn(before, Framing::nothing());
+                    self.held = Some(response);
+                    self.heard = heard.cloned();
+                    return Heard::Answer(turn(before, Framing::nothing()));
                 }
             };
-            frame.next += 1;
             count += 1;
             if ends(&joined) {
-                return self.end(joined);
+                return Heard::Answer(self.end(joined));
             }
             said = Some(joined);
         }

@@ -37,7 +37,9 @@ impl fmt::Display for Expected<'_> {
             Item::Expect(expect) => expect.fmt(f),
             Item::OneOf(_, branches) => write_choice(f, branches.iter().map(|(expect, _)| expect)),
             Item::Rest(framing, _) => write!(f, "a request by framing `{framing}`"),
-            Item::Say(_) | Item::Repeat(..) | Item::End(_) => f.write_str("nothing"),
+            Item::Say(_) | Item::SayWith(..) | Item::Repeat(..) | Item::End(_) => {
+                f.write_str("nothing")
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod play;
 mod script;
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 
 pub use expect::{Expect, exact, glob, line_starting, matching};
@@ -99,8 +100,8 @@ use crate::response::steps::Response;
 ///
 /// # Threads
 ///
-/// A conversation needs no thread, and costs none while it waits. Only one with a closure in it ([`rest`](Self::rest), [`matching`],
-/// [`Framing::from_fn`]) is played by the threads for user code.
+/// A conversation needs no thread, and costs none while it waits. Only one with a closure in it
+/// ([`say_with`](Self::say_with), [`rest`](Self::rest), [`matching`], [`Framing::from_fn`]) is played by the threads for user code.
 #[derive(Debug, Clone)]
 #[must_use = "a conversation is played by the peer that is given it"]
 pub struct Conversation {
@@ -127,8 +128,8 @@ impl Conversation {
 
     /// The peer says this: bytes, or a [`Response`] with its steps. What is said without a turn of the client between is one response,
     /// unless one of them has a pace of its own. A response that is [cut](Response::cut), or has another ending than
-    /// [`Ending::Close`], ends the conversation in that way. What the peer says does not depend on what the client has said: where it
-    /// does, as in a handshake with a key, there are [`rest`](Self::rest) and [`handle`](crate::TcpServerBuilder::handle).
+    /// [`Ending::Close`], ends the conversation in that way. Where it depends on what the client has said there is
+    /// [`say_with`](Self::say_with).
     ///
     /// # Panics
     ///
@@ -139,6 +140,50 @@ impl Conversation {
     pub fn say(mut self, response: impl Into<Response>) -> Self {
         let said = self.try_say(response.into());
         self.after(said)
+    }
+
+    /// The peer says what a closure makes of the request that was expected last: an answer with the client's key, inbox or packet
+    /// identifier in it. The closure returns bytes or a [`Response`], for which the same rules hold as in [`say`](Self::say); the
+    /// conversation then goes on as it is written. All connections share the closure.
+    ///
+    /// ```
+    /// use fake_peer::conversation::line_starting;
+    /// use fake_peer::{Conversation, Peer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// // A server of NATS: the client chooses the number of its subscription.
+    /// let peer = Peer::answer(
+    ///     Conversation::new().expect(line_starting("SUB news ")).say_with(|request| {
+    ///         let number = request.bytes().trim_ascii_end().rsplit(|&byte| byte == b' ').next();
+    ///         [b"MSG news ", number.unwrap_or_default(), b" 5\r\nhello\r\n"].concat()
+    ///     }),
+    /// );
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"SUB news 17\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "MSG news 17 5\r\nhello\r\n");
+    /// # drop(client);
+    /// # peer.finish().unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Several in a row get the same request. In a branch of [`one_of`](Self::one_of) it is the one that chose the branch. If the
+    /// closure's response keeps its connection open, or has a framing of its own, the exchange fails with
+    /// [`Error::Respond`](crate::Error::Respond). A panic of the closure is that of the peer. [`truncations`](crate::faults::truncations)
+    /// and [`splits`](crate::faults::splits) do not know how long its response will be, and play it whole.
+    ///
+    /// # Panics
+    ///
+    /// If the conversation has ended before. Where a server is made of the conversation: if nothing was expected before this.
+    #[track_caller]
+    pub fn say_with<R: Into<Response>>(
+        mut self,
+        mut answer: impl FnMut(&Request) -> R + Send + 'static,
+    ) -> Self {
+        let closure = Closure::new(move |request| answer(request).into());
+        let added = self.push(Item::SayWith(closure, Location::caller()));
+        self.after(added)
     }
 
     /// The client says this: exact bytes, a [`Framing`], [`line_starting`], [`glob`] or [`matching`].
@@ -251,12 +296,12 @@ impl Conversation {
     /// closure.
     ///
     /// ```
-    /// use fake_peer::{Conversation, Framing, Peer, Request, Response};
+    /// use fake_peer::{Conversation, Framing, Peer, Response};
     /// # use std::io::{Read, Write};
     ///
     /// let peer = Peer::answer(Conversation::new().say("hello\n").rest(
     ///     Framing::until("\n"),
-    ///     |request: &Request| Response::from(request.bytes()).keep_open(),
+    ///     |request| Response::from(request.bytes()).keep_open(),
     /// ));
     /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
     /// # client.write_all(b"echo\n")?;

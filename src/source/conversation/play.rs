@@ -4,7 +4,7 @@ use std::io;
 
 use super::Conversation;
 use super::cursor::{Cursor, Heard};
-use super::script::has_closure;
+use super::script::{asked_too_early, has_closure, too_early};
 use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::journal::request::Request;
@@ -51,7 +51,7 @@ impl ResponseSource for Conversation {
                 let text = "the peer speaks first in this conversation: a source that wraps it has to forward its `hints`";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
             }
-            Heard::Answer(cursor.speak())
+            cursor.speak_on()
         } else if !request.is_complete() {
             // The core reports it, unless clients may do that.
             let mut response = Response::new().ending(self.on_mismatch.clone());
@@ -74,6 +74,11 @@ impl ResponseSource for Conversation {
                 let mut response = Response::new().ending(self.on_mismatch.clone());
                 response.scripted = Scripted::Mismatch(reason);
                 Ok(response)
+            }
+            Heard::Unsayable(reason) => {
+                self.playing.remove(&connection);
+                self.failed += 1;
+                Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
             }
             Heard::Truncated => {
                 self.playing.remove(&connection);
@@ -104,7 +109,8 @@ impl ResponseSource for Conversation {
 
     fn hints(&mut self) -> Hints<'_> {
         let answers = if has_closure(&self.block) { Answers::MayWait } else { Answers::Prompt };
-        Hints { answers, first_framing: Some(self) }
+        let mistake = asked_too_early(&self.block).map(too_early);
+        Hints { answers, first_framing: Some(self), mistake }
     }
 }
 

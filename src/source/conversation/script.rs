@@ -1,6 +1,7 @@
 //! A conversation as it is written: its steps, its blocks, and the rules for what may stand where. Playing it is in `cursor`.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use super::Conversation;
@@ -18,6 +19,8 @@ pub(super) type Block = Arc<Vec<Item>>;
 pub(super) enum Item {
     /// Ends the conversation if it is cut, or ends otherwise than with the default.
     Say(Response),
+    /// Says what a closure answers to the last request. Where it was written stands for it in messages.
+    SayWith(Closure, &'static Location<'static>),
     Expect(Expect),
     OneOf(Framing, Arc<[(Expect, Block)]>),
     Repeat(Rounds, Block),
@@ -32,7 +35,7 @@ pub(super) enum Rounds {
     ForEver,
 }
 
-/// Answers the rest of a connection.
+/// Answers one request, or the rest of a connection.
 #[derive(Clone)]
 pub(super) struct Closure(Arc<Mutex<Answer>>);
 
@@ -45,6 +48,15 @@ impl Closure {
 
     pub(super) fn answer(&self, request: &Request) -> Response {
         lock(&self.0)(request)
+    }
+
+    /// The same answers, each of them changed.
+    pub(super) fn changed(
+        &self,
+        change_response: impl Fn(Response) -> Response + Send + 'static,
+    ) -> Self {
+        let original = self.clone();
+        Closure::new(move |request| change_response(original.answer(request)))
     }
 }
 
@@ -60,7 +72,7 @@ impl Item {
         match self {
             Item::Expect(expect) => Some(expect.framing()),
             Item::OneOf(framing, _) | Item::Rest(framing, _) => Some(framing),
-            Item::Say(_) | Item::Repeat(..) | Item::End(_) => None,
+            Item::Say(_) | Item::SayWith(..) | Item::Repeat(..) | Item::End(_) => None,
         }
     }
 
@@ -68,7 +80,8 @@ impl Item {
     fn ends(&self) -> bool {
         match self {
             Item::Say(response) => ends(response),
-            Item::Expect(_) => false,
+            // What a closure will say is not known yet.
+            Item::SayWith(..) | Item::Expect(_) => false,
             Item::OneOf(_, branches) => branches.iter().all(|(_, block)| block_ends(block)),
             Item::Repeat(Rounds::Some(_), block) => block_ends(block),
             Item::Repeat(Rounds::ForEver, _) | Item::Rest(..) | Item::End(_) => true,
@@ -83,7 +96,7 @@ impl Item {
                 branches.iter().any(|(expect, block)| expect.has_closure() || has_closure(block))
             }
             Item::Repeat(_, block) => has_closure(block),
-            Item::Rest(..) => true,
+            Item::SayWith(..) | Item::Rest(..) => true,
         }
     }
 }
@@ -114,19 +127,40 @@ fn sends(block: &[Item]) -> bool {
     block.iter().any(|item| match item {
         Item::Repeat(_, block) => sends(block),
         Item::Say(response) => response.has_bytes(),
+        Item::SayWith(..) => true,
         _ => false,
     })
+}
+
+/// Where the closure was written that is called before the client has said anything, if there is one.
+pub(super) fn asked_too_early(block: &[Item]) -> Option<&'static Location<'static>> {
+    for item in block {
+        match item {
+            Item::SayWith(_, place) => return Some(place),
+            Item::Repeat(_, inner) => {
+                let place = asked_too_early(inner);
+                if place.is_some() || listens(inner) {
+                    return place;
+                }
+            }
+            Item::Say(_) | Item::End(_) => {}
+            Item::Expect(_) | Item::OneOf(..) | Item::Rest(..) => return None,
+        }
+    }
+    None
+}
+
+/// Why it can't be called.
+pub(super) fn too_early(place: &Location<'_>) -> String {
+    format!(
+        "nothing has been expected before the `say_with` at {place}, so there is no request for it to answer"
+    )
 }
 
 /// Adding steps, with the reason if one can't be added.
 impl Conversation {
     pub(super) fn try_say(&mut self, response: Response) -> Result<(), String> {
-        if let Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) = response.ending {
-            return Err("a conversation reads the next turn by itself: leave out what keeps the connection open".into());
-        }
-        if response.after.is_some() {
-            return Err("what comes before a response is expected: leave out its `after`".into());
-        }
+        can_be_said(&response)?;
         if response.has_no_step() && !ends(&response) {
             return self.may_go_on();
         }
@@ -188,6 +222,17 @@ impl Conversation {
         }
         Ok(())
     }
+}
+
+/// What is said in the middle of a conversation can't say how the connection goes on.
+pub(super) fn can_be_said(response: &Response) -> Result<(), String> {
+    if let Ending::KeepOpen | Ending::KeepAlive | Ending::Then(_) = response.ending {
+        return Err("a conversation reads the next turn by itself: leave out what keeps the connection open".into());
+    }
+    if response.after.is_some() {
+        return Err("what comes before a response is expected: leave out its `after`".into());
+    }
+    Ok(())
 }
 
 /// An ending after which there is no other turn.
