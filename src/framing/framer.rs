@@ -6,7 +6,7 @@ use super::delimiter::Delimiter;
 use super::first_flight::{self, FirstFlight};
 use super::length_prefix::LengthPrefix;
 use super::length_reader::{BadLength, LengthReader, Reading};
-use super::texts::Texts;
+use super::texts::{Text, Texts};
 use crate::http1::head;
 use crate::http1::problem::Problem;
 use crate::http1::request::HttpFramer;
@@ -36,7 +36,7 @@ pub(super) enum Rule {
     Eof,
     Nothing,
     /// One of these texts. Those of conversations.
-    Texts(Arc<[Arc<[u8]>]>),
+    Texts(Arc<[Text]>),
     Custom(CustomRule),
 }
 

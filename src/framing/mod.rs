@@ -5,8 +5,9 @@ mod first_flight;
 pub(crate) mod framer;
 pub(crate) mod length_prefix;
 mod length_reader;
+pub(crate) mod letter_case;
 pub(crate) mod parse;
 pub(crate) mod rule;
 #[cfg(test)]
 mod tests;
-mod texts;
+pub(crate) mod texts;

@@ -30,7 +30,7 @@ impl fmt::Display for Framing {
             Rule::Nothing => f.write_str("nothing"),
             Rule::Texts(texts) => {
                 let texts: Vec<_> =
-                    texts.iter().map(|text| text.escape_ascii().to_string()).collect();
+                    texts.iter().map(|text| text.bytes.escape_ascii().to_string()).collect();
                 write!(f, "text:{}", texts.join("|"))
             }
             Rule::Custom(_) => f.write_str("custom"),

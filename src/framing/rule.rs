@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::first_flight;
 use super::framer::{Framer, Rule};
 use super::length_prefix::LengthPrefix;
+use super::letter_case::LetterCase;
+use super::texts::Text;
 use crate::http1::head;
 
 /// The rule that decides where a request ends.
@@ -313,8 +315,10 @@ impl Framing {
 
     /// Exactly one of these texts, none of which begins another: over with its last byte, or with the first read that has a byte
     /// which none of them has there.
-    pub(crate) fn texts(texts: impl IntoIterator<Item = Arc<[u8]>>) -> Self {
-        Framing(Rule::Texts(texts.into_iter().collect()))
+    pub(crate) fn texts(texts: impl IntoIterator<Item = Text>) -> Self {
+        let mut texts: Vec<_> = texts.into_iter().collect();
+        texts.sort_by_key(|text| text.case == LetterCase::Ignored);
+        Framing(Rule::Texts(texts.into()))
     }
 
     /// Whether both are the same rule.

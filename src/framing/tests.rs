@@ -2,7 +2,9 @@
 
 use super::framer::NoEnd;
 use super::length_prefix::LengthPrefix;
+use super::letter_case::LetterCase;
 use super::rule::Framing;
+use super::texts::Text;
 use crate::http1::problem::Problem;
 use crate::http1::verdict::{TooMuch, Verdict};
 
@@ -292,12 +294,39 @@ fn too_much(within: usize) -> NoEnd {
 
 #[test]
 fn texts_end_with_their_last_byte_or_with_the_read_of_the_first_wrong_one() {
-    let texts = |texts: &[&str]| Framing::texts(texts.iter().map(|text| text.as_bytes().into()));
+    let texts = |texts: &[&str]| {
+        Framing::texts(
+            texts
+                .iter()
+                .map(|text| Text { bytes: text.as_bytes().into(), case: LetterCase::Counts }),
+        )
+    };
     ends_after(&texts(&["PING\r\n"]), b"PING\r\n", b"PING\r\n");
     ends_after(&texts(&["GET a", "GET bc", "PUT"]), b"GET bc", b"GET a");
     assert_eq!(length(&texts(&["PING\r\n"]), b"PIXG and more", 0), Some(13));
     assert_eq!(length(&texts(&["GET a", "PUT b"]), b"GEP", 2), Some(3));
     assert_eq!(length(&texts(&["GET a", "PUT b"]), b"PUT ", 2), None);
+}
+
+#[test]
+fn a_text_whose_case_is_ignored_stands_beside_one_in_which_it_counts() {
+    let text = |(case, text): (LetterCase, &str)| Text { bytes: text.as_bytes().into(), case };
+    let both = Framing::texts(
+        [
+            (LetterCase::Ignored, "getting"),
+            (LetterCase::Ignored, "gone"),
+            (LetterCase::Counts, "GET a"),
+            (LetterCase::Counts, "get b"),
+        ]
+        .map(text),
+    );
+    for whole in [&b"GET a"[..], b"get b", b"gEtTiNg", b"GETTING", b"getting", b"GONE", b"gone"] {
+        ends_after(&both, whole, b"GET a");
+    }
+    for wrong in [&b"get a"[..], b"GET b", b"Get a"] {
+        // Known at its last byte; the byte after that is part of the read.
+        assert_eq!(length(&both, &[wrong, b"!"].concat(), 0), Some(6), "{}", wrong.escape_ascii());
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::framing::letter_case::LetterCase;
+
 /// How many bytes before and after a difference are shown.
 const AROUND: usize = 32;
 
@@ -23,11 +25,15 @@ pub(crate) struct Difference<'a> {
 
 impl<'a> Difference<'a> {
     pub(crate) fn between(expected: &'a [u8], actual: &'a [u8]) -> Option<Self> {
-        if expected == actual {
+        Self::but_for(LetterCase::Counts, expected, actual)
+    }
+
+    /// The first one that is not only one of case, if case is ignored.
+    pub(crate) fn but_for(case: LetterCase, expected: &'a [u8], actual: &'a [u8]) -> Option<Self> {
+        if case.is_same(expected, actual) {
             return None;
         }
-        let offset =
-            expected.iter().zip(actual).take_while(|(expected, actual)| expected == actual).count();
+        let offset = case.count_same(expected, actual);
         Some(Difference { offset, expected, actual })
     }
 }

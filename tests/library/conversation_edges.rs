@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake_peer::conversation::{exact, glob, matching};
+use fake_peer::conversation::{exact, glob, line_starting, matching};
 use fake_peer::{
     Conversation, Ending, Event, Framing, Peer, Request, Response, ResponseSource, faults,
 };
@@ -286,4 +286,68 @@ fn one_space_or_tab_separates_a_mark_from_its_text_and_a_star_is_shown_as_it_is_
     assert_has(&failure(peer), "expected a line like \"a*\\*\\r\\n\"");
     let error = "either\n>- \nor\n> a\nend".parse::<Conversation>().expect_err("an empty text");
     assert_eq!((error.line(), error.column()), (2, 1), "{error}");
+}
+
+#[test]
+fn case_is_ignored_where_a_test_says_so_and_other_differences_count() {
+    for (expected, said, wrong, message) in [
+        (
+            exact("EHLO ü\r\n").ignoring_case(),
+            "eHLO ü\r\n",
+            "ehlo Ü\r\n",
+            "differs from what was expected, ignoring case, at byte 6",
+        ),
+        (
+            line_starting("MAIL FROM:").ignoring_case(),
+            "mail From:<a>\r\n",
+            "mail to:<a>\r\n",
+            "expected a line that starts with \"MAIL FROM:\" in any case",
+        ),
+        (
+            glob("a[*]b*C\n").ignoring_case(),
+            "A[..]B c C c\n",
+            "A{..}B c C c\n",
+            "expected a line like \"a[*]b*C\\n\" in any case",
+        ),
+    ] {
+        let peer = playing(new().expect(expected.clone()).say("ok"));
+        assert_eq!(ask(peer.addr(), said.as_bytes()), b"ok", "{expected:?}");
+        finished(peer);
+        let peer = playing(new().expect(expected).say("ok"));
+        assert!(ask(peer.addr(), wrong.as_bytes()).is_empty());
+        assert_has(&failure(peer), message);
+    }
+}
+
+#[test]
+fn a_byte_that_is_wrong_in_any_case_is_found_without_the_rest() {
+    let peer = playing(new().one_of([
+        (exact("PING\r\n").ignoring_case(), new().say("any")),
+        (exact("PAUSE"), new().say("one")),
+    ]));
+    assert_eq!(ask(peer.addr(), b"ping\r\n"), b"any");
+    assert_eq!(ask(peer.addr(), b"PAUSE"), b"one");
+    let mut client = connect(peer.addr());
+    client.write_all(b"pa").expect("room for a small request");
+    assert!(read_all(&mut client).is_empty(), "no text begins so");
+    drop(client);
+    assert_has(&failure(peer), "expected \"PING\\r\\n\" in any case, or \"PAUSE\"");
+}
+
+#[test]
+fn texts_that_differ_only_in_a_case_that_is_ignored_are_the_same() {
+    for other in [exact("QUIT"), exact("QUIT").ignoring_case()] {
+        let write =
+            || new().one_of([(exact("quit").ignoring_case(), new()), (other.clone(), new())]);
+        let panicked = panic::catch_unwind(AssertUnwindSafe(write)).expect_err("the same");
+        assert_has(panicked.downcast_ref::<String>().expect("words"), "or is the same");
+    }
+    for without in [Framing::lines().into(), matching("a name", Framing::lines(), |_| true)] {
+        let ignoring = || fake_peer::conversation::Expect::ignoring_case(without);
+        let panicked = panic::catch_unwind(AssertUnwindSafe(ignoring)).expect_err("no text");
+        assert_has(
+            panicked.downcast_ref::<String>().expect("words"),
+            "there is no text whose case",
+        );
+    }
 }

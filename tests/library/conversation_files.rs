@@ -41,11 +41,40 @@ const SMTP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/smtp.script");
 fn the_example_takes_a_mail() {
     let script = Conversation::from_file(SMTP).expect("a conversation");
     let peer = spawned(patient().source(script));
-    let said = b"ehlo me\r\nmail FROM:<a@b> size=3\r\nrcpt TO:<c@d>\r\ndata\r\nhi\r\n.\r\nquit\r\n";
-    let heard = String::from_utf8(ask(peer.addr(), said)).expect("text");
-    let codes: Vec<_> = heard.lines().map(|line| &line[..4]).collect();
-    assert_eq!(codes, ["220 ", "250-", "250 ", "250 ", "250 ", "354 ", "250 ", "221 "]);
+    for said in [
+        b"ehlo me\r\nmail FROM:<a@b> size=3\r\nrcpt TO:<c@d>\r\ndata\r\nhi\r\n.\r\nquit\r\n",
+        b"EHLO me\r\nMAIL From:<a@b> SIZE=3\r\nRCPT To:<c@d>\r\nDATA\r\nhi\r\n.\r\nQUIT\r\n",
+    ] {
+        let heard = String::from_utf8(ask(peer.addr(), said)).expect("text");
+        let codes: Vec<_> = heard.lines().map(|line| &line[..4]).collect();
+        assert_eq!(codes, ["220 ", "250-", "250 ", "250 ", "250 ", "354 ", "250 ", "221 "]);
+    }
     finished(peer);
+}
+
+#[test]
+fn a_mark_ignores_case_and_another_does_not() {
+    let peer = playing(
+        "forever
+           either
+             >~ noop
+             < ok
+           or
+             >~ Echo *, \\*
+             < *
+           or
+             > QUIT
+             < bye
+             close
+           end
+         end",
+    );
+    let said = b"NOOP\r\nnoop\r\neCHO what ever, *\r\nQUIT\r\n";
+    assert_eq!(ask(peer.addr(), said), b"ok\r\nok\r\n*\r\nbye\r\n");
+    finished(peer);
+    let peer = playing("> QUIT");
+    assert!(ask(peer.addr(), b"quit\r\n").is_empty());
+    peer.finish().expect_err("not this case");
 }
 
 #[test]
@@ -98,6 +127,8 @@ fn mistakes_are_named_with_their_place_and_what_would_be_right() {
         ("> ü\\x4", (1, 4), "two hexadecimal digits"),
         ("< a\n\n  < \\", (3, 5), "a backslash is written `\\\\`"),
         ("<220", (1, 1), "a space comes after the mark: `< 220`"),
+        (">~220", (1, 1), "a space comes after the mark: `>~ 220`"),
+        (">~ a*\\n", (1, 4), "a line with a star"),
         ("say hi", (1, 1), "`say` is no step: a step is `< text`"),
         ("<-", (1, 3), "no bytes to say"),
         (">- ", (1, 1), "an empty text is never said"),
@@ -147,11 +178,12 @@ fn the_error_of_a_file_has_its_path() {
 /// Words of the language and other bytes in any order never panic, nest too deep, or take long.
 #[test]
 fn no_text_makes_the_parser_panic() {
-    const WORDS: [&str; 26] = [
+    const WORDS: [&str; 27] = [
         "<",
         "<-",
         ">",
         ">-",
+        ">~",
         " ",
         "\n",
         "\n",

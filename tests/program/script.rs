@@ -9,7 +9,7 @@ use fake_peer_test_support::programs::{
 
 const SMTP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/smtp.script");
 
-const MAIL: &[u8] = b"ehlo me\r\nmail FROM:<a@b>\r\nrcpt TO:<c@d>\r\ndata\r\nhi\r\n.\r\nquit\r\n";
+const MAIL: &[u8] = b"EHLO me\r\nmail FROM:<a@b>\r\nrcpt to:<c@d>\r\nDATA\r\nhi\r\n.\r\nquit\r\n";
 
 fn folder_with(script: &str) -> Folder {
     let folder = Folder::new();
@@ -180,4 +180,23 @@ fn pythons_smtplib_sends_its_mail_to_the_example() {
         .expect("python3 can be started");
     assert!(output.status.success(), "{output:?}");
     assert_bytes(&folder.request(), b"quit\r\n", "the last turn");
+}
+
+#[test]
+#[ignore = "needs curl"]
+fn curl_sends_its_mail_to_the_example() {
+    let folder = Folder::new();
+    folder.write("mail", b"Subject: hello\r\n\r\n.a dot\r\n");
+    let program = Tcpserver::start(&folder, ["--script", SMTP, "-q"]);
+    let url = format!("smtp://{}/client.example", program.addr);
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "10", "--mail-from", "a@client.example"])
+        .args(["--mail-rcpt", "b@peer.example", "-T", "mail", &url])
+        .current_dir(folder.path())
+        .output()
+        .expect("curl can be started");
+    assert!(output.status.success(), "{output:?}");
+    let ended = program.end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_bytes(&folder.request(), b"QUIT\r\n", "the last turn");
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::framing::letter_case::LetterCase;
 use crate::framing::rule::Framing;
+use crate::framing::texts::Text;
 use crate::journal::request::Request;
 
 /// What a [`Conversation`](super::Conversation) expects its client to say in one turn, and where that ends.
@@ -20,8 +22,8 @@ pub struct Expect {
 
 #[derive(Clone)]
 pub(super) enum Kind {
-    Exact(Arc<[u8]>),
-    LineStarting(Arc<[u8]>),
+    Exact(Text),
+    LineStarting(Text),
     Glob(Glob),
     Any(Framing),
     Matching { name: Arc<str>, framing: Framing, accepts: Arc<Accepts> },
@@ -36,21 +38,13 @@ type Accepts = dyn Fn(&Request) -> bool + Send + Sync;
 /// If there is no byte.
 #[track_caller]
 pub fn exact(bytes: impl AsRef<[u8]>) -> Expect {
-    checked(Expect::of(Kind::Exact(bytes.as_ref().into())))
+    checked(Expect::exactly(bytes.as_ref()))
 }
 
 /// A line that starts with `prefix`, up to its LF.
 ///
-/// Case counts, here and in [`exact`] and [`glob`]: mail clients, for example, say `EHLO` or `ehlo`. [`matching`] ignores it:
-///
-/// ```
-/// use fake_peer::{Framing, Request, conversation::matching};
-///
-/// let ehlo = matching("EHLO", Framing::lines(), |request: &Request| {
-///     request.bytes().to_ascii_uppercase().starts_with(b"EHLO ")
-/// });
-/// # drop(ehlo);
-/// ```
+/// Case counts, here and in [`exact`] and [`glob`]: mail clients, for example, say `EHLO` or `ehlo`. For both there is
+/// [`ignoring_case`](Expect::ignoring_case).
 ///
 /// # Panics
 ///
@@ -63,7 +57,7 @@ pub fn line_starting(prefix: impl AsRef<[u8]>) -> Expect {
         "a line starts with what comes before its line end, not with \"{}\"",
         prefix.escape_ascii()
     );
-    Expect::of(Kind::LineStarting(prefix))
+    Expect::of(Kind::LineStarting(Text { bytes: prefix, case: LetterCase::Counts }))
 }
 
 /// A line in which each `*` stands for any bytes, or none. There is no escape: for a line with a star in it use [`matching`].
@@ -125,10 +119,49 @@ fn checked(expect: Expect) -> Expect {
 }
 
 impl Expect {
+    /// The same, with ASCII letters in upper or lower case, as commands of SMTP, FTP, IMAP and HTTP header fields may be.
+    ///
+    /// ```
+    /// use fake_peer::conversation::{exact, glob, line_starting};
+    /// use fake_peer::{Conversation, Peer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// let peer = Peer::answer(
+    ///     Conversation::new()
+    ///         .expect(line_starting("EHLO ").ignoring_case())
+    ///         .expect(glob("MAIL FROM:<*>\r\n").ignoring_case())
+    ///         .expect(exact("QUIT\r\n").ignoring_case())
+    ///         .say("221 bye\r\n"),
+    /// );
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"ehlo me\r\nmail from:<a@b>\r\nQuit\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert_eq!(answer, "221 bye\r\n");
+    /// # drop(client);
+    /// # peer.finish().unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no text in it: a [`Framing`], and [`matching`], whose closure compares by itself.
+    #[track_caller]
+    pub fn ignoring_case(mut self) -> Self {
+        match &mut self.kind {
+            Kind::Exact(text) | Kind::LineStarting(text) => text.case = LetterCase::Ignored,
+            Kind::Glob(glob) => glob.case = LetterCase::Ignored,
+            Kind::Any(_) | Kind::Matching { .. } => {
+                panic!("there is no text whose case could be ignored in {self}")
+            }
+        }
+        Expect::of(self.kind)
+    }
+
     /// Why the client can never say this, if that is so. A conversion does not fail: what it is passed to does.
     pub(super) fn check(&self) -> Result<(), String> {
         match &self.kind {
-            Kind::Exact(bytes) if bytes.is_empty() => {
+            Kind::Exact(text) if text.bytes.is_empty() => {
                 Err("an empty text is never said: leave this turn out".into())
             }
             Kind::Any(framing) | Kind::Matching { framing, .. } if framing.is_nothing() => {
@@ -140,11 +173,15 @@ impl Expect {
 
     pub(super) fn of(kind: Kind) -> Self {
         let framing = match &kind {
-            Kind::Exact(bytes) => Framing::texts([Arc::clone(bytes)]),
+            Kind::Exact(text) => Framing::texts([text.clone()]),
             Kind::LineStarting(_) | Kind::Glob(_) => line(),
             Kind::Any(framing) | Kind::Matching { framing, .. } => framing.clone(),
         };
         Expect { kind, framing }
+    }
+
+    pub(super) fn exactly(bytes: &[u8]) -> Self {
+        Expect::of(Kind::Exact(Text { bytes: bytes.into(), case: LetterCase::Counts }))
     }
 
     pub(super) fn framing(&self) -> &Framing {
@@ -154,13 +191,13 @@ impl Expect {
     /// The framing that it can share with other requests: a text that is a line ends where a line does.
     pub(super) fn shared_framing(&self) -> Framing {
         match &self.kind {
-            Kind::Exact(bytes) if is_one_line(bytes) => line(),
+            Kind::Exact(text) if is_one_line(&text.bytes) => line(),
             _ => self.framing.clone(),
         }
     }
 
-    pub(super) fn text(&self) -> Option<&Arc<[u8]>> {
-        if let Kind::Exact(bytes) = &self.kind { Some(bytes) } else { None }
+    pub(super) fn text(&self) -> Option<&Text> {
+        if let Kind::Exact(text) = &self.kind { Some(text) } else { None }
     }
 
     /// Whether a user's closure is called for it.
@@ -171,8 +208,8 @@ impl Expect {
     /// Whether the request is what is expected, if it [lacks](Self::lacks_bytes) no bytes.
     pub(super) fn accepts(&self, request: &Request) -> bool {
         match &self.kind {
-            Kind::Exact(bytes) => request.bytes() == &**bytes,
-            Kind::LineStarting(prefix) => request.bytes().starts_with(prefix),
+            Kind::Exact(text) => text.case.is_same(&text.bytes, request.bytes()),
+            Kind::LineStarting(prefix) => prefix.case.begins(&prefix.bytes, request.bytes()),
             Kind::Glob(glob) => glob.matches(request.bytes()),
             Kind::Any(_) => true,
             Kind::Matching { accepts, .. } => accepts(request),
@@ -184,7 +221,7 @@ impl Expect {
         request.is_truncated()
             && match &self.kind {
                 Kind::Exact(_) | Kind::Glob(_) => true,
-                Kind::LineStarting(prefix) => request.bytes().len() < prefix.len(),
+                Kind::LineStarting(prefix) => request.bytes().len() < prefix.bytes.len(),
                 Kind::Any(_) | Kind::Matching { .. } => false,
             }
     }
@@ -201,42 +238,53 @@ pub(super) fn is_one_line(bytes: &[u8]) -> bool {
 
 /// Pieces with anything between them.
 #[derive(Clone)]
-pub(super) struct Glob(Arc<[Box<[u8]>]>);
+pub(super) struct Glob {
+    pieces: Arc<[Box<[u8]>]>,
+    case: LetterCase,
+}
 
 impl Glob {
     pub(super) fn new(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
-        Glob(pieces.into_iter().map(|piece| piece.as_ref().into()).collect())
+        let pieces = pieces.into_iter().map(|piece| piece.as_ref().into()).collect();
+        Glob { pieces, case: LetterCase::Counts }
     }
 
     /// Each piece at its first place after the one before: if there is a match, this finds one.
     fn matches(&self, bytes: &[u8]) -> bool {
-        let Some((first, rest)) = self.0.split_first() else { return bytes.is_empty() };
-        let Some((last, between)) = rest.split_last() else { return bytes == &**first };
-        let Some(mut left) = bytes.strip_prefix(&**first) else { return false };
+        let case = self.case;
+        let Some((first, rest)) = self.pieces.split_first() else { return bytes.is_empty() };
+        let Some((last, between)) = rest.split_last() else { return case.is_same(first, bytes) };
+        if !case.begins(first, bytes) {
+            return false;
+        }
+        let mut left = &bytes[first.len()..];
         for piece in between.iter().filter(|piece| !piece.is_empty()) {
-            let Some(at) = left.windows(piece.len()).position(|window| window == &**piece) else {
-                return false;
-            };
+            let is_here = |window| case.is_same(window, piece);
+            let Some(at) = left.windows(piece.len()).position(is_here) else { return false };
             left = &left[at + piece.len()..];
         }
-        left.ends_with(last)
+        case.ends(last, left)
     }
 }
 
-/// As it is named in messages: `"QUIT\r\n"`, `a line that starts with "MAIL FROM:"`.
+/// As it is named in messages: `"QUIT\r\n"`, `a line that starts with "MAIL FROM:"`; with `in any case` after it if case is ignored.
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_case = |case| if case == LetterCase::Ignored { " in any case" } else { "" };
         match &self.kind {
-            Kind::Exact(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
-            Kind::LineStarting(prefix) => {
-                write!(f, "a line that starts with \"{}\"", prefix.escape_ascii())
+            Kind::Exact(Text { bytes, case }) => {
+                write!(f, "\"{}\"{}", bytes.escape_ascii(), in_case(*case))
             }
-            Kind::Glob(Glob(pieces)) => {
+            Kind::LineStarting(Text { bytes, case }) => {
+                let prefix = bytes.escape_ascii();
+                write!(f, "a line that starts with \"{prefix}\"{}", in_case(*case))
+            }
+            Kind::Glob(Glob { pieces, case }) => {
                 let pieces: Vec<_> = pieces
                     .iter()
                     .map(|piece| piece.escape_ascii().to_string().replace('*', r"\*"))
                     .collect();
-                write!(f, "a line like \"{}\"", pieces.join("*"))
+                write!(f, "a line like \"{}\"{}", pieces.join("*"), in_case(*case))
             }
             Kind::Any(framing) => write!(f, "a request by framing `{framing}`"),
             Kind::Matching { name, .. } => f.write_str(name),
@@ -262,8 +310,7 @@ macro_rules! from_bytes {
         /// Exactly these bytes.
         impl$(<const $length: usize>)? From<$bytes> for Expect {
             fn from(bytes: $bytes) -> Self {
-                let bytes: &[u8] = bytes.as_ref();
-                Expect::of(Kind::Exact(bytes.into()))
+                Expect::exactly(bytes.as_ref())
             }
         }
     )*};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::expect::Expect;
 use super::script::Item;
+use crate::framing::letter_case::LetterCase;
 use crate::journal::difference::{Difference, shown};
 use crate::journal::request::Request;
 
@@ -19,9 +20,11 @@ impl fmt::Display for Mismatch<'_> {
         write!(f, "turn {} of the conversation differs from what was expected", self.turn)?;
         if let Item::Expect(expect) = self.expected
             && let Some(text) = expect.text()
-            && let Some(difference) = Difference::between(text, self.request.bytes())
+            && let Some(difference) =
+                Difference::but_for(text.case, &text.bytes, self.request.bytes())
         {
-            return write!(f, " {difference}");
+            let but_for = if text.case == LetterCase::Ignored { ", ignoring case," } else { "" };
+            return write!(f, "{but_for} {difference}");
         }
         let actual = shown(self.request.bytes());
         write!(f, "\n  expected {}\n    actual {actual}", Expected(self.expected))

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::Conversation;
 use super::expect::Expect;
+use crate::framing::letter_case::LetterCase;
 use crate::framing::rule::Framing;
+use crate::framing::texts::Text;
 use crate::journal::request::Request;
 use crate::os::lock::lock;
 use crate::response::ending::Ending;
@@ -254,12 +256,14 @@ fn framing_of_all(branches: &[(Expect, Conversation)]) -> Result<Framing, String
     let texts: Option<Vec<_>> = branches.iter().map(|(expect, _)| expect.text()).collect();
     if let Some(texts) = texts {
         for (index, text) in texts.iter().enumerate() {
-            let is_begun =
-                |(other, begins): (usize, &&Arc<[u8]>)| other != index && text.starts_with(begins);
+            let is_begun = |(other, begins): (usize, &&Text)| {
+                let case = if text.case == begins.case { text.case } else { LetterCase::Ignored };
+                other != index && case.begins(&begins.bytes, &text.bytes)
+            };
             if texts.iter().enumerate().any(is_begun) {
                 return Err(format!(
                     "another of the texts begins \"{}\", or is the same: which of them was said is not known when it has arrived",
-                    text.escape_ascii()
+                    text.bytes.escape_ascii()
                 ));
             }
         }

@@ -23,7 +23,7 @@ use crate::os::path_error::on_path;
 /// ```text
 /// # A comment has a line of its own.
 /// < 220 mail
-/// > EHLO *
+/// >~ EHLO *
 /// < 250 ok
 ///
 /// forever
@@ -49,6 +49,7 @@ use crate::os::path_error::on_path;
 /// | `< text` | the peer says a line: the text, and CR LF |
 /// | `<- text` | it says only these bytes, without a line end |
 /// | `> text` | the client says a line: the text, and CR LF; `*` stands for any bytes, or none |
+/// | `>~ text` | as `>`, with ASCII letters in upper or lower case |
 /// | `>- text` | it says exactly these bytes, without a line end; `*` is a star |
 /// | `receive RULE` | it says anything, up to where this framing ends: [`http`, `until:TEXT`, `exactly:N`, …](crate::Framing#impl-FromStr-for-Framing) |
 /// | `send FILE` | the peer says the bytes of a file; from a file, the path begins at its folder |
@@ -70,7 +71,7 @@ impl Conversation {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let peer = Peer::answer(Conversation::from_file("examples/smtp.script")?);
     /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
-    /// # client.write_all(b"ehlo me\r\nmail FROM:<a>\r\nrcpt TO:<b>\r\ndata\r\nhi\r\n.\r\nquit\r\n")?;
+    /// # client.write_all(b"EHLO me\r\nMAIL FROM:<a>\r\nrcpt to:<b>\r\ndata\r\nhi\r\n.\r\nQUIT\r\n")?;
     /// # let mut answers = String::new();
     /// # client.read_to_string(&mut answers)?;
     /// assert!(answers.starts_with("220 "));

@@ -17,7 +17,7 @@ type Result<T> = std::result::Result<T, ParseConversationError>;
 /// Blocks in blocks; more are a mistake.
 const DEEPEST: usize = 32;
 
-const STEPS: &str = "a step is `< text`, `<- bytes`, `> text`, `>- bytes`, `receive RULE`, `send FILE`, `pause TIME`, `close`, \
+const STEPS: &str = "a step is `< text`, `<- bytes`, `> text`, `>~ text`, `>- bytes`, `receive RULE`, `send FILE`, `pause TIME`, `close`, \
     `reset`, `half-close`, `hold`, or a block of `repeat N`, `forever` or `either` up to its `end`";
 
 /// What has been read so far.
@@ -69,9 +69,10 @@ impl<'f> Parser<'f> {
                 self.say(line, rest.bytes()?)
             }
             ">" => self.expect(line, expected_line(rest)?),
+            ">~" => self.expect(line, expected_line(rest)?.ignoring_case()),
             ">-" => {
                 let bytes = rest.bytes()?;
-                self.expect(line, Expect::of(Kind::Exact(bytes.into())))
+                self.expect(line, Expect::exactly(&bytes))
             }
             "receive" => {
                 let rule = rest.trim();
@@ -119,7 +120,7 @@ impl<'f> Parser<'f> {
                 self.close(line)
             }
             word if word.starts_with(['<', '>']) => {
-                let (mark, text) = word.split_at(1);
+                let (mark, text) = word.split_at(if word.starts_with(">~") { 2 } else { 1 });
                 Err(line.error(format!("a space comes after the mark: `{mark} {text}`")))
             }
             word => Err(line.error(format!("`{word}` is no step: {STEPS}"))),
@@ -161,7 +162,7 @@ impl<'f> Parser<'f> {
             None => &mut self.outermost,
             Some(Open { kind: Block::Either(_, None), .. }) => {
                 return Err(line.error(
-                    "`either` and `or` begin with what the client says: `> text`, `>- bytes` or `receive RULE`",
+                    "`either` and `or` begin with what the client says: `> text`, `>~ text`, `>- bytes` or `receive RULE`",
                 ));
             }
             Some(open) => &mut open.inside,
@@ -213,7 +214,7 @@ fn expected_line(text: Part<'_>) -> Result<Expect> {
     }
     let whole = pieces.concat();
     if pieces.len() == 1 {
-        return Ok(Expect::of(Kind::Exact(whole.into())));
+        return Ok(Expect::exactly(&whole));
     }
     if !is_one_line(&whole) {
         return Err(text
