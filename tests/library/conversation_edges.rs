@@ -12,7 +12,8 @@ use fake_peer::{
     Conversation, Ending, Event, Framing, Peer, Request, Response, ResponseSource, faults,
 };
 use fake_peer_test_support::{
-    PATIENCE, ask, blocking, connect, expect_bytes, finished, patient, read_to_its_end, spawned,
+    PATIENCE, ask, blocking, connect, expect_bytes, finished, patient, read_all, read_to_its_end,
+    spawned,
 };
 
 #[track_caller]
