@@ -65,11 +65,11 @@ fn config() -> Arc<ClientConfig> {
     Arc::clone(CONFIG.get_or_init(make))
 }
 
-/// The close of this socket will be a reset; threads that wait for it end.
+/// The close of this socket will be a reset; a thread that reads from it ends. Not one that writes: to end that would end the stream first.
 fn reset(socket: &TcpStream) {
     // The other side may be gone already.
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
-    let _ = socket.shutdown(Shutdown::Both);
+    let _ = socket.shutdown(Shutdown::Read);
 }
 
 impl Bridge {
