@@ -29,6 +29,7 @@ fn with_events<A>(builder: TcpServerBuilder<A>) -> (TcpServerBuilder<A>, Receive
             Event::Failed { error, .. } => format!("failed: {error}"),
             // These have a test of their own, in `serve`.
             Event::Received { .. }
+            | Event::Requested { .. }
             | Event::Responding { .. }
             | Event::Sent { .. }
             | Event::Ending { .. }
