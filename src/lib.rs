@@ -54,8 +54,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Other sources: a [`Sequence`], one source [`PerConnection`], a [`Conversation`] in which peer and client speak in turn. For settings
-//! there is [`Peer::builder`]:
+//! Other sources: a [`Sequence`], one source [`PerConnection`], the files of a folder ([`FolderSource`]), a [`Conversation`] in which peer
+//! and client speak in turn. For settings there is [`Peer::builder`]:
 //!
 //! ```
 //! use fake_peer::{Framing, Peer, Response};

@@ -34,8 +34,8 @@ fn serve(options: &Options, session: &Session) -> Result<(), Error> {
     // with open("server_recv.txt", "wb") as f: f.write(request)
     let sink = options.sink().unwrap_or_else(|| Box::new(FileSink::new(REQUEST_FILE)));
     // with open("server_send.txt", "rb") as f: response = f.read()
-    let source = options
-        .source(RESPONSE_FILE, session)
+    let source = session
+        .source(options, RESPONSE_FILE)
         .unwrap_or_else(|| Box::new(FileSource::new(RESPONSE_FILE)));
 
     // server_socket = socket.socket()

@@ -4,6 +4,7 @@ use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,9 +15,8 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::answer::AnswerWithoutFile;
 use super::arguments::{Arguments, shown};
-use super::console::{complain, print};
+use super::console::{Console, complain, print};
 use super::faults::{End, Faults};
-use super::session::Session;
 use super::stdin::{Stdin, Stdout, is_dash};
 use super::{check, manual, tls_fault, usage_error};
 use crate::framing::rule::Framing;
@@ -178,9 +178,13 @@ impl Options {
     }
 
     /// Where responses come from, if an option says so. `default` is the file for recorded responses if `--send` names none.
-    pub fn source(&self, default: &str, session: &Session) -> Option<Box<dyn ResponseSource>> {
+    pub(super) fn source(
+        &self,
+        default: &str,
+        console: &Arc<Console>,
+    ) -> Option<Box<dyn ResponseSource>> {
         if let Some(answer) = &self.choice.answer {
-            return Some(answer.source(self.patience(), session.console()));
+            return Some(answer.source(self.patience(), console));
         }
         if let Some(script) = &self.script {
             return Some(Box::new(script.clone()));

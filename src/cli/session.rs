@@ -21,6 +21,7 @@ use crate::server::tcp_server::TcpServer;
 use crate::serving::event::Event;
 use crate::serving::stop::Stop;
 use crate::serving::transcript::{Transcript, is_terminal};
+use crate::source::response_source::ResponseSource;
 
 /// One run of the program.
 pub struct Session {
@@ -57,9 +58,9 @@ impl Session {
         Ok(Session { console, stop, outcome })
     }
 
-    /// Where everything is printed.
-    pub(super) fn console(&self) -> &Arc<Console> {
-        &self.console
+    /// Where responses come from, if an option says so. `default` is the file for recorded responses if `--send` names none.
+    pub fn source(&self, options: &Options, default: &str) -> Option<Box<dyn ResponseSource>> {
+        options.source(default, &self.console)
     }
 
     /// When serving is over: after `--count` exchanges, or with Ctrl-C.

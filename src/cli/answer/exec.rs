@@ -1,72 +1,16 @@
-//! Answers that a program gives: which program, and one response of it. Running it is in `running`.
+//! Answers that a program gives. Which program is in `program`, running it in `running`.
 
-use std::env;
-use std::ffi::{OsStr, OsString};
 use std::io::{self, Cursor, Read};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::console::Console;
-use super::running::run;
+use super::program::Program;
+use super::running::{Job, run};
 use crate::journal::request::Request;
 use crate::response::steps::Response;
 use crate::source::hints::Hints;
 use crate::source::response_source::ResponseSource;
-
-/// A program and its arguments.
-#[derive(Debug, Clone)]
-pub(in crate::cli) struct Program {
-    pub(super) name: OsString,
-    pub(super) arguments: Vec<OsString>,
-}
-
-impl Program {
-    /// # Errors
-    ///
-    /// If there is no such program.
-    pub(super) fn new(name: &OsStr, arguments: &[OsString]) -> Result<Self, String> {
-        let shown = name.display();
-        if name.is_empty() {
-            return Err("--exec needs a value: --exec PROGRAM".into());
-        }
-        let has_folder = Path::new(name).components().count() > 1;
-        let is_there = if has_folder {
-            is_program(Path::new(name))
-        } else {
-            let paths = env::var_os("PATH").unwrap_or_default();
-            env::split_paths(&paths).any(|folder| is_program(&folder.join(name)))
-        };
-        if !is_there {
-            let has_space = name.as_encoded_bytes().contains(&b' ');
-            let right = if has_space {
-                "the arguments of a program come after --, as in --exec PROGRAM -- ARGS"
-            } else if has_folder {
-                "give the path of a file that can be executed"
-            } else {
-                "it is in no folder of PATH; one in this folder is ./PROGRAM"
-            };
-            return Err(format!("--exec: `{shown}` is no program that can be run: {right}"));
-        }
-        Ok(Program { name: name.into(), arguments: arguments.into() })
-    }
-}
-
-#[cfg(unix)]
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-
-    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-}
-
-/// Elsewhere the system adds extensions, and says itself whether a file can be run.
-#[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
-    ["", "exe", "com", "bat", "cmd"].iter().any(|extension| {
-        let file = if extension.is_empty() { path.into() } else { path.with_extension(extension) };
-        file.is_file()
-    })
-}
 
 /// A source that runs the program for each request.
 pub(super) struct Exec {
@@ -95,14 +39,6 @@ impl ResponseSource for Exec {
     fn hints(&mut self) -> Hints<'_> {
         Hints::prompt()
     }
-}
-
-/// A request for a program.
-pub(super) struct Job {
-    pub(super) program: Arc<Program>,
-    pub(super) patience: Duration,
-    pub(super) console: Arc<Console>,
-    pub(super) request: Request,
 }
 
 /// All that a program prints, so that nothing of it is sent if it fails.

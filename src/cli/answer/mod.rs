@@ -3,6 +3,7 @@
 pub(super) mod arguments;
 mod built;
 mod exec;
+mod program;
 mod running;
 
 use std::ffi::{OsStr, OsString};
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use self::arguments::AnswerArguments;
 use self::built::{Body, Built, Field, Fields};
-use self::exec::{Exec, Program};
+use self::exec::Exec;
+use self::program::Program;
 pub(super) use self::running::kill_all;
 use super::console::Console;
 use crate::journal::request::Request;

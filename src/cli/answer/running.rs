@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::console::Console;
-use super::exec::Job;
+use super::program::Program;
+use crate::journal::request::Request;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
 use crate::os::process_group::ProcessGroup;
@@ -37,6 +38,14 @@ pub(in crate::cli) fn kill_all() {
     for group in running.into_iter().flatten() {
         lock(&group).kill();
     }
+}
+
+/// A request for a program.
+pub(super) struct Job {
+    pub(super) program: Arc<Program>,
+    pub(super) patience: Duration,
+    pub(super) console: Arc<Console>,
+    pub(super) request: Request,
 }
 
 /// What the program prints.
