@@ -7,12 +7,15 @@ const VERSION: u16 = 0x0303;
 
 /// A record that is longer than any may be, all of it, then a close.
 ///
-/// `\x16\x03\x03A\x01` and 16,641 zeros
+/// `\x16\x03\x03H\x01` and 18,433 zeros
 ///
-/// RFC 8446 section 5.2: a record has at most 2^14 + 256 bytes, and a client MUST end with `record_overflow` what is longer. It can do
-/// so when it has read the length, before any of the zeros.
+/// RFC 8446 section 5.2: a record has at most 2^14 + 256 bytes, and a client MUST end with `record_overflow` what is longer. TLS 1.2
+/// allowed 2^14 + 2048 (RFC 5246 section 6.2.3), which this is longer than, too. A client can do so when it has read the length,
+/// before any of the zeros.
+///
+/// For another length, send bytes of your own: `Response::from(b"\x16\x03\x03A\x01")` with 16,641 bytes after it.
 pub fn oversized_record() -> Response {
-    after_hello(&record(HANDSHAKE, VERSION, &[0; (1 << 14) + 256 + 1]))
+    after_hello(&record(HANDSHAKE, VERSION, &[0; (1 << 14) + 2048 + 1]))
 }
 
 /// A record of a handshake without a byte in it, then a close.
