@@ -44,9 +44,18 @@ pub struct Target {
 impl Target {
     /// The root of this peer, for a client that trusts an authority.
     pub fn of(peer: &Peer, ca: &Ca) -> Self {
+        Self::at(peer.url("/"), ca)
+    }
+
+    /// A peer that speaks no TLS, for clients that do.
+    pub fn without_tls(peer: &Peer, ca: &Ca) -> Self {
+        Self::at(format!("https://localhost:{}/", peer.port()), ca)
+    }
+
+    fn at(url: String, ca: &Ca) -> Self {
         let file = ca.pem_file();
         Target {
-            url: peer.url("/"),
+            url,
             trusted_pem: ca.pem(),
             trusted_der: ca.der().to_vec(),
             trusted_file: file.to_path_buf(),
@@ -67,6 +76,11 @@ pub fn libraries() -> Vec<Client> {
 /// Clients that are programs.
 pub fn programs() -> Vec<Client> {
     vec![Client { name: "curl", ask: by_curl }, Client { name: "Python ssl", ask: by_python }]
+}
+
+/// A program that takes a handshake for an answer.
+pub fn openssl() -> Client {
+    Client { name: "openssl s_client", ask: by_openssl }
 }
 
 /// An error with its causes, in one line.
@@ -144,6 +158,14 @@ fn by_curl(target: &Target) -> Outcome {
     let mut command = Command::new("curl");
     command.args(["-sS", "--max-time", "10", "--noproxy", "*", "--cacert"]);
     run(command.arg(&target.trusted_file).arg(&target.url))
+}
+
+fn by_openssl(target: &Target) -> Outcome {
+    let address = target.url.trim_start_matches("https://").trim_end_matches('/');
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-brief", "-verify_return_error", "-servername", "localhost"]);
+    command.args(["-alpn", "h2,http/1.1", "-connect", address, "-CAfile"]);
+    run(command.arg(&target.trusted_file))
 }
 
 /// Asks with `urllib`; the reason is that of the innermost error.

@@ -11,4 +11,5 @@
 
 pub mod clients;
 pub mod faults;
+pub mod handshakes;
 pub mod rustls_client;

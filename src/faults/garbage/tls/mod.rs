@@ -71,7 +71,10 @@
 //!
 //! MUST is quoted from the RFCs, as it applies to clients. The alert that a client has to send ("end with `protocol_version`") is in the
 //! exchange's [trailing bytes](crate::Exchange::trailing): `\x15`, the version, `\0\x02\x02`, and the number of the [`Alert`]. Whatever it sends,
-//! the handshake must fail, at once, and no request of HTTP may follow.
+//! the handshake must fail, at once, and no request of HTTP may follow. A client that passes over a warning waits for a `ServerHello`: it
+//! finds the end of the stream, or with [`Ending::Hold`](crate::Ending::Hold) nothing.
+//!
+#![doc = include_str!("clients.md")]
 
 mod alert;
 mod no_tls;

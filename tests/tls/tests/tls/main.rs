@@ -6,6 +6,7 @@ mod endings;
 mod handshakes;
 mod starttls;
 mod whole;
+mod without_tls;
 
 use fake_peer::tls::Ca;
 use fake_peer::{Peer, TcpServerBuilder};
