@@ -169,7 +169,7 @@ fn by_openssl(target: &Target) -> Outcome {
 }
 
 /// Asks with `urllib`; the reason is that of the innermost error.
-const PYTHON: &str = r#"
+const PYTHON: &str = r"
 import ssl, sys, urllib.request
 context = ssl.create_default_context(cafile=sys.argv[1])
 opener = urllib.request.build_opener(
@@ -179,7 +179,7 @@ try:
 except Exception as error:
     error = getattr(error, 'reason', error)
     sys.exit(f'{type(error).__name__}: {error}')
-"#;
+";
 
 fn by_python(target: &Target) -> Outcome {
     let mut command = Command::new("python3");

@@ -83,17 +83,17 @@ pub fn faults() -> Vec<Fault> {
         of_response("a record was altered", false, || {
             Response::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").alter_record().send(BODY)
         }),
-        of_response("Content-Length: cut, with close_notify", false, || {
+        of_response("Content-Length: cut, with `close_notify`", false, || {
             hello().cut_body(2, Ending::Close)
         }),
-        of_response("Content-Length: cut, no close_notify", false, || {
+        of_response("Content-Length: cut, no `close_notify`", false, || {
             hello().cut_body(2, Ending::NoCloseNotify)
         }),
-        of_response("Content-Length: whole, no close_notify", true, || {
+        of_response("Content-Length: whole, no `close_notify`", true, || {
             hello().ending(Ending::NoCloseNotify)
         }),
-        of_response("body to the end: whole, with close_notify", true, to_the_end),
-        of_response("body to the end: cut, no close_notify", false, || {
+        of_response("body to the end: whole, with `close_notify`", true, to_the_end),
+        of_response("body to the end: cut, no `close_notify`", false, || {
             to_the_end().cut(41, Ending::NoCloseNotify)
         }),
     ]

@@ -69,7 +69,7 @@ const WORDS: [(&str, &[&str]); 14] = [
         "alert `certificate_required`",
         &["CertificateRequired", "certificate required", "CERTIFICATE_REQUIRED"],
     ),
-    ("no close_notify", &["close_notify"]),
+    ("no `close_notify`", &["close_notify"]),
     ("bad record", &["cannot decrypt", "bad record mac", "BAD_RECORD_MAC"]),
     ("reset", &["reset by peer"]),
     ("incomplete", &["message length", "remaining to read", "IncompleteRead"]),

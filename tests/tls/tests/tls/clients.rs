@@ -11,7 +11,7 @@ use fake_peer_tls_tests::faults::faults;
 use crate::hello;
 
 const IN_COMMON_NAME: &str = "certificate: name in the common name only";
-const TO_THE_END: &str = "body to the end: cut, no close_notify";
+const TO_THE_END: &str = "body to the end: cut, no `close_notify`";
 
 /// What clients accept though it is broken.
 const TOO_KIND: [(&str, &str); 7] = [
@@ -60,7 +60,7 @@ fn each_fault_is_noticed(clients: Vec<Client>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A response that ends with its connection, cut at every byte of its body without close_notify.
+/// A response that ends with its connection, cut at every byte of its body without `close_notify`.
 fn a_truncation_is_noticed_by_those_who_look(clients: Vec<Client>) {
     let ca = Ca::new();
     let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
