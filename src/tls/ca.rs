@@ -169,12 +169,12 @@ fn authority(kind: &str, key: &KeyPair) -> CertificateParams {
     params
 }
 
-/// A certificate in a file, which is removed when this is dropped: [`Ca::pem_file`]. It is the path of the file.
+/// A certificate in a file, which is removed when this is dropped: [`Ca::pem_file`], [`Server::pem_file`]. It is the path of the file.
 #[derive(Debug)]
 pub struct PemFile(PathBuf);
 
 impl PemFile {
-    fn new(pem: &str) -> Self {
+    pub(super) fn new(pem: &str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // A file of a process that had this number before may be left: the next name is free.
         loop {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::version::{TLS12, TLS13};
 
-use super::ca::Ca;
+use super::ca::{Ca, PemFile};
 use super::flight::Flight;
 use super::identity::Identity;
 use super::recipe::{NamesIn, Recipe, Signer, Span, Usage};
@@ -106,6 +106,15 @@ impl Server {
     /// The certificate that a client gets, as PEM: what a client has to trust if it is [self-signed](Self::self_signed).
     pub fn pem(&self) -> String {
         self.identity().certificate_pem().to_owned()
+    }
+
+    /// The same in a file, as [`Ca::pem_file`].
+    ///
+    /// # Panics
+    ///
+    /// If the file cannot be written.
+    pub fn pem_file(&self) -> PemFile {
+        PemFile::new(&self.pem())
     }
 
     /// The certificate has expired: it was valid until yesterday.

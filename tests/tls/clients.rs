@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use fake_peer::Peer;
-use fake_peer::tls::{Ca, PemFile};
+use fake_peer::tls::{Ca, PemFile, Server};
 use fake_peer_test_support::PATIENCE;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -58,6 +58,18 @@ impl Target {
             url,
             trusted_pem: ca.pem(),
             trusted_der: ca.der().to_vec(),
+            trusted_file: file.to_path_buf(),
+            _file: file,
+        }
+    }
+
+    /// The same for a client that trusts the certificate of a server.
+    pub fn of_trusted(peer: &Peer, server: &Server) -> Self {
+        let file = server.pem_file();
+        Target {
+            url: peer.url("/"),
+            trusted_pem: server.pem(),
+            trusted_der: server.identity().certificate_der().to_vec(),
             trusted_file: file.to_path_buf(),
             _file: file,
         }

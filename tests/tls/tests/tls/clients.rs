@@ -8,7 +8,7 @@ use fake_peer_test_support::{PATIENCE, finished, over_within, patient, spawned};
 use fake_peer_tls_tests::clients::{Client, Target, libraries, programs};
 use fake_peer_tls_tests::faults::faults;
 
-use crate::hello;
+use crate::{HELLO, hello};
 
 const IN_COMMON_NAME: &str = "certificate: name in the common name only";
 const TO_THE_END: &str = "body to the end: cut, no `close_notify`";
@@ -36,6 +36,19 @@ fn a_trusted_peer_is_asked_in_three_lines(clients: Vec<Client>) {
         let peer = hello(&ca);
         ask(&Target::of(&peer, &Ca::new())).expect_err(name);
         assert!(matches!(peer.take(PATIENCE), Err(Error::Handshake { .. })), "{name}");
+        finished(peer);
+    }
+}
+
+/// As two tests of cargo do with Apache in a container.
+fn a_self_signed_certificate_is_rejected_and_accepted_if_it_is_given(clients: Vec<Client>) {
+    let ca = Ca::new();
+    let server = ca.server("localhost").self_signed();
+    for Client { name, ask } in clients {
+        let peer = spawned(patient().tls(server.clone()).source(HELLO));
+        ask(&Target::of(&peer, &ca)).expect_err(name);
+        assert!(matches!(peer.take(PATIENCE), Err(Error::Handshake { .. })), "{name}");
+        assert_eq!(ask(&Target::of_trusted(&peer, &server)).as_deref(), Ok("hello"), "{name}");
         finished(peer);
     }
 }
@@ -100,6 +113,7 @@ macro_rules! tests {
 
 tests! {
     a_trusted_peer_is_asked_in_three_lines,
+    a_self_signed_certificate_is_rejected_and_accepted_if_it_is_given,
     each_fault_is_noticed,
     a_truncation_is_noticed_by_those_who_look,
 }
