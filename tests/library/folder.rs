@@ -288,6 +288,34 @@ fn an_answer_breaks_off_where_a_fault_says() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_sent_has_the_length_that_was_said_or_is_an_error() {
+    let outer = site();
+    let site = outer.path().join("site");
+    let changed = |content: &'static str| {
+        let (path, source) = (site.join("unknown"), FolderSource::new(&site));
+        fs::write(&path, "bytes").expect("a file of ours");
+        // It is open by now, and its length is in the head.
+        Peer::answer(source.map_response(move |response| {
+            fs::write(&path, content).expect("a file of ours");
+            response
+        }))
+    };
+    let longer = changed("bytes and more");
+    let answer = ask(longer.addr(), &get(b"/unknown"));
+    assert!(answer.ends_with(b"Content-Length: 5\r\n\r\nbytes"), "{}", answer.escape_ascii());
+    finished(longer);
+
+    let shorter = changed("by");
+    let mut client = connect(shorter.addr());
+    client.write_all(&get(b"/unknown")).expect("room for a small request");
+    let answer = read_all(&mut client);
+    assert!(answer.ends_with(b"Content-Length: 5\r\n\r\nby"), "{}", answer.escape_ascii());
+    drop(client);
+    let error = shorter.finish().expect_err("a file that has shrunk").report().to_string();
+    assert!(error.contains("it had 5 bytes when it was opened, and ends after 2"), "{error}");
+}
+
+#[test]
 fn a_folder_that_is_not_there_fails_its_exchange() {
     let outer = site();
     let peer = Peer::answer(FolderSource::new(outer.path().join("elsewhere")));
