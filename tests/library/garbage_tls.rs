@@ -54,7 +54,7 @@ fn each_sends_the_bytes_that_are_documented() {
         [b"\x16", version, b"\0*\x02\0\0&", version, random, b"\0", suite, b"\0"].concat()
     };
     let downgrade = b"fake-peer fake-peer fakeDOWNGRD\x01";
-    let oversized = [&b"\x16\x03\x03\x48\x01"[..], &[0; 18_433]].concat();
+    let oversized = [&b"\x16\x03\x03\x48\x01"[..], &vec![0; 18_433]].concat();
     let http = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Type: text/html\r\nContent-Length: 52\r\nConnection: close\r\n\r\n<html><body><h1>400 Bad Request</h1></body></html>\r\n";
     let documented = [
         ("alert(Alert::CloseNotify)", b"\x15\x03\x03\0\x02\x01\0".to_vec()),

@@ -92,7 +92,7 @@ pub fn programs() -> Vec<Client> {
 
 /// A program that takes a handshake for an answer.
 pub fn openssl() -> Client {
-    Client { name: "openssl s_client", ask: by_openssl }
+    Client { name: "openssl", ask: by_openssl }
 }
 
 /// An error with its causes, in one line.

@@ -114,7 +114,7 @@ fn a_hundred_thousand_altered_ones_are_read_without_a_panic() {
         let (_, bytes, _) = CAPTURED[below(CAPTURED.len())];
         let mut altered =
             if below(4) == 0 { in_records(bytes, 1 + below(600)) } else { bytes.to_vec() };
-        for _ in 0..1 + below(4) {
+        for _ in 0..=below(4) {
             let at = below(altered.len());
             match below(5) {
                 0 => altered[at] = u8::try_from(below(256)).expect("a byte"),

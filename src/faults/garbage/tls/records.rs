@@ -13,9 +13,9 @@ const VERSION: u16 = 0x0303;
 /// allowed 2^14 + 2048 (RFC 5246 section 6.2.3), which this is longer than, too. A client can do so when it has read the length,
 /// before any of the zeros.
 ///
-/// For another length, send bytes of your own: `Response::from(b"\x16\x03\x03A\x01")` with 16,641 bytes after it.
+/// A record of another length is written by hand: `\x16\x03\x03A\x01` and 16,641 bytes have one more than TLS 1.3 allows.
 pub fn oversized_record() -> Response {
-    after_hello(&record(HANDSHAKE, VERSION, &[0; (1 << 14) + 2048 + 1]))
+    after_hello(&record(HANDSHAKE, VERSION, &vec![0; (1 << 14) + 2048 + 1]))
 }
 
 /// A record of a handshake without a byte in it, then a close.
