@@ -145,7 +145,7 @@
 //! A [`Response`] is a list of steps and one [`Ending`]: it can be [cut](Response::cut) at any byte, wait at a [`Gate`] until
 //! the test opens it, be sent [in pieces](Response::in_pieces), and end in a reset, a half-close, or silence. [`faults`] lists
 //! what can go wrong on a connection, from a refused connection to a lost next request, and how to get it; [`garbage`] has
-//! responses that are malformed HTTP. A [`sweep`](faults::sweep) tries a client with each case of a family:
+//! responses that are malformed HTTP, and [`garbage::tls`] those that end a TLS handshake badly, without TLS. A [`sweep`](faults::sweep) tries a client with each case of a family:
 //!
 //! ```
 //! use fake_peer::{Ending, Peer, faults, http};

@@ -82,6 +82,7 @@ impl Line {
             .with_some("problem", request.problem().map(ToString::to_string))
             .with_some("method", request.method())
             .with_some("target", request.target())
+            .with_some("client_hello", request.client_hello().map(|hello| hello.to_string()))
             .with_some("record", record.map(|path| path.to_string_lossy()))
             .with_bytes(request.bytes(), request.len())
     }

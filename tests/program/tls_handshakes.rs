@@ -84,6 +84,21 @@ fn the_other_options_work_with_it() {
 }
 
 #[test]
+fn the_journal_as_json_has_the_client_hello_in_words() {
+    let folder = Folder::new();
+    let arguments = ["--send", "@tls:close", "--journal", "journal"];
+    let program = Tcpserver::start(&folder, arguments);
+    let client = program.connect();
+    send(&client, &hello());
+    receive_all(&client);
+    drop(client);
+    assert_eq!(program.end().code, Some(0));
+    let journal = String::from_utf8(folder.read("journal")).expect("JSON");
+    let expected = r#""client_hello":"ClientHello for localhost; TLS 1.2""#;
+    assert!(journal.contains(expected), "{journal}");
+}
+
+#[test]
 fn a_client_that_speaks_no_tls_is_answered_at_once() {
     let folder = Folder::new();
     let program = Tcpserver::start(&folder, ["--send", "@tls:plain_http"]);
