@@ -1,5 +1,6 @@
 //! A framing rule applied to one request: it looks at bytes as they arrive, and finds where the request ends.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::delimiter::Delimiter;
@@ -13,7 +14,11 @@ use crate::http1::request::HttpFramer;
 use crate::http1::verdict::{TooMuch, Verdict, count_down};
 
 /// Takes the bytes of a request so far, and returns its length once it is known.
-pub(super) type CustomRule = Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>;
+#[derive(Clone)]
+pub(super) struct CustomRule {
+    pub(super) rule: Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>,
+    pub(super) made_at: &'static Location<'static>,
+}
 
 #[derive(Clone)]
 pub(super) enum Rule {
@@ -96,7 +101,7 @@ impl Framer {
             Rule::Eof => RuleState::Eof,
             Rule::Nothing => RuleState::Exactly { left: 0 },
             Rule::Texts(texts) => RuleState::Texts(Texts::new(Arc::clone(texts))),
-            Rule::Custom(rule) => RuleState::Custom(Arc::clone(rule)),
+            Rule::Custom(custom) => RuleState::Custom(custom.clone()),
         };
         Framer { state, limit }
     }
@@ -149,9 +154,9 @@ impl Framer {
             RuleState::FirstFlight(records) => records.feed(piece),
             RuleState::Eof => Ok(Verdict::More),
             RuleState::Texts(texts) => Ok(texts.compare(piece)),
-            RuleState::Custom(rule) => {
+            RuleState::Custom(custom) => {
                 let within = piece.len().min(self.limit);
-                match rule(&piece[..within]) {
+                match (custom.rule)(&piece[..within]) {
                     Some(length) if length <= piece.len() => Ok(Verdict::Done(length)),
                     Some(length) => {
                         self.state = RuleState::Exactly { left: length as u64 };

@@ -1,14 +1,16 @@
 //! The rules that decide where a request ends, as users choose them.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::first_flight;
-use super::framer::{Framer, Rule};
+use super::framer::{CustomRule, Framer, Rule};
 use super::length_prefix::LengthPrefix;
 use super::letter_case::LetterCase;
 use super::texts::Text;
 use crate::http1::head;
+use crate::http1::verdict::Verdict;
 
 /// The rule that decides where a request ends.
 ///
@@ -309,8 +311,9 @@ impl Framing {
     ///
     /// A panic of the closure comes out of [`Peer::take`](crate::Peer::take) or [`Peer::finish`](crate::Peer::finish), like one of a
     /// source.
+    #[track_caller]
     pub fn from_fn(rule: impl Fn(&[u8]) -> Option<usize> + Send + Sync + 'static) -> Self {
-        Framing(Rule::Custom(Arc::new(rule)))
+        Framing(Rule::Custom(CustomRule { rule: Arc::new(rule), made_at: Location::caller() }))
     }
 
     /// Exactly one of these texts, none of which begins another: over with its last byte, or with the first read that has a byte
@@ -324,9 +327,23 @@ impl Framing {
     /// Whether both are the same rule.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Rule::Custom(one), Rule::Custom(other)) => Arc::ptr_eq(one, other),
+            (Rule::Custom(one), Rule::Custom(other)) => Arc::ptr_eq(&one.rule, &other.rule),
+            (Rule::Lines, Rule::Until { delimiter }) | (Rule::Until { delimiter }, Rule::Lines) => {
+                **delimiter == *b"\n"
+            }
             _ => self.to_string() == other.to_string(),
         }
+    }
+
+    /// Where the test made it, if the rule is a user's closure.
+    pub(crate) fn made_at(&self) -> Option<&'static Location<'static>> {
+        if let Rule::Custom(custom) = &self.0 { Some(custom.made_at) } else { None }
+    }
+
+    /// Whether these bytes are one request, neither more nor less.
+    pub(crate) fn is_one_request(&self, bytes: &[u8]) -> bool {
+        self.knows_the_end_of(bytes)
+            && matches!(self.start(bytes.len()).feed(bytes), Ok(Verdict::Done(length)) if length == bytes.len())
     }
 
     /// Whether the rule is a user's closure.

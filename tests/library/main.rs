@@ -8,6 +8,7 @@ mod by_hand_together;
 mod captured;
 mod check;
 mod conversation;
+mod conversation_branches;
 mod conversation_closures;
 mod conversation_edges;
 mod conversation_files;

@@ -188,12 +188,9 @@ impl Expect {
         &self.framing
     }
 
-    /// The framing that it can share with other requests: a text that is a line ends where a line does.
-    pub(super) fn shared_framing(&self) -> Framing {
-        match &self.kind {
-            Kind::Exact(text) if is_one_line(&text.bytes) => line(),
-            _ => self.framing.clone(),
-        }
+    /// Whether it is any request that its framing ends.
+    pub(super) fn is_any(&self) -> bool {
+        matches!(self.kind, Kind::Any(_))
     }
 
     pub(super) fn text(&self) -> Option<&Text> {

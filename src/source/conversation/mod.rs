@@ -252,13 +252,46 @@ impl Conversation {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// The first one that matches counts.
+    /// The first one that matches counts. A [`Framing`] as the last branch is any other request, and what has a framing
+    /// beside it is told apart by [`matching`]:
+    ///
+    /// ```
+    /// use fake_peer::conversation::{exact, matching};
+    /// use fake_peer::{Conversation, Framing, Peer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// // Commands of Redis whose strings have one line each: `*COUNT`, then two lines for each string.
+    /// let command = Framing::from_fn(|bytes| {
+    ///     let mut ends = (1..).zip(bytes).filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end);
+    ///     let count = std::str::from_utf8(bytes.get(1..ends.next()?)?).ok()?.trim_end();
+    ///     ends.nth(count.parse::<usize>().ok()?.checked_mul(2)?.checked_sub(1)?)
+    /// });
+    /// let get = matching("a GET", command.clone(), |request| request.bytes().starts_with(b"*2\r\n$3\r\nGET\r\n"));
+    /// let new = Conversation::new;
+    /// let peer = Peer::answer(new().forever(new().one_of([
+    ///     (exact("*1\r\n$4\r\nPING\r\n"), new().say("+PONG\r\n")),
+    ///     (get, new().say("$-1\r\n")),
+    ///     (command.into(), new().say("-ERR unknown command\r\n")),
+    /// ])));
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nTIME\r\n")?;
+    /// # client.shutdown(std::net::Shutdown::Write)?;
+    /// # let mut answers = String::new();
+    /// # client.read_to_string(&mut answers)?;
+    /// assert_eq!(answers, "$-1\r\n+PONG\r\n-ERR unknown command\r\n");
+    /// # drop(client);
+    /// # peer.finish().unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// Where all branches are texts, a wrong byte is a mismatch at once. Where one has a framing, the whole request is read first.
     ///
     /// # Panics
     ///
-    /// If it is not clear where the request ends: they must all be texts of which none begins another, or all be lines (which texts may
-    /// be), or have the same framing. A [`Framing::from_fn`] is the same as its clones only, so make it once and clone it. If there is none,
-    /// or if the conversation has ended before.
+    /// If it is not clear where the request ends: they must all be texts of which none begins another, or have the same framing, by which
+    /// each text beside them is one request. [`line_starting`] and [`glob`] have that of [`Framing::lines`]. A [`Framing::from_fn`] is the
+    /// same as its clones only, so make it once and clone it. If a branch can't be chosen, because any request was one before it. If
+    /// there is none, or if the conversation has ended before.
     #[track_caller]
     pub fn one_of<E: Into<Expect>>(
         mut self,

@@ -247,37 +247,71 @@ pub(super) fn ends_a_connection(ending: &Ending) -> Result<(), String> {
     }
 }
 
-/// The framing of a turn with several possibilities.
+/// The framing of a turn with several possibilities: that of those which are no texts, if there are any.
 fn framing_of_all(branches: &[(Expect, Conversation)]) -> Result<Framing, String> {
-    let Some(((first, _), others)) = branches.split_first() else {
+    if branches.is_empty() {
         return Err("there is none to choose from".into());
-    };
+    }
     branches.iter().try_for_each(|(expect, _)| expect.check())?;
-    let texts: Option<Vec<_>> = branches.iter().map(|(expect, _)| expect.text()).collect();
-    if let Some(texts) = texts {
-        for (index, text) in texts.iter().enumerate() {
-            let is_begun = |(other, begins): (usize, &&Text)| {
-                let case = if text.case == begins.case { text.case } else { LetterCase::Ignored };
-                other != index && case.begins(&begins.bytes, &text.bytes)
-            };
-            if texts.iter().enumerate().any(is_begun) {
+    if let Some(index) = branches.iter().position(|(expect, _)| expect.is_any())
+        && let Some((never, _)) = branches.get(index + 1)
+    {
+        return Err(format!(
+            "{never} is never chosen after {}, which is any: that one comes last",
+            branches[index].0
+        ));
+    }
+    let texts = branches.iter().filter_map(|(expect, _)| expect.text());
+    let Some((rule, _)) = branches.iter().find(|(expect, _)| expect.text().is_none()) else {
+        return framing_of_texts(&texts.collect::<Vec<_>>());
+    };
+    let framing = rule.framing();
+    for (other, _) in branches {
+        match other.text() {
+            Some(text) if !framing.is_one_request(&text.bytes) => {
                 return Err(format!(
-                    "another of the texts begins \"{}\", or is the same: which of them was said is not known when it has arrived",
-                    text.bytes.escape_ascii()
+                    "{other} stands beside {rule}, so it has to be exactly one request by its framing, {}",
+                    Named(framing)
                 ));
             }
+            None if !other.framing().is_same(framing) => {
+                return Err(format!(
+                    "{rule} and {other} end by different framings, {} and {}: of several requests, one of which comes, all are lines, \
+                     or have the same framing, or are texts",
+                    Named(framing),
+                    Named(other.framing())
+                ));
+            }
+            _ => {}
         }
-        return Ok(Framing::texts(texts.into_iter().cloned()));
     }
-    let framing = first.shared_framing();
-    for (other, _) in others {
-        if !other.shared_framing().is_same(&framing) {
+    Ok(framing.clone())
+}
+
+fn framing_of_texts(texts: &[&Text]) -> Result<Framing, String> {
+    for (index, text) in texts.iter().enumerate() {
+        let is_begun = |(other, begins): (usize, &&Text)| {
+            let case = if text.case == begins.case { text.case } else { LetterCase::Ignored };
+            other != index && case.begins(&begins.bytes, &text.bytes)
+        };
+        if texts.iter().enumerate().any(is_begun) {
             return Err(format!(
-                "{first} and {other} end by different framings, `{framing}` and `{}`: of several requests, one of which comes, all are \
-                 lines, or have the same framing, or are texts",
-                other.shared_framing()
+                "another of the texts begins \"{}\", or is the same: which of them was said is not known when it has arrived",
+                text.bytes.escape_ascii()
             ));
         }
     }
-    Ok(framing)
+    Ok(Framing::texts(texts.iter().map(|&text| text.clone())))
+}
+
+/// A framing as a message names it: a closure by the place where it was made.
+struct Named<'f>(&'f Framing);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.made_at() {
+            Some(place) => write!(f, "the closure made at {place} (its clones are the same)"),
+            None => write!(f, "`{}`", self.0),
+        }
+    }
 }
