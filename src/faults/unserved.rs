@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use crate::os::{address, stream};
+use crate::os::{address, socket_error};
 
 /// How long a connection attempt on the loopback may take before the backlog counts as full. The kernel answers within
 /// microseconds; if the backlog is full, it tries again after a second.
@@ -70,7 +70,7 @@ impl Unserved {
         for _ in 0..MOST_ATTEMPTS {
             match TcpStream::connect_timeout(&full.addr, FULL_AFTER) {
                 Ok(stream) => full.filling.push(stream),
-                Err(error) if stream::is_timeout(&error) => return Ok(full),
+                Err(error) if socket_error::is_timeout(&error) => return Ok(full),
                 Err(error) => return Err(error),
             }
         }

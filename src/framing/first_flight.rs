@@ -1,7 +1,7 @@
 //! Where the records of a TLS `ClientHello` end, read as their bytes arrive.
 
-use super::framer::NoEnd;
 use super::length_reader::{BadLength, LARGEST_RECORD};
+use super::no_end::NoEnd;
 use crate::http1::verdict::Verdict;
 
 /// The type of a record with handshake messages (RFC 8446 section 5.1), and of the message `ClientHello` (section 4).

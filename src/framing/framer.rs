@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::delimiter::Delimiter;
 use super::first_flight::{self, FirstFlight};
 use super::length_prefix::LengthPrefix;
-use super::length_reader::{BadLength, LengthReader, Reading};
+use super::length_reader::{LengthReader, Reading};
+use super::no_end::NoEnd;
 use super::texts::{Text, Texts};
 use crate::http1::head;
 use crate::http1::problem::Problem;
@@ -14,9 +15,12 @@ use crate::http1::request::HttpFramer;
 use crate::http1::verdict::{TooMuch, Verdict, count_down};
 
 /// Takes the bytes of a request so far, and returns its length once it is known.
+type LengthOf = dyn Fn(&[u8]) -> Option<usize> + Send + Sync;
+
+/// A rule that a user wrote.
 #[derive(Clone)]
 pub(super) struct CustomRule {
-    pub(super) rule: Arc<dyn Fn(&[u8]) -> Option<usize> + Send + Sync>,
+    pub(super) rule: Arc<LengthOf>,
     pub(super) made_at: &'static Location<'static>,
 }
 
@@ -43,19 +47,6 @@ pub(super) enum Rule {
     /// One of these texts. Those of conversations.
     Texts(Arc<[Text]>),
     Custom(CustomRule),
-}
-
-/// Why no rule can say where a request ends.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoEnd {
-    #[error("its end was not found within the {} bytes that may be buffered", .0.limit)]
-    TooMuch(TooMuch),
-    #[error("{bad}")]
-    BadLength {
-        bad: BadLength,
-        /// After so many of the bytes that were shown last.
-        within: usize,
-    },
 }
 
 /// A rule applied to one request.
@@ -201,20 +192,5 @@ impl Framer {
             self.feed(&bytes[..before])?;
         }
         self.feed(piece)
-    }
-}
-
-impl NoEnd {
-    /// How many of the bytes that were shown last belong to the request.
-    pub(crate) fn within(&self) -> usize {
-        match self {
-            NoEnd::TooMuch(TooMuch { within, .. }) | NoEnd::BadLength { within, .. } => *within,
-        }
-    }
-}
-
-impl From<TooMuch> for NoEnd {
-    fn from(too_much: TooMuch) -> Self {
-        NoEnd::TooMuch(too_much)
     }
 }

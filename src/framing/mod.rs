@@ -6,6 +6,7 @@ pub(crate) mod framer;
 pub(crate) mod length_prefix;
 mod length_reader;
 pub(crate) mod letter_case;
+pub(crate) mod no_end;
 pub(crate) mod parse;
 pub(crate) mod rule;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Where requests end under each rule, however their bytes are cut.
 
-use super::framer::NoEnd;
 use super::length_prefix::LengthPrefix;
 use super::letter_case::LetterCase;
+use super::no_end::NoEnd;
 use super::rule::Framing;
 use super::texts::Text;
 use crate::http1::problem::Problem;

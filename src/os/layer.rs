@@ -6,8 +6,9 @@
 use std::fmt;
 use std::io;
 
+use super::arrived::Arrived;
 use super::session::Session;
-use super::stream::{Arrived, Next, Wire};
+use super::wire::{Next, Wire};
 
 /// Something between a connection and its socket.
 pub(crate) trait Layer: fmt::Debug + Send {

@@ -18,9 +18,11 @@ use socket2::{Domain, Type};
 use super::address::{self, Address};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::file_name::file_name;
+use super::socket_error;
 #[cfg(unix)]
 use super::socket_file::SocketFile;
-use super::stream::{self, Stream, Transport};
+use super::stream::Stream;
+use super::wire::Transport;
 
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -194,14 +196,14 @@ impl Listener {
     pub(crate) fn accept(&self) -> io::Result<Option<(Stream, Address)>> {
         // Bounded: each round takes a connection from the backlog, and a flood of clients that leave at once ends here, too.
         for _ in 0..64 {
-            match stream::without_waiting(accept(&self.socket, self.transport)) {
+            match socket_error::without_waiting(accept(&self.socket, self.transport)) {
                 Ok(None) => return Ok(None),
                 Ok(Some((socket, addr))) => {
                     let addr = addr.ok_or(io::ErrorKind::Unsupported)?;
                     return Ok(Some((Stream::new(socket, self.transport), addr)));
                 }
                 // The client was gone before it was accepted: accept(2).
-                Err(error) if stream::is_gone(&error) => {}
+                Err(error) if socket_error::is_gone(&error) => {}
                 Err(error) => return Err(error),
             }
         }

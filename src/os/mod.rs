@@ -1,6 +1,7 @@
 //! What the system provides: addresses, sockets and which of them are ready, deadlines, locks. The one folder with `unsafe` code.
 
 pub(crate) mod address;
+pub(crate) mod arrived;
 pub(crate) mod beneath;
 pub(crate) mod deadline;
 pub(crate) mod file_name;
@@ -19,7 +20,9 @@ pub(crate) mod process_group;
 pub(crate) mod same_file;
 pub(crate) mod session;
 pub(crate) mod set;
+pub(crate) mod socket_error;
 #[cfg(unix)]
 pub(crate) mod socket_file;
 pub(crate) mod spare;
 pub(crate) mod stream;
+pub(crate) mod wire;

@@ -1,32 +1,21 @@
 //! One connected stream: TCP or a Unix socket. Its reads and writes never wait; what has arrived is in its buffer. It knows no requests,
 //! no responses and no events.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use socket2::{SockRef, Socket};
+use socket2::Socket;
 
+use super::arrived::Arrived;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::held_back::HeldBack;
-use super::kernel::{self, Given, RemoteEnd};
+use super::kernel::{self, RemoteEnd};
 use super::layer::{Handshake, Layer, LayerAct};
 use super::session::Session;
-
-/// A first read is rarely longer than this. It is also what the tutorial's `recv` asks for.
-const SMALL_BUFFER: usize = 4096;
-
-/// Where larger reads stopped being faster, for uploads and for files.
-pub(crate) const LARGE_BUFFER: usize = 256 * 1024;
-
-/// What kind of socket a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Tcp,
-    #[cfg_attr(not(unix), allow(dead_code))] // no builder makes such a listener there
-    Unix,
-}
+use super::socket_error::without_waiting;
+use super::wire::{Next, Transport, Wire};
 
 /// A connection, and what has arrived on it.
 ///
@@ -43,39 +32,11 @@ pub(crate) struct Stream {
     close: Close,
 }
 
-/// The socket of a stream.
-#[derive(Debug)]
-pub(crate) struct Wire {
-    socket: Arc<Socket>,
-    transport: Transport,
-    writes: Writes,
-    given: Given,
-    /// Of a Unix socket.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    held_back: Option<HeldBack>,
-}
-
-/// How many writes there were, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writes {
-    None,
-    One,
-    Many,
-}
-
 impl Stream {
     /// A stream over a socket whose calls do not wait.
     pub(crate) fn new(socket: Socket, transport: Transport) -> Self {
-        let socket = Arc::new(socket);
         Stream {
-            wire: Wire {
-                #[cfg(any(target_os = "linux", target_os = "android"))]
-                held_back: (transport == Transport::Unix).then(|| HeldBack::new(&socket)),
-                socket,
-                transport,
-                writes: Writes::None,
-                given: Given::default(),
-            },
+            wire: Wire::new(socket, transport),
             layer: None,
             arrived: Arrived::default(),
             has_ended: false,
@@ -311,178 +272,10 @@ pub(crate) enum Notice {
     None,
 }
 
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(held_back) = &mut self.held_back {
-            return held_back.read(buffer);
-        }
-        (&*self.socket).read(buffer)
-    }
-}
-
-impl Wire {
-    /// One read that does not wait.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        without_waiting(Read::read(self, buffer))
-    }
-
-    /// One write.
-    pub(crate) fn write(&mut self, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
-        self.count_write();
-        let written = self.write_once(bytes, next)?;
-        self.given.bytes += written.unwrap_or(0) as u64;
-        Ok(written)
-    }
-
-    fn write_once(&self, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
-        // Less than a segment waits for the end of the stream, which follows at once: MSG_MORE in send(2).
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if next == Next::End {
-            let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
-            return without_waiting(self.socket.send_with_flags(bytes, flags));
-        }
-        // MSG_MORE would end with the first acknowledgement: TCP_CORK in tcp(7).
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if next == Next::Close && self.transport == Transport::Tcp {
-            // Where this fails so does the write.
-            let _ = rustix::net::sockopt::set_tcp_cork(&*self.socket, true);
-        }
-        let _ = next;
-        without_waiting((&*self.socket).write(bytes))
-    }
-
-    /// The first write of a connection leaves at once. The others wait for its acknowledgement unless an option says otherwise
-    /// (RFC 896), which takes a call that a connection with one write does not need.
-    fn count_write(&mut self) {
-        if self.writes == Writes::One && self.transport == Transport::Tcp {
-            // Where this fails so does the write.
-            let _ = set_options(&*self.socket);
-        }
-        self.writes = if self.writes == Writes::None { Writes::One } else { Writes::Many };
-    }
-}
-
-/// What follows the bytes of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// The end of the stream, at once.
-    End,
-    /// The close of the socket, at once: on Linux less than a segment waits for it.
-    Close,
-    /// Something else, or nothing yet.
-    Other,
-}
-
-/// `None` if the call would have had to wait. A signal ends a call that does not wait only before it began: the set reports the
-/// socket again.
-pub(crate) fn without_waiting<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Sets the options that every TCP connection has.
-pub(crate) fn set_options<'s, S>(socket: &'s S) -> io::Result<()>
-where
-    SockRef<'s>: From<&'s S>,
-{
-    // Each write becomes a segment of its own: split writes stay split.
-    SockRef::from(socket).set_tcp_nodelay(true)
-}
-
-/// `EAGAIN` on Unix, `WSAETIMEDOUT` on Windows.
-pub(crate) fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// Whether an error of a socket says that the client is gone.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected)
-}
-
-/// Bytes that have arrived and have not been taken yet.
-#[derive(Debug, Default)]
-pub(crate) struct Arrived {
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Whether the last read took all the room there was.
-    filled: bool,
-    /// The next read takes at most this many: bytes after a request of known length stay with the kernel, so that a naive close
-    /// becomes a reset.
-    at_most: Option<u64>,
-}
-
-impl Arrived {
-    pub(crate) fn unread(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
-    }
-
-    /// Forgets the first `length` unread bytes.
-    pub(crate) fn consume(&mut self, length: usize) {
-        self.start += length;
-        debug_assert!(self.start <= self.end);
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-        }
-    }
-
-    /// Adds bytes after what is unread.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
-    pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        self.make_room(bytes.len());
-        self.buffer[self.end..][..bytes.len()].copy_from_slice(bytes);
-        self.end += bytes.len();
-    }
-
-    /// Makes room for one read of this many bytes.
-    pub(crate) fn make_room(&mut self, length: usize) {
-        if self.buffer.len() - self.end < length {
-            self.buffer.resize(self.end + length, 0);
-        }
-    }
-
-    /// Limits the next read that returns bytes. `None` is no limit.
-    pub(crate) fn read_at_most(&mut self, bytes: Option<u64>) {
-        self.at_most = bytes;
-    }
-
-    /// Reads once, after what is unread.
-    pub(crate) fn read_from(&mut self, reader: &mut impl Read) -> io::Result<usize> {
-        if self.filled || self.buffer.is_empty() {
-            self.grow();
-        }
-        let room = self.buffer.len() - self.end;
-        let at_most = self.at_most.map_or(room, |bytes| usize::try_from(bytes).unwrap_or(room));
-        let length = reader.read(&mut self.buffer[self.end..][..at_most.min(room)])?;
-        self.at_most = None;
-        self.end += length;
-        self.filled = self.end == self.buffer.len();
-        Ok(length)
-    }
-
-    /// Called when the last read filled the buffer: the client has much to send.
-    fn grow(&mut self) {
-        let length = match self.buffer.len() {
-            0 => SMALL_BUFFER,
-            length if length < LARGE_BUFFER => LARGE_BUFFER,
-            length if self.end == length => length * 2,
-            length => length,
-        };
-        self.buffer.resize(length, 0);
-        self.filled = false;
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 

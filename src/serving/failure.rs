@@ -5,7 +5,7 @@ use std::io;
 use super::user_code::Payload;
 use crate::error::Error;
 use crate::journal::exchange::{self, Exchange};
-use crate::os::stream;
+use crate::os::socket_error;
 
 /// What is reported to the user.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether it says that the client is gone.
     pub(crate) fn is_client_gone(&self) -> bool {
-        matches!(self, Failure::Send(error) if stream::is_gone(error))
+        matches!(self, Failure::Send(error) if socket_error::is_gone(error))
     }
 
     /// What is reported. The exchange has the text of the cause, too.

@@ -18,7 +18,7 @@ use crate::journal::connection_state::HandshakeRecord;
 use crate::journal::count;
 use crate::os::layer::Handshake;
 use crate::os::set::Interest;
-use crate::os::stream::is_gone;
+use crate::os::socket_error::is_gone;
 use crate::response::ending::Ending;
 use crate::response::secure::Secure;
 

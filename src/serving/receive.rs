@@ -13,10 +13,10 @@ use super::failure::Failure;
 use super::receiving::{Pending, Receiving, Record};
 use super::rest::Rest;
 use super::states::{Answering, State, Step, stop};
-use crate::framing::framer::NoEnd;
+use crate::framing::no_end::NoEnd;
 use crate::http1::verdict::Verdict;
 use crate::journal::request::{Request, RequestEnd};
-use crate::os::stream;
+use crate::os::socket_error;
 
 impl Connection {
     /// Receives until the request is over.
@@ -64,7 +64,7 @@ impl Connection {
                     Ok(Some(0)) => break RequestEnd::ClientClosed,
                     Ok(Some(_)) => receiving.progress = Instant::now(),
                     Err(error) => {
-                        let is_gone = stream::is_gone(&error);
+                        let is_gone = socket_error::is_gone(&error);
                         receiving.fail(Failure::Receive(error));
                         break if is_gone { RequestEnd::Reset } else { RequestEnd::Failed };
                     }

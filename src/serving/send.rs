@@ -19,8 +19,10 @@ use super::sending::Sending;
 use super::service::Role;
 use super::states::{After, State, Step, stop};
 use crate::journal::exchange::Exchange;
+use crate::os::arrived::LARGE_BUFFER;
 use crate::os::set::Interest;
-use crate::os::stream::{LARGE_BUFFER, Next, Notice};
+use crate::os::stream::Notice;
+use crate::os::wire::Next;
 use crate::response::ending::Ending;
 use crate::response::steps::Scripted;
 

@@ -13,7 +13,7 @@ use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
 use crate::journal::count;
 use crate::journal::exchange::Exchange;
-use crate::os::stream::Next;
+use crate::os::wire::Next;
 use crate::response::ending::Ending;
 use crate::response::pace::Pace;
 use crate::response::secure::OverTls;

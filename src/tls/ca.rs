@@ -1,13 +1,7 @@
 //! A certificate authority that lives in a test.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::{env, process};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, Issuer,
@@ -15,9 +9,8 @@ use rcgen::{
 };
 use rustls::pki_types::CertificateDer;
 
-use super::identity::Identity;
-use super::recipe::{Recipe, Span, Usage};
-use super::server::Server;
+use super::pem_file::PemFile;
+use super::span::Span;
 
 /// A certificate authority of a test: it makes certificates for [servers](Self::server) and [clients](Self::client), and no program
 /// trusts it that was not given its certificate ([`pem`](Self::pem), [`der`](Self::der), [`pem_file`](Self::pem_file)).
@@ -56,29 +49,6 @@ impl Ca {
     pub fn shared() -> Self {
         static SHARED: OnceLock<Ca> = OnceLock::new();
         SHARED.get_or_init(Ca::new).clone()
-    }
-
-    /// The settings of a server with a certificate for this host name or IP address. That for `localhost` is also one for 127.0.0.1
-    /// and `::1`.
-    ///
-    /// # Panics
-    ///
-    /// If the name is not ASCII.
-    #[track_caller]
-    pub fn server(&self, name: &str) -> Server {
-        assert!(name.is_ascii(), "a host name in a certificate is ASCII, and {name:?} is not");
-        Server::made_by(Recipe::new(self, name, Usage::Server))
-    }
-
-    /// A certificate with which a client authenticates itself under this name.
-    ///
-    /// # Panics
-    ///
-    /// If the name is not ASCII.
-    #[track_caller]
-    pub fn client(&self, name: &str) -> Identity {
-        assert!(name.is_ascii(), "a name in a certificate is ASCII, and {name:?} is not");
-        Recipe::new(self, name, Usage::Client).make()
     }
 
     /// Its certificate as PEM: text that begins with `-----BEGIN CERTIFICATE-----`.
@@ -167,57 +137,4 @@ fn authority(kind: &str, key: &KeyPair) -> CertificateParams {
     ];
     Span::Authority.set(&mut params);
     params
-}
-
-/// A certificate in a file, which is removed when this is dropped: [`Ca::pem_file`], [`Server::pem_file`]. It is the path of the file.
-#[derive(Debug)]
-pub struct PemFile(PathBuf);
-
-impl PemFile {
-    pub(super) fn new(pem: &str) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        // A file of a process that had this number before may be left: the next name is free.
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("fake-peer-ca-{}-{number}.pem", process::id());
-            let path = env::temp_dir().join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(mut file) => {
-                    if let Err(error) = file.write_all(pem.as_bytes()) {
-                        panic!("failed to write `{}`: {error}", path.display());
-                    }
-                    return PemFile(path);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("failed to create `{}`: {error}", path.display()),
-            }
-        }
-    }
-}
-
-impl Deref for PemFile {
-    type Target = Path;
-
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl AsRef<Path> for PemFile {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl AsRef<std::ffi::OsStr> for PemFile {
-    fn as_ref(&self) -> &std::ffi::OsStr {
-        self.0.as_os_str()
-    }
-}
-
-impl Drop for PemFile {
-    fn drop(&mut self) {
-        // A test may have removed it.
-        let _ = fs::remove_file(&self.0);
-    }
 }

@@ -14,10 +14,11 @@ use rustls::{AlertDescription, ServerConfig};
 
 use super::flight::Flight;
 use crate::journal::count;
+use crate::os::arrived::Arrived;
 use crate::os::layer::{Handshake, Layer, LayerAct};
 use crate::os::lock::lock;
 use crate::os::session::Session;
-use crate::os::stream::{Arrived, Next, Wire};
+use crate::os::wire::{Next, Wire};
 
 /// The most bytes of plaintext that are in one record: RFC 8446 section 5.1.
 const RECORD: usize = 1 << 14;

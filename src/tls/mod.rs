@@ -142,16 +142,20 @@
 mod ca;
 mod flight;
 mod identity;
+mod issue;
 mod layer;
+mod pem_file;
 mod recipe;
 mod resolver;
 mod secured;
 mod server;
+mod span;
 mod starttls;
 
-pub use ca::{Ca, PemFile};
+pub use ca::Ca;
 pub use flight::Flight;
 pub use identity::Identity;
+pub use pem_file::PemFile;
 pub use server::{Server, Version};
 
 pub use crate::os::session::Session;

@@ -1,7 +1,5 @@
 //! How a certificate is made, and what is wrong with it.
 
-use std::time::{Duration, SystemTime};
-
 use rcgen::{
     Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     KeyUsagePurpose,
@@ -9,6 +7,7 @@ use rcgen::{
 
 use super::ca::{Ca, new_key};
 use super::identity::Identity;
+use super::span::Span;
 
 /// How a certificate is made.
 #[derive(Debug, Clone)]
@@ -45,32 +44,6 @@ pub(super) enum Signer {
 pub(super) enum Usage {
     Server,
     Client,
-}
-
-/// From when to when it is valid. All times are relative to now.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Span {
-    Now,
-    Expired,
-    NotYet,
-    /// Longer than those of all certificates.
-    Authority,
-}
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-impl Span {
-    pub(super) fn set(self, params: &mut CertificateParams) {
-        let now = SystemTime::now();
-        let (from, to) = match self {
-            Span::Now => (now - DAY, now + DAY * 365),
-            Span::Expired => (now - DAY * 30, now - DAY),
-            Span::NotYet => (now + DAY, now + DAY * 365),
-            Span::Authority => (now - DAY * 31, now + DAY * 730),
-        };
-        params.not_before = from.into();
-        params.not_after = to.into();
-    }
 }
 
 impl Recipe {

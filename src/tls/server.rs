@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::version::{TLS12, TLS13};
 
-use super::ca::{Ca, PemFile};
+use super::ca::Ca;
 use super::flight::Flight;
 use super::identity::Identity;
-use super::recipe::{NamesIn, Recipe, Signer, Span, Usage};
+use super::pem_file::PemFile;
+use super::recipe::{NamesIn, Recipe, Signer, Usage};
 use super::secured::{Break, ClientCertificates, Secured, certified, configured};
+use super::span::Span;
 use crate::response::ending::Ending;
 use crate::response::secure::Secure;
 

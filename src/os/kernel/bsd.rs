@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use socket2::Socket;
 
 use super::{Given, RemoteEnd};
-use crate::os::stream;
+use crate::os::socket_error;
 
 #[cfg(target_vendor = "apple")]
 use libc::{TCP_CONNECTION_INFO as TCP_STATE, tcp_connection_info as TcpInfo};
@@ -57,7 +57,7 @@ pub(super) fn remote_end(socket: &Socket) -> Option<RemoteEnd> {
             CLOSE_WAIT | CLOSING | LAST_ACK | TIME_WAIT => Some(RemoteEnd::Closed),
             _ => None,
         },
-        Err(error) if stream::is_gone(&error) => Some(RemoteEnd::Reset),
+        Err(error) if socket_error::is_gone(&error) => Some(RemoteEnd::Reset),
         // Not a TCP connection.
         Err(_) => None,
     }

@@ -9,7 +9,7 @@ use socket2::Socket;
 use windows_sys::Win32::Networking::WinSock;
 
 use super::{Given, RemoteEnd};
-use crate::os::stream;
+use crate::os::socket_error;
 
 /// No field counts what the client has not acknowledged: `BytesInFlight` leaves out what waits here for room. So it is that and what
 /// is unsent.
@@ -36,7 +36,7 @@ pub(super) fn remote_end(socket: &Socket) -> Option<RemoteEnd> {
             }
             _ => None,
         },
-        Err(error) if stream::is_gone(&error) => Some(RemoteEnd::Reset),
+        Err(error) if socket_error::is_gone(&error) => Some(RemoteEnd::Reset),
         // A system that does not know the request.
         Err(_) => None,
     }

@@ -146,6 +146,7 @@ impl Expect {
     /// # Panics
     ///
     /// If there is no text in it: a [`Framing`], and [`matching`], whose closure compares by itself.
+    #[must_use]
     #[track_caller]
     pub fn ignoring_case(mut self) -> Self {
         match &mut self.kind {

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::background::Background;
 use crate::journal::request::Request;
 use crate::os::address;
+use crate::os::arrived::{Arrived, LARGE_BUFFER};
 use crate::os::deadline::Deadline;
-use crate::os::stream::{self, Arrived, LARGE_BUFFER};
+use crate::os::{socket_error, wire};
 
 /// How long one write to an upstream waits for room.
 const WRITE_TICK: Duration = Duration::from_millis(20);
@@ -110,7 +111,7 @@ impl Upstream {
             self.upload.stream.set_read_timeout(left)?;
             match self.arrived.read_from(&mut &*self.upload.stream) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if stream::is_timeout(&error) => {
+                Err(error) if socket_error::is_timeout(&error) => {
                     let text = format!("nothing arrived for {:?}", timeout.unwrap_or_default());
                     return Err(io::Error::new(io::ErrorKind::TimedOut, text));
                 }
@@ -179,7 +180,7 @@ impl Upload {
                 Sending::GoesOn
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Sending::GoesOn,
-            Err(error) if stream::is_timeout(&error) => Sending::IsStuck,
+            Err(error) if socket_error::is_timeout(&error) => Sending::IsStuck,
             Err(_) => Sending::Over,
         }
     }
@@ -216,7 +217,7 @@ fn connect(name: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
         }
     }
     let stream = result?;
-    stream::set_options(&stream)?;
+    wire::set_options(&stream)?;
     // A write that is stuck looks at the time this often.
     stream.set_write_timeout(Some(WRITE_TICK))?;
     Ok(stream)
