@@ -24,7 +24,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
 /// Whether a client's words have the name of the alert in them, however it is written: `UnknownCA`, `unknown ca`, `UNKNOWN_CA`.
 pub fn names(said: &str, alert: Alert) -> bool {
     let letters = |text: &str| {
-        let letters = text.chars().filter(|char| char.is_ascii_alphabetic());
+        let letters = text.chars().filter(char::is_ascii_alphabetic);
         letters.map(|letter| letter.to_ascii_lowercase()).collect::<String>()
     };
     letters(said).contains(&letters(alert.name()))

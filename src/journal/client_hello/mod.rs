@@ -30,8 +30,8 @@ const HOST_NAME: u8 = 0;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let peer = Peer::answer(garbage::tls::alert(garbage::tls::Alert::UnrecognizedName));
 /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
-/// # client.write_all(&[&b"\x16\x03\x01\0\x56\x01\0\0\x52\x03\x03"[..], &[7; 32],
-/// #     b"\0\0\x02\x13\x01\x01\0\0\x27", b"\0\0\0\x0e\0\x0c\0\0\x09localhost", b"\0\x2b\0\x03\x02\x03\x04",
+/// # client.write_all(&[&b"\x16\x03\x01\0\x52\x01\0\0\x4e\x03\x03"[..], &[7; 32],
+/// #     b"\0\0\x02\x13\x01\x01\0\0\x23", b"\0\0\0\x0e\0\x0c\0\0\x09localhost", b"\0\x2b\0\x03\x02\x03\x04",
 /// #     b"\0\x10\0\x06\0\x04\x03foo"].concat())?;
 /// # client.read_to_end(&mut Vec::new())?;
 /// // A client of TLS connects, and fails.

@@ -10,10 +10,10 @@
 //! # use std::time::Duration;
 //! # /// Says what it wants, and reads an answer, as a client of TLS does.
 //! # fn connect(peer: &Peer) -> Result<(), String> {
-//! #     let hello = [&b"\x16\x03\x01\0\x4b\x01\0\0\x47\x03\x03"[..], &[7; 32], b"\0\0\x02\x13\x01\x01\0\0\x1c",
-//! #         b"\0\0\0\x0e\0\x0c\0\0\x09localhost", b"\0\x2b\0\x05\x04\x03\x04\x03\x03\0"].concat();
+//! #     let hello = [&b"\x16\x03\x01\0\x4a\x01\0\0\x46\x03\x03"[..], &[7; 32], b"\0\0\x02\x13\x01\x01\0\0\x1b",
+//! #         b"\0\0\0\x0e\0\x0c\0\0\x09localhost", b"\0\x2b\0\x05\x04\x03\x04\x03\x03"].concat();
 //! #     let mut client = std::net::TcpStream::connect(peer.addr()).unwrap();
-//! #     client.write_all(&hello[..80]).unwrap();
+//! #     client.write_all(&hello).unwrap();
 //! #     let mut answer = Vec::new();
 //! #     client.read_to_end(&mut answer).unwrap();
 //! #     Err(format!("received fatal alert: {}", if answer[6] == 48 { "UnknownCA" } else { "another one" }))

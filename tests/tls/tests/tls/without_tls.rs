@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fake_peer::Request;
 use fake_peer::garbage::tls::Alert;
 use fake_peer::tls::Ca;
 use fake_peer_test_support::{finished, over_within};
@@ -45,7 +46,7 @@ fn each_fails_with_the_name_of_its_alert(clients: Vec<Client>) {
             {
                 wrong.push(format!("{what}: {said}"));
             }
-            let hello = journal.requests().next().and_then(|request| request.client_hello());
+            let hello = journal.requests().next().and_then(Request::client_hello);
             let Some(hello) = hello else {
                 wrong.push(format!("{what}: no ClientHello in {journal}"));
                 continue;
