@@ -388,3 +388,36 @@ fn a_client_hello_that_is_too_long_to_be_one_is_bad() {
     assert_eq!(bad(b"\x16\x03\x01\0\x10\x01\x02\x01\x44"), None);
     assert_eq!(bad(b"\x16\x03\x01\0\x10\x01\x02\x01\x45more"), Some(9));
 }
+
+/// The records and the cuts are drawn from seeds.
+#[test]
+fn a_stream_that_may_be_a_client_hello_ends_at_the_same_byte_however_it_is_cut() {
+    let framing = Framing::client_hello();
+    let mut ends = 0;
+    for seed in 0..20_000 {
+        let mut state: u64 = seed;
+        // A linear congruential generator: Knuth's numbers, of which the upper bits are the random ones.
+        let mut below = |limit: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            u8::try_from((state >> 33) % limit).expect("a number below 256")
+        };
+        let mut message = vec![if below(8) == 0 { below(3) } else { 1 }, 0, 0, below(30)];
+        message.resize(4 + usize::from(below(40)), b'x');
+        let mut stream = Vec::new();
+        while !message.is_empty() {
+            let length = below(20).min(u8::try_from(message.len()).expect("short"));
+            let kind = if below(16) == 0 { 21 } else { 22 };
+            stream.extend_from_slice(&[kind, 3, 1, 0, length]);
+            stream.extend(message.drain(..usize::from(length)));
+        }
+        if stream[0] != 22 {
+            continue;
+        }
+        let whole = length(&framing, &stream, 0);
+        for cut in 1..stream.len() {
+            assert_eq!(length(&framing, &stream, cut), whole, "seed {seed}, cut at {cut}");
+        }
+        ends += u32::from(whole.is_some());
+    }
+    assert!((5_000..19_000).contains(&ends), "both happen: {ends}");
+}

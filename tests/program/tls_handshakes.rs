@@ -66,6 +66,14 @@ fn the_other_options_work_with_it() {
     }
     assert_eq!(program.end().code, Some(0));
 
+    // The faults of one answer.
+    let program = Tcpserver::start(&folder, ["--send", "@tls:unknown_ca,cut=3"]);
+    let client = program.connect();
+    send(&client, &hello());
+    assert_bytes(&receive_all(&client), b"\x15\x03\x03", "cut");
+    drop(client);
+    assert_eq!(program.end().code, Some(0));
+
     // Another framing counts, and an ending replaces the one that the response has.
     let program = Tcpserver::start(
         &folder,
