@@ -28,6 +28,13 @@ The table is written by `tests/tls/examples/clients_and_handshakes.rs`. Other ve
 
 const BY_NAME: &str = "by name";
 
+/// What was tried by hand, with `tcpserver --forever --send @tls:NAME`.
+const BY_HAND: &str = "\
+Chromium 156, tried by hand, has a page of its own for some: `unknown_ca` is `ERR_BAD_SSL_CLIENT_AUTH_CERT`, `unrecognized_name`
+`ERR_SSL_UNRECOGNIZED_NAME_ALERT`, `downgrade` `ERR_TLS13_DOWNGRADE_DETECTED`; `handshake_failure` and `ssl_3_0` are
+`ERR_SSL_VERSION_OR_CIPHER_MISMATCH`; `plain_http`, `oversized_record` and `no_application_protocol` are `ERR_SSL_PROTOCOL_ERROR`. A warning is
+passed over there, too: `ERR_CONNECTION_CLOSED`. Node says what OpenSSL says.";
+
 fn main() {
     let ca = Ca::new();
     let clients: Vec<Client> =
@@ -54,7 +61,7 @@ fn main() {
     println!("{}\n", rows.join("\n"));
     let versions = [("curl", "--version"), ("python3", "--version"), ("openssl", "version")];
     let versions = versions.map(|(program, argument)| version(program, argument));
-    println!("With {}.", versions.join("; "));
+    println!("With {}.\n\n{BY_HAND}", versions.join("; "));
 }
 
 fn cell(client: &Client, case: &Case, ca: &Ca) -> String {
