@@ -10,7 +10,8 @@ use crate::journal::request::Request;
 use crate::response::ending::Ending;
 use crate::response::steps::Response;
 use crate::serving::by_hand::arrivals::Arrival;
-use crate::serving::by_hand::control::{Over, Reported};
+use crate::serving::by_hand::control::{Over, Reported, Unsaid};
+use crate::source::conversation::{Expect, Refusal};
 
 /// A connection that straight-line code drives: of a [`ManualPeer`](crate::ManualPeer), or of a function that is given to
 /// [`handle`](crate::TcpServerBuilder::handle).
@@ -62,6 +63,39 @@ impl Held {
         self.error_of(io::Error::new(kind, text))
     }
 
+    /// Nothing has come where this was expected.
+    fn unsaid(&self, over: &Over, expected: &Expect) -> Error {
+        let (kind, what) = match over {
+            Over::Finished => (io::ErrorKind::NotConnected, "the peer has ended"),
+            _ => (io::ErrorKind::UnexpectedEof, "the client has closed its side"),
+        };
+        let text = format!("{what}: the client should have said {expected}");
+        self.error_of(io::Error::new(kind, self.unsaid_as(text)))
+    }
+
+    fn unsaid_as(&self, text: String) -> Unsaid {
+        Unsaid { text, has_spoken: self.0.control.has_spoken() }
+    }
+
+    /// Ends the exchange whose request is not what was expected.
+    fn refuse(&self, refusal: Refusal) -> Error {
+        let control = &self.0.control;
+        control.refuse(refusal.clone());
+        self.carry_on();
+        let is_reported = matches!(control.await_over(), Over::ExchangeFailed(_));
+        self.error_of(match refusal {
+            Refusal::CutShort(text) | Refusal::SomethingElse(text) | Refusal::Unknown(text)
+                if is_reported =>
+            {
+                io::Error::other(Reported(text))
+            }
+            Refusal::CutShort(text) => {
+                io::Error::new(io::ErrorKind::UnexpectedEof, self.unsaid_as(text))
+            }
+            Refusal::SomethingElse(text) | Refusal::Unknown(text) => io::Error::other(text),
+        })
+    }
+
     fn error_of(&self, source: io::Error) -> Error {
         let client = self.0.client.clone();
         let error = Error::ByHand { client, source, peer: None };
@@ -100,6 +134,55 @@ impl Connection {
     /// that, too, with the bytes seen.
     pub fn read(&mut self, framing: Framing) -> Result<Option<Request>> {
         self.reader.read(framing)
+    }
+
+    /// The next request, if it is what is expected: exact bytes, a [`Framing`], or what the functions of
+    /// [`conversation`](crate::conversation) make, as in [`Conversation::expect`](crate::Conversation::expect). It ends where the
+    /// expectation says; exact bytes differ with the first wrong byte, without a wait for the rest.
+    ///
+    /// ```
+    /// use fake_peer::conversation::line_starting;
+    /// use fake_peer::{Peer, TcpServer};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let peer = TcpServer::builder().handle(|mut connection| {
+    ///     connection.send("INFO {}\r\n")?;
+    ///     connection.expect(line_starting("CONNECT "))?;
+    ///     connection.expect("PING\r\n")?;
+    ///     connection.send("PONG\r\n")?;
+    ///     Ok(())
+    /// })?;
+    ///
+    /// let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// client.write_all(b"CONNECT {}\r\nPONG\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert_eq!(answer, "INFO {}\r\n");
+    /// # drop(client);
+    /// let error = peer.finish().unwrap_err().report().to_string();
+    /// assert!(error.ends_with(
+    ///     "the request differs from what was expected at byte 1\n  expected 6 bytes: \"P»ING\\r\\n\"\n    actual 6 bytes: \"P»ONG\\r\\n\""
+    /// ));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// If the client says something else, its exchange fails with [`Error::Respond`], which the peer reports, and the journal notes it;
+    /// the connection is closed, and later calls fail. To go on after another request there is [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ByHand`] if the client says something else, with both sides; if it ends its side before or within the request, or the
+    /// peer ends; if the request could not be received, as in [`read`](Self::read). A function that is given to
+    /// [`handle`](crate::TcpServerBuilder::handle) may return the error: what the peer reports already is not reported again, and a client
+    /// that leaves without a byte, or [may leave early](crate::TcpServerBuilder::clients_may_leave_early), is no failure.
+    ///
+    /// # Panics
+    ///
+    /// If an empty text or [`Framing::nothing`] is expected.
+    #[track_caller]
+    pub fn expect(&mut self, expected: impl Into<Expect>) -> Result<Request> {
+        self.reader.expect(expected)
     }
 
     /// Sends these bytes, or a response that is nothing but bytes, such as [`http::ok`](crate::http::ok). Returns when the kernel has
@@ -181,6 +264,38 @@ impl Reader {
             Ok(request) => Ok(Some(request)),
             Err(Over::ClientClosed | Over::Finished) => Ok(None),
             Err(over) => Err(held.error(over)),
+        }
+    }
+
+    /// As [`Connection::expect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::expect`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Connection::expect`].
+    #[track_caller]
+    pub fn expect(&mut self, expected: impl Into<Expect>) -> Result<Request> {
+        let expected = expected.into();
+        if let Err(reason) = expected.check() {
+            panic!("{reason}");
+        }
+        let held = &self.0;
+        let control = &held.0.control;
+        control.read(expected.framing().clone());
+        held.carry_on();
+        let request = match control.await_request() {
+            Ok(request) => request,
+            Err(over @ (Over::ClientClosed | Over::Finished)) => {
+                return Err(held.unsaid(&over, &expected));
+            }
+            Err(over) => return Err(held.error(over)),
+        };
+        match expected.refuse(&request) {
+            None => Ok(request),
+            Some(refusal) => Err(held.refuse(refusal)),
         }
     }
 }

@@ -4,6 +4,7 @@ mod accepting;
 mod blocked;
 mod bounded;
 mod by_hand;
+mod by_hand_expect;
 mod by_hand_together;
 mod captured;
 mod check;

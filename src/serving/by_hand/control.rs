@@ -12,6 +12,7 @@ use crate::journal::request::Request;
 use crate::os::lock::{self, Condvar, Mutex, lock};
 use crate::response::ending::Ending;
 use crate::response::secure::Secure;
+use crate::source::conversation::Refusal;
 
 /// What a test and its connection tell each other.
 #[derive(Debug, Default)]
@@ -23,6 +24,10 @@ pub(crate) struct Control {
 #[derive(Default)]
 struct ControlState {
     wants: Option<Want>,
+    /// Why the request that it got last is none that it takes.
+    refuses: Option<Refusal>,
+    /// Whether the client has sent a byte that the test has got.
+    has_spoken: bool,
     /// The request that the test has asked for.
     request: Option<Request>,
     to_send: VecDeque<u8>,
@@ -62,6 +67,8 @@ pub(super) struct Wish {
 pub(super) enum Want {
     Read(Framing),
     BeginTls(Arc<dyn Secure>),
+    /// The request that it has got fails, and the connection ends.
+    Refuse(Refusal),
     End(Ending),
 }
 
@@ -84,6 +91,14 @@ pub(crate) enum Over {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Reported(pub(crate) String);
+
+/// The cause of an error that the peer reports only of a client that has said something, and may not leave early.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Unsaid {
+    pub(crate) text: String,
+    pub(crate) has_spoken: bool,
+}
 
 impl Over {
     pub(in crate::serving) fn of(client_end: ClientEnd) -> Self {
@@ -145,6 +160,26 @@ impl Control {
         self.change(|state| state.is_secured = true);
     }
 
+    /// The test does not take the request that it got last.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        lock(&self.state).refuses = Some(refusal);
+    }
+
+    /// Waits until the connection has ended for the test.
+    pub(crate) fn await_over(&self) -> Over {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(over) = &state.over {
+                return over.clone();
+            }
+            state = lock::wait(&self.changed, state, None);
+        }
+    }
+
+    pub(crate) fn has_spoken(&self) -> bool {
+        lock(&self.state).has_spoken
+    }
+
     /// The test wants the connection to end. The first such wish counts.
     pub(crate) fn end(&self, ending: Ending) {
         let mut state = lock(&self.state);
@@ -202,6 +237,10 @@ impl Control {
     pub(super) fn next_wish(&self) -> Wish {
         let mut state = lock(&self.state);
         let has_to_send = !state.to_send.is_empty();
+        if let Some(refusal) = state.refuses.take() {
+            let want = Some(Want::Refuse(refusal));
+            return Wish { want, has_to_send, taken_by: state.taken_by };
+        }
         let want = match state.wants.take() {
             // What was given is sent before the end, and before TLS; a read goes on beside it.
             Some(want @ (Want::End(_) | Want::BeginTls(_))) if has_to_send => {
@@ -215,7 +254,10 @@ impl Control {
 
     /// Gives the test the request that it has asked for.
     pub(super) fn set_request(&self, request: Request) {
-        self.change(|state| state.request = Some(request));
+        self.change(|state| {
+            state.has_spoken |= !request.is_empty();
+            state.request = Some(request);
+        });
     }
 
     /// What is to be sent next, empty if there is nothing. A copy: the test may give more while it is sent.

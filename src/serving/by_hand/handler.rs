@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::arrivals::{Arrival, Handled, Handler};
-use super::control::{Reported, TakenBy};
+use super::control::{Reported, TakenBy, Unsaid};
 use crate::error::Error;
 use crate::journal::client::Client;
 use crate::serving::failure::Fault;
@@ -30,7 +30,10 @@ impl Service {
     fn handler_returned(&self, client: Client, handled: Handled) {
         let fault = match handled {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => error_of_handler(client, error).map(Fault::Error),
+            Ok(Err(error)) => {
+                let may_leave = self.settings.clients_may_leave_early;
+                error_of_handler(client, error, may_leave).map(Fault::Error)
+            }
             Err(payload) => Some(Fault::Panic(payload)),
         };
         if let Some(fault) = fault
@@ -44,18 +47,21 @@ impl Service {
     }
 }
 
-/// What the peer reports of the error that a handler has returned; `None` if it reports the cause already.
+/// What the peer reports of the error that a handler has returned; `None` if it reports the cause already, or is no failure.
 fn error_of_handler(
     client: Client,
     error: Box<dyn std::error::Error + Send + Sync>,
+    may_leave: bool,
 ) -> Option<Error> {
     let source = match error.downcast::<Error>().map(|error| *error) {
         // A call on this connection has failed: the error names it already.
         Ok(Error::ByHand { client: of, source, .. }) if of.addr() == client.addr() => {
-            if let Some(cause) = source.get_ref()
-                && cause.is::<Reported>()
-            {
-                return None;
+            if let Some(cause) = source.get_ref() {
+                let unsaid = cause.downcast_ref::<Unsaid>();
+                let is_allowed = unsaid.is_some_and(|unsaid| may_leave || !unsaid.has_spoken);
+                if is_allowed || cause.is::<Reported>() {
+                    return None;
+                }
             }
             source
         }

@@ -24,6 +24,7 @@ use crate::os::set::Interest;
 use crate::os::socket_error::is_gone;
 use crate::os::wire::Next;
 use crate::response::ending::Ending;
+use crate::source::conversation::Refusal;
 use control::{Control, Over, TakenBy, Want, Wish};
 use exchange::ManualExchange;
 
@@ -91,6 +92,13 @@ impl Connection {
                 self.conclude_by_hand(None, context);
                 self.begin_tls(secure, context)
             }
+            Some(Want::Refuse(refusal)) => {
+                let failure = self.failure_of_refusal(refusal, context);
+                self.conclude_by_hand(failure, context);
+                // A client that may leave early has left, and nothing has failed.
+                control.set_over(Over::ClientClosed);
+                Step::Continue(State::Closing(Closing::new(Ending::Close)))
+            }
             Some(Want::End(ending)) => {
                 self.conclude_by_hand(None, context);
                 // What has two ends for a source has one here.
@@ -107,6 +115,20 @@ impl Connection {
     pub(in crate::serving) fn cut_by_hand(&mut self, cause: io::Error, context: &Context<'_>) {
         let has_unsent = self.by_hand.as_ref().is_some_and(|by_hand| by_hand.control.unsent() > 0);
         self.conclude_by_hand(has_unsent.then_some(Failure::Send(cause)), context);
+    }
+
+    /// How the exchange fails whose request the test does not take.
+    fn failure_of_refusal(&self, refusal: Refusal, context: &Context<'_>) -> Option<Failure> {
+        let (kind, text) = match refusal {
+            Refusal::CutShort(text) => {
+                let pending = self.by_hand.as_ref()?.pending.as_ref()?;
+                self.failure_of_request(&pending.request, context)?;
+                return Some(Failure::Receive(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
+            }
+            Refusal::SomethingElse(text) => (io::ErrorKind::InvalidData, text),
+            Refusal::Unknown(text) => (io::ErrorKind::Other, text),
+        };
+        Some(Failure::Respond(io::Error::new(kind, text)))
     }
 
     /// Gives the test the request that it has asked for.
@@ -229,13 +251,15 @@ impl Connection {
         let mut parts = self.parts(pending, sent, Some(sent + unsent));
         parts.response = (!first_bytes.is_empty()).then(|| first_bytes.into());
         let fault = failure.map(|failure| failure.fault(&mut parts));
-        if fault.is_some() {
-            control.set_over(Over::of_failed(&parts));
-        }
+        let over = fault.is_some().then(|| Over::of_failed(&parts));
         let exchange = Exchange::new(parts);
         self.last_exchange = Some(exchange.clone());
         let fault = fault.filter(|_| !context.service.is_abandoned());
         self.record(exchange, fault, context);
+        // A call that has failed finds the exchange in the journal.
+        if let Some(over) = over {
+            control.set_over(over);
+        }
     }
 
     fn nothing_received(&mut self, context: &Context<'_>) -> Pending {

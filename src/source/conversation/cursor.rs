@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::expect::Expect;
-use super::mismatch::{Expected, Mismatch};
+use super::mismatch::{Expected, mismatch};
 use super::script::{Block, Item, Rounds, can_be_said, ends, too_early};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
@@ -164,8 +164,9 @@ impl Cursor {
             return Heard::Truncated;
         }
         let Some(branch) = accepted else {
-            let mismatch = Mismatch { turn: self.turns + 1, expected: item, request };
-            return Heard::Mismatch(mismatch.to_string().into());
+            let turn = format!("turn {} of the conversation", self.turns + 1);
+            let text = if let Item::Expect(expect) = item { expect.text() } else { None };
+            return Heard::Mismatch(mismatch(&turn, &Expected(item), text, request).into());
         };
         self.turns += 1;
         for frame in &mut self.frames {

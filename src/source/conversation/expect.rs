@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::mismatch::{Refusal, mismatch, too_little_kept};
 use crate::framing::letter_case::LetterCase;
 use crate::framing::rule::Framing;
 use crate::framing::texts::Text;
 use crate::journal::request::Request;
 
-/// What a [`Conversation`](super::Conversation) expects its client to say in one turn, and where that ends.
+/// What a [`Conversation`](super::Conversation), or a [`Connection`](crate::Connection::expect) that is driven by hand, expects its
+/// client to say in one turn, and where that ends.
 ///
 /// Bytes and texts convert into it: exactly these bytes, no more of them, and a mismatch at the first wrong byte. So does a
 /// [`Framing`]: any request that it ends. For the rest there are [`line_starting`], [`glob`] and [`matching`]; [`exact`] makes one of
@@ -160,7 +162,7 @@ impl Expect {
     }
 
     /// Why the client can never say this, if that is so. A conversion does not fail: what it is passed to does.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         match &self.kind {
             Kind::Exact(text) if text.bytes.is_empty() => {
                 Err("an empty text is never said: leave this turn out".into())
@@ -185,7 +187,7 @@ impl Expect {
         Expect::of(Kind::Exact(Text { bytes: bytes.into(), case: LetterCase::Counts }))
     }
 
-    pub(super) fn framing(&self) -> &Framing {
+    pub(crate) fn framing(&self) -> &Framing {
         &self.framing
     }
 
@@ -212,6 +214,21 @@ impl Expect {
             Kind::Any(_) => true,
             Kind::Matching { accepts, .. } => accepts(request),
         }
+    }
+
+    /// Why a request that was read by its framing is not what is expected, if it is not.
+    pub(crate) fn refuse(&self, request: &Request) -> Option<Refusal> {
+        if !request.is_complete() {
+            return Some(Refusal::CutShort(format!(
+                "the client ended its side within its request, which should have been {self}"
+            )));
+        }
+        if self.lacks_bytes(request) {
+            return Some(Refusal::Unknown(too_little_kept(request)));
+        }
+        let refused =
+            || Refusal::SomethingElse(mismatch(&"the request", self, self.text(), request));
+        (!self.accepts(request)).then(refused)
     }
 
     /// Whether too few bytes of the request were kept to compare them.

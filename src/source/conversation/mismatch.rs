@@ -5,30 +5,46 @@ use std::fmt;
 use super::expect::Expect;
 use super::script::Item;
 use crate::framing::letter_case::LetterCase;
+use crate::framing::texts::Text;
 use crate::journal::difference::{Difference, shown};
 use crate::journal::request::Request;
 
-/// A turn that was not as expected: its number, and both sides.
-pub(super) struct Mismatch<'a> {
-    pub(super) turn: u64,
-    pub(super) expected: &'a Item,
-    pub(super) request: &'a Request,
+/// Why a request is not what was expected.
+#[derive(Debug, Clone)]
+pub(crate) enum Refusal {
+    /// The client has ended its side within it.
+    CutShort(String),
+    /// The client has said something else.
+    SomethingElse(String),
+    /// That can't be known: only its first bytes were kept.
+    Unknown(String),
 }
 
-impl fmt::Display for Mismatch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "turn {} of the conversation differs from what was expected", self.turn)?;
-        if let Item::Expect(expect) = self.expected
-            && let Some(text) = expect.text()
-            && let Some(difference) =
-                Difference::but_for(text.case, &text.bytes, self.request.bytes())
-        {
-            let but_for = if text.case == LetterCase::Ignored { ", ignoring case," } else { "" };
-            return write!(f, "{but_for} {difference}");
-        }
-        let actual = shown(self.request.bytes());
-        write!(f, "\n  expected {}\n    actual {actual}", Expected(self.expected))
+/// What is wrong with a request that is not as expected: both sides. `text` is the one that was expected, if it was one.
+pub(super) fn mismatch(
+    place: &dyn fmt::Display,
+    expected: &dyn fmt::Display,
+    text: Option<&Text>,
+    request: &Request,
+) -> String {
+    let differs = format!("{place} differs from what was expected");
+    if let Some(text) = text
+        && let Some(difference) = Difference::but_for(text.case, &text.bytes, request.bytes())
+    {
+        let but_for = if text.case == LetterCase::Ignored { ", ignoring case," } else { "" };
+        return format!("{differs}{but_for} {difference}");
     }
+    let actual = shown(request.bytes());
+    format!("{differs}\n  expected {expected}\n    actual {actual}")
+}
+
+/// Why a request that lacks bytes can't be compared.
+pub(super) fn too_little_kept(request: &Request) -> String {
+    format!(
+        "only {} of the request's {} bytes were kept, which is too few to compare them: `retain` keeps more",
+        request.bytes().len(),
+        request.len()
+    )
 }
 
 /// What the client should say next.

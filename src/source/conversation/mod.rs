@@ -1,6 +1,7 @@
 //! Conversations: what peer and client say in turn on a connection, as a test writes it down or a file has it.
 //!
-//! [`Conversation`] is the source; the functions here are what it can [expect](Conversation::expect) besides bytes and framings.
+//! [`Conversation`] is the source; the functions here are what it can [expect](Conversation::expect) besides bytes and framings, and
+//! what is [expected by hand](crate::Connection::expect).
 
 mod cursor;
 mod edit;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use expect::{Expect, exact, glob, line_starting, matching};
 pub use file::ParseConversationError;
+pub(crate) use mismatch::Refusal;
 use play::Playing;
 use script::{Block, Closure, Item, Rounds, ends_a_connection};
 

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Conversation;
 use super::cursor::{Cursor, Heard};
+use super::mismatch::too_little_kept;
 use super::script::{asked_too_early, has_closure, too_early};
 use crate::framing::rule::Framing;
 use crate::journal::client::Client;
@@ -83,11 +84,7 @@ impl ResponseSource for Conversation {
             Heard::Truncated => {
                 self.playing.remove(&connection);
                 self.failed += 1;
-                Err(io::Error::other(format!(
-                    "only {} of the request's {} bytes were kept, which is too few to compare them: `retain` keeps more",
-                    request.bytes().len(),
-                    request.len()
-                )))
+                Err(io::Error::other(too_little_kept(request)))
             }
         }
     }
