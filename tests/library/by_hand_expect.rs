@@ -113,7 +113,7 @@ fn a_client_that_stops_is_an_error_that_names_what_it_should_have_said() {
     assert_has(&text, "the client has closed its side: the client should have said \"two\\n\"");
     assert_has(&text, "(connection 1)");
 
-    let peer = two_lines(patient());
+    let peer = two_lines(patient().linger(Duration::from_millis(20)));
     let mut client = connect(&peer);
     client.write_all(b"one\n").expect("an open connection");
     expect_bytes(&mut client, b"1", "the first answer");
@@ -141,7 +141,7 @@ fn a_request_cut_short_is_an_error_that_is_reported_once() {
 
 #[test]
 fn clients_that_say_nothing_or_may_leave_fail_no_function() {
-    let peer = two_lines(patient());
+    let peer = two_lines(patient().linger(Duration::from_millis(20)));
     drop(connect(&peer));
     let silent = connect(&peer);
     finished(peer);
