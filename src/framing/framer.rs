@@ -14,8 +14,6 @@ use crate::http1::problem::Problem;
 use crate::http1::request::HttpFramer;
 use crate::http1::verdict::{TooMuch, Verdict, count_down};
 
-type LengthOf = dyn Fn(&[u8]) -> Option<usize> + Send + Sync;
-
 /// Takes the bytes of a request so far, and returns its length once it is known.
 type LengthOf = dyn Fn(&[u8]) -> Option<usize> + Send + Sync;
 

@@ -150,7 +150,6 @@ impl Expect {
     /// If there is no text in it: a [`Framing`], and [`matching`], whose closure compares by itself.
     #[must_use]
     #[track_caller]
-    #[must_use]
     pub fn ignoring_case(mut self) -> Self {
         match &mut self.kind {
             Kind::Exact(text) | Kind::LineStarting(text) => text.case = LetterCase::Ignored,
