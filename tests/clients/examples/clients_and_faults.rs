@@ -96,7 +96,7 @@ enum Method {
 }
 
 enum Place {
-    Peer(Response),
+    Peer(Box<Response>),
     Unserved(fn() -> std::io::Result<Unserved>),
 }
 
@@ -105,13 +105,13 @@ impl Scene {
         Scene {
             name: format!("`{name}`"),
             method: Method::Get,
-            place: Place::Peer(response.into()),
+            place: Place::Peer(Box::new(response.into())),
         }
     }
 
     fn put(name: &str, response: impl Into<Response>) -> Self {
         let name = format!("`{name}`, to a `PUT` of 4 MiB");
-        Scene { name, method: Method::Put, place: Place::Peer(response.into()) }
+        Scene { name, method: Method::Put, place: Place::Peer(Box::new(response.into())) }
     }
 
     fn unserved(name: &str, unserved: fn() -> std::io::Result<Unserved>) -> Self {
@@ -130,7 +130,7 @@ impl Scene {
                 let peer = TcpServer::builder()
                     .timeout(NO_PATIENCE)
                     .linger(Duration::from_millis(200))
-                    .source(response.clone())
+                    .source(Response::clone(response))
                     .spawn()
                     .expect("a free port");
                 let outcome = (client.ask)(&peer.url("/"), self.method);
