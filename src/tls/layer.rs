@@ -555,6 +555,12 @@ impl Layer for TlsLayer {
     }
 
     fn cut_after(&mut self, bytes: Option<u64>) {
+        if self.is_cut() {
+            // What did not leave never will: the next response begins with a record of its own.
+            self.outgoing.consume(self.outgoing.len());
+            self.records.clear();
+            self.made = self.left;
+        }
         let cut = bytes.map(|bytes| self.left.saturating_add(bytes));
         self.cut = cut.into_iter().chain(self.cut_of_connection).min();
     }

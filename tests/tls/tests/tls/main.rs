@@ -4,6 +4,7 @@ mod certificates;
 mod clients;
 mod endings;
 mod handshakes;
+mod hostile;
 mod starttls;
 mod whole;
 mod without_tls;
