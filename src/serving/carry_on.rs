@@ -34,6 +34,7 @@ impl Connection {
                     }
                 }
             }
+            self.break_by_hand(context);
             let state = mem::replace(&mut self.state, State::Over);
             let step = match (context.service.cut(), state) {
                 (_, State::Over) => return Rest::Over,

@@ -69,7 +69,7 @@ impl Connection {
                 let place = self.secure.as_ref().map_or(String::new(), |secure| secure.broken_at());
                 self.note_handshake(Some(format!("it was to break {place}")), context);
                 if let Some(by_hand) = &self.by_hand {
-                    by_hand.control.set_over(Over::Ended);
+                    by_hand.control.set_over(self.over_of_broken());
                 }
                 Step::Continue(State::Closing(Closing::new(self.ending_of_broken())))
             }

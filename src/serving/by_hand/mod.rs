@@ -193,6 +193,26 @@ impl Connection {
         }
     }
 
+    /// As much ciphertext has left as may leave on this connection: it ends, in the way that its server says. Otherwise what is given would
+    /// wait for room that there is.
+    pub(in crate::serving) fn break_by_hand(&mut self, context: &Context<'_>) {
+        let can_send = !self.state.is_ending() && !matches!(self.state, State::Handshaking(_));
+        let Some(by_hand) = self.by_hand.as_ref().filter(|_| can_send) else { return };
+        if !self.stream.is_ciphertext_cut() {
+            return;
+        }
+        let control = Arc::clone(&by_hand.control);
+        self.conclude_by_hand(None, context);
+        control.set_over(self.over_of_broken());
+        self.state = State::Closing(Closing::new(self.ending_of_broken()));
+    }
+
+    /// How a connection has ended for its test that was to break. A function that returns this error has not failed.
+    pub(in crate::serving) fn over_of_broken(&self) -> Over {
+        let place = self.secure.as_ref().map_or(String::new(), |secure| secure.broken_at());
+        Over::ExchangeFailed(format!("the connection was to break {place}"))
+    }
+
     /// What a connection that stops waits for, too, while the client takes nothing of what there is to send.
     pub(in crate::serving) fn with_given(&self, rest: Rest, context: &Context<'_>) -> Rest {
         let (Some(by_hand), Rest::Wait { interest, until }) = (&self.by_hand, rest) else {

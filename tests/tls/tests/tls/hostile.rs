@@ -4,10 +4,64 @@ use std::io::{ErrorKind, Write};
 
 use fake_peer::tls::Ca;
 use fake_peer::{Ending, Exchange, Framing, Peer, Request, Response};
-use fake_peer_test_support::{finished, same_bytes, spawned};
+use fake_peer_test_support::{PATIENCE, finished, over_within, patient, same_bytes, spawned};
 use fake_peer_tls_tests::rustls_client::{read_to_its_end, trusting};
 
 use crate::secured;
+
+/// Where the ciphertext of a connection is cut: in the handshake, and in the records after it.
+fn cuts() -> impl Iterator<Item = u64> {
+    (400..1600).step_by(57)
+}
+
+/// Reads until the peer ends the connection.
+fn read_on(ca: &Ca, peer: std::net::SocketAddr) {
+    if let Ok(mut client) = trusting(ca).connect(peer) {
+        let (_, error) = read_to_its_end(&mut client);
+        assert_eq!(error, Some(ErrorKind::UnexpectedEof));
+    }
+}
+
+#[test]
+fn the_ciphertext_of_a_connection_that_is_driven_by_hand_is_cut() {
+    let ca = Ca::new();
+    for bytes in cuts() {
+        let case = format!("byte {bytes}");
+        let server = ca.server("localhost").cut_ciphertext(bytes, Ending::Close);
+        let peer = patient().tls(server).by_hand().expect("a peer");
+        let addr = peer.addr();
+        let authority = ca.clone();
+        let client = std::thread::spawn(move || read_on(&authority, addr));
+        let mut connection = peer.accept(PATIENCE).expect("a connection");
+        let error = over_within(PATIENCE, &case, move || {
+            (0..100).find_map(|_| connection.send([b'x'; 50]).err())
+        });
+        let report = error.expect("a cut").report().to_string();
+        let end = format!("the connection was to break after {bytes} bytes of ciphertext");
+        assert!(report.ends_with(&end), "{case}: {report}");
+        client.join().expect("no panic");
+        peer.finish().expect("no failure");
+    }
+}
+
+#[test]
+fn a_function_whose_connection_is_cut_as_its_server_says_has_not_failed() {
+    let ca = Ca::new();
+    for bytes in cuts() {
+        let case = format!("byte {bytes}");
+        let server = ca.server("localhost").cut_ciphertext(bytes, Ending::Close);
+        let peer = patient().tls(server).handle(|mut connection| {
+            for _ in 0..100 {
+                connection.send([b'x'; 50])?;
+            }
+            Ok(())
+        });
+        let peer = peer.expect("a peer");
+        let (addr, authority) = (peer.addr(), ca.clone());
+        over_within(PATIENCE, &case, move || read_on(&authority, addr));
+        over_within(PATIENCE, &case, move || finished(peer));
+    }
+}
 
 /// Cuts the first answer, and goes on.
 fn cut_first(ca: &Ca, cut: u64, ending: Ending) -> Peer {
