@@ -82,18 +82,29 @@ impl Outcome {
     /// The exit code of a program that ends now because of a signal: exchanges in progress are cut.
     #[cfg_attr(not(unix), allow(dead_code))] // as above
     pub(super) fn end_by(&self, signal: i32, console: &Console) -> u8 {
+        self.end_with(self.code_by(signal), console)
+    }
+
+    /// The same, where a line or the journal can't be written: what should take it does not, and is not waited for.
+    #[cfg_attr(not(unix), allow(dead_code))] // as above
+    pub(super) fn give_up(&self, signal: i32) -> u8 {
+        let code = self.code_by(signal);
+        self.clean_up();
+        code.max(1)
+    }
+
+    fn code_by(&self, signal: i32) -> u8 {
         if let Some(server) = self.server.get().and_then(Weak::upgrade) {
             server.close_listener();
         }
         let cuts = !lock(&self.open).is_empty();
-        let code = if self.has_failed.load(Ordering::SeqCst) {
+        if self.has_failed.load(Ordering::SeqCst) {
             1
         } else if self.is_success(signal) && !cuts {
             0
         } else {
             of_signal(signal)
-        };
-        self.end_with(code, console)
+        }
     }
 
     /// The exit code of a program that has ended in this way: what failed counts more than a signal.
@@ -113,8 +124,7 @@ impl Outcome {
 
     /// Ends the programs that answer, takes the files away and ends the journal. Of several calls the first one does.
     fn end_with(&self, code: u8, console: &Console) -> u8 {
-        answer::kill_all();
-        self.files.remove();
+        self.clean_up();
         let ended = self.journal.as_ref().map_or(Ok(()), |journal| journal.end(code));
         match ended {
             Ok(()) => code,
@@ -123,6 +133,11 @@ impl Outcome {
                 code.max(1)
             }
         }
+    }
+
+    fn clean_up(&self) {
+        answer::kill_all();
+        self.files.remove();
     }
 }
 

@@ -50,10 +50,10 @@ pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>, outcome: &Arc<Ou
                 });
             }
             if count > 0 || completes {
-                // A full pipe keeps the line from being printed; this does not wait for that for ever.
+                // A full pipe keeps the line from being printed, or the journal from being written; this does not wait for that for ever.
                 thread::spawn(move || {
                     thread::sleep(Duration::from_secs(1));
-                    process::exit(outcome.end_by(signal, &console).into())
+                    process::exit(outcome.give_up(signal).into())
                 });
             }
         }

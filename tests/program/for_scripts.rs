@@ -1,9 +1,11 @@
 //! What scripts and other languages use: the journal as JSON lines, the ready file, the pid file, exit codes after signals.
 
 use std::fs;
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use fake_peer_test_support::over_within;
 use fake_peer_test_support::programs::{
     Ended, Folder, PATIENCE, RESPONSE, Running, Tcpserver, assert_bytes, connect, receive_all,
     send, tcpserver, wait_until,
@@ -173,6 +175,45 @@ fn a_full_disk_under_the_journal_is_a_failure_and_the_answer_is_served() {
         ended.stderr,
         "tcpserver: failed to write to journal file `/dev/full`: No space left on device (os error 28)\n"
     );
+}
+
+/// What should read the journal does not, so that no more fits into the pipe.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_program_whose_journal_nothing_reads() {
+    let body = "x".repeat(1 << 18);
+    let post = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for count in ["--count=1", "--forever"] {
+        let folder = Folder::new();
+        let mut command = tcpserver(&folder);
+        command.args(["--listen", "127.0.0.1:0", "--quiet", "--journal", "-", count]);
+        command.args(["--ready-file", "ready"]);
+        let mut program =
+            Tcpserver::listening(Running::start_with_stdout(&mut command, Stdio::piped()));
+        let mut unread = program.running.take_stdout();
+        send(&program.connect(), post.as_bytes());
+        // The line of the request has begun.
+        let _unread = over_within(PATIENCE, count, move || {
+            let mut read = Vec::new();
+            while !read.ends_with(b"POST / HTTP/1.1") {
+                let mut byte = [0];
+                unread.read_exact(&mut byte).expect("more of the journal");
+                read.extend(byte);
+            }
+            unread
+        });
+        // Several: the first one lets it complete what it has begun.
+        let ends = || {
+            let has_ended = program.running.has_ended();
+            if !has_ended {
+                program.running.signal("TERM");
+            }
+            has_ended
+        };
+        wait_until(ends, || format!("{count}: it still runs"));
+        assert!(!folder.file("ready").exists(), "{count}");
+        assert_eq!(program.end().code, Some(143), "{count}");
+    }
 }
 
 /// Python's JSON reads every line, and compares it with the tables of the documentation.
