@@ -1,6 +1,6 @@
 //! rumqttc: a PUBACK that is lost and what comes of it on the next connection, and a message that arrives while it subscribes.
 
-use fake_peer::conversation::matching;
+use fake_peer::conversation::{exact, matching};
 use fake_peer::{Conversation, Ending, Framing, LengthPrefix, Peer, PerConnection, Request};
 use fake_peer_test_support::{PATIENCE, finished};
 use rumqttc::{Client, Connection, Event, MqttOptions, Packet, QoS};
@@ -100,4 +100,31 @@ fn a_client_that_only_connects_is_reported_with_what_it_should_have_said() {
         &failure(peer),
         "turn 2 of the conversation differs from what was expected\n  expected a SUBSCRIBE\n    actual \"\\xe0\\x00\"",
     );
+}
+
+#[test]
+fn each_message_is_acknowledged_with_its_own_identifier_between_pings() {
+    let new = Conversation::new;
+    let peer = Peer::answer(connected(CONNECTED).forever(new().one_of([
+        (
+            packet("a PUBLISH", 3),
+            // The identifier comes after the topic.
+            new().say_with(|request| {
+                let [high, low] = [2, 3].map(|at| usize::from(request.bytes()[at]));
+                let at = 4 + (high << 8 | low);
+                [b"\x40\x02", &request.bytes()[at..at + 2]].concat()
+            }),
+        ),
+        (exact(b"\xc0\0"), new().say(b"\xd0\0")),
+        (exact(b"\xe0\0"), new().ending(Ending::Close)),
+    ])));
+    let (client, mut connection) = client(&peer);
+    for (id, topic) in [(1, "news"), (2, "more/news"), (3, "n")] {
+        client.publish(topic, QoS::AtLeastOnce, false, "hello").expect("room in its queue");
+        let packets = received(&mut connection, |packet| matches!(packet, Packet::PubAck(_)));
+        let Some(Packet::PubAck(acknowledged)) = packets.last() else { panic!("{packets:?}") };
+        assert_eq!(acknowledged.pkid, id);
+    }
+    disconnect(&client, &mut connection);
+    finished(peer);
 }

@@ -1,6 +1,7 @@
 //! redis-rs: commands that a conversation compares, an error, half a reply, and what it says by itself when it connects.
 
-use fake_peer::{Conversation, Framing, Peer, faults};
+use fake_peer::conversation::exact;
+use fake_peer::{Conversation, Ending, Framing, Peer, faults};
 use fake_peer_test_support::{PATIENCE, finished};
 use redis::{Client, Connection, IntoConnectionInfo, TypedCommands};
 
@@ -113,4 +114,22 @@ fn what_the_client_says_by_itself_is_answered_too() {
     let journal = finished(peer);
     let first = journal.requests().next().expect("a command");
     assert!(first.bytes().starts_with(b"*4\r\n$6\r\nCLIENT\r\n$7\r\nSETINFO\r\n"), "{journal}");
+}
+
+#[test]
+fn every_other_command_gets_an_error_as_a_server_gives_it() {
+    let new = Conversation::new;
+    let peer = Peer::answer(new().forever(new().one_of([
+        (exact(command(&["PING"])), new().say("+PONG\r\n")),
+        (exact(command(&["QUIT"])), new().say("+OK\r\n").ending(Ending::Close)),
+        (any_command().into(), new().say("-ERR unknown command\r\n")),
+    ])));
+    // The first connection's settings are refused, which this client ignores.
+    let mut connection = client(&peer).get_connection().expect("a connection");
+    assert_eq!(connection.ping().expect("an answer"), "PONG");
+    let error = connection.set("key", "value").expect_err("no such command");
+    assert_has(&error.to_string(), "unknown command");
+    assert_eq!(connection.ping().expect("an answer"), "PONG");
+    drop(connection);
+    finished(peer);
 }
