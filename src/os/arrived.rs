@@ -47,7 +47,20 @@ impl Arrived {
     /// Makes room for one read of this many bytes.
     pub(crate) fn make_room(&mut self, length: usize) {
         if self.buffer.len() - self.end < length {
+            self.compact();
+        }
+        if self.buffer.len() - self.end < length {
             self.buffer.resize(self.end + length, 0);
+        }
+    }
+
+    /// Moves what is unread to the beginning, if that is less than what was consumed before it: otherwise a client that is never wholly
+    /// answered, because a part of its next request is always there, would have room for all that it has ever sent.
+    fn compact(&mut self) {
+        let unread = self.end - self.start;
+        if self.start > unread {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, unread);
         }
     }
 
@@ -72,6 +85,7 @@ impl Arrived {
 
     /// Called when the last read filled the buffer: the client has much to send.
     fn grow(&mut self) {
+        self.compact();
         let length = match self.buffer.len() {
             0 => SMALL_BUFFER,
             length if length < LARGE_BUFFER => LARGE_BUFFER,
@@ -80,5 +94,45 @@ impl Arrived {
         };
         self.buffer.resize(length, 0);
         self.filled = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers each byte.
+    struct Counting(u8);
+
+    impl Read for Counting {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            for byte in &mut *buffer {
+                *byte = self.0;
+                self.0 = self.0.wrapping_add(1);
+            }
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn the_buffer_of_a_client_that_always_sends_more_stays_small() {
+        let (mut arrived, mut reader) = (Arrived::default(), Counting(0));
+        let mut next = 0_u8;
+        for round in 0..16 {
+            if round % 2 == 0 {
+                arrived.read_from(&mut reader).expect("it never fails");
+            } else {
+                let mut more = [0; 1000];
+                reader.read_exact(&mut more).expect("it never fails");
+                arrived.extend(&more);
+            }
+            // A part of the next request is there.
+            while arrived.unread().len() > 99 {
+                assert_eq!(arrived.unread()[0], next);
+                arrived.consume(7);
+                next = next.wrapping_add(7);
+            }
+        }
+        assert!(arrived.buffer.len() <= 2 * LARGE_BUFFER, "{}", arrived.buffer.len());
     }
 }

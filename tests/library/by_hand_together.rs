@@ -58,7 +58,7 @@ fn the_first_end_counts_and_comes_after_everything_that_was_given_before() {
 #[test]
 fn an_end_is_heeded_while_a_request_is_waited_for() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let (mut reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     sender.send("hello").expect("open");
     let reading = thread::spawn(move || reader.read(lines()).map(drop));
@@ -105,7 +105,7 @@ fn finish_lets_what_was_given_leave_before_it_closes() {
     let (_reader, sender) = peer.accept(PATIENCE).expect("a connection").split();
     let sending = thread::spawn(move || sender.send(much()));
     client.peek(&mut [0]).expect("something has arrived");
-    let mut idle = connect(peer.addr());
+    let mut idle = connect(&peer);
     let _connection = peer.accept(PATIENCE).expect("a connection");
     let ending = thread::spawn(move || peer.finish());
     assert_eq!(read_all(&mut idle), b"", "this one has nothing to send");
@@ -122,7 +122,7 @@ fn the_exchange_that_finish_ends_is_in_the_journal_and_so_is_one_that_it_cuts() 
     for (case, timeout) in [("in order", FOREVER), ("cut", Duration::ZERO)] {
         let builder = patient().finish_timeout(timeout);
         let peer = builder.by_hand().expect("a free port of the loopback");
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         let mut connection = peer.accept(PATIENCE).expect("a connection");
         client.write_all(b"ask\n").expect("open");
         connection.read(lines()).expect("open").expect("a request").assert_bytes("ask\n");
@@ -143,7 +143,7 @@ fn the_first_reason_why_a_connection_has_ended_is_that_of_all_later_calls() {
     let timeout = Duration::from_millis(20);
     let builder = patient().timeout(timeout);
     let peer = builder.by_hand().expect("a free port of the loopback");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     client.write_all(b"half").expect("open");
     let text = |error: Error| {
@@ -203,7 +203,7 @@ fn an_accept_that_is_awaited_is_woken_by_its_connection_and_by_the_end() {
     let is_woken = || woken.0.swap(0, Ordering::SeqCst) > 0;
     let mut accepting = pin!(peer.accept_async());
     assert!(accepting.as_mut().poll(&mut context).is_pending(), "no client has connected");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     eventually("woken by a connection", is_woken);
     let Poll::Ready(accepted) = accepting.poll(&mut context) else { panic!("a connection") };
     let connection = accepted.expect("a connection");
@@ -249,7 +249,7 @@ fn finish_is_over_when_the_last_function_returns() {
         Ok(released.lock().expect("no panic").recv()?)
     });
     let peer = peer.expect("a free port");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"hello", "the greeting");
     let finishing = thread::spawn(move || peer.finish());
     assert_eq!(read_all(&mut client), b"", "it has begun to finish");
@@ -265,7 +265,7 @@ fn finish_is_over_when_the_last_function_returns() {
 fn the_journal_keeps_as_much_of_what_is_sent_by_hand_as_of_any_response() {
     let builder = patient().retain_sent(4);
     let peer = builder.by_hand().expect("a free port of the loopback");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     connection.send("123").expect("open");
     connection.send("456").expect("open");
@@ -294,7 +294,7 @@ fn events_have_what_is_sent_by_hand_and_a_connection_that_was_greeted_is_not_sil
         })
         .by_hand()
         .expect("a free port of the loopback");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     connection.send("hello").expect("open");
     // There is no other request to keep it open for.
@@ -309,7 +309,7 @@ fn events_have_what_is_sent_by_hand_and_a_connection_that_was_greeted_is_not_sil
 #[test]
 fn no_response_with_a_framing_of_its_own_is_sent_by_hand() {
     let peer = by_hand();
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     let mut connection = peer.accept(PATIENCE).expect("a connection");
     let response = Response::from("a").after(lines());
     let error = connection.send(response).expect_err("not only bytes");

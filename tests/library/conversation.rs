@@ -221,7 +221,7 @@ fn rounds_are_counted_and_a_client_may_leave_between_two_of_an_endless_block() {
 fn ten_thousand_turns_that_were_said_at_once_get_their_answers_in_order() {
     let turn = Conversation::new().expect("a").say("1").expect("b").say("2");
     let peer = playing(Conversation::new().repeat(5_000, turn));
-    let answers = ask(peer.addr(), &b"ab".repeat(5_000));
+    let answers = ask(&peer, &b"ab".repeat(5_000));
     assert!(answers == b"12".repeat(5_000), "{} bytes", answers.len());
     assert_eq!(finished(peer).exchanges_per_connection(), [10_000]);
 }

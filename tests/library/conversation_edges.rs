@@ -60,7 +60,7 @@ fn a_block_that_begins_with_a_block_waits_for_its_client() {
 fn a_client_that_leaves_in_a_block_has_not_left_between_the_rounds_around_it() {
     let peer = playing(new().forever(new().repeat(2, new().expect("a").say("b"))));
     for (said, heard) in [("aa", "bb"), ("a", "b")] {
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(said.as_bytes()).expect("room for a small request");
         expect_bytes(&mut client, heard.as_bytes(), said);
     }
@@ -72,7 +72,7 @@ fn of_several_connections_that_stopped_the_first_is_reported() {
     for _ in 0..4 {
         let peer = playing(new().expect("a").say("b").expect("c"));
         for _ in 0..6 {
-            let mut client = connect(peer.addr());
+            let mut client = connect(&peer);
             client.write_all(b"a").expect("room for a small request");
             expect_bytes(&mut client, b"b", "an answer");
         }
@@ -83,7 +83,7 @@ fn of_several_connections_that_stopped_the_first_is_reported() {
 #[test]
 fn a_greeted_client_without_a_byte_has_not_played_an_endless_block() {
     let peer = playing(new().say("hi").forever(new().expect("a").say("b")));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"hi", "the greeting");
     drop(client);
     assert_has(&failure(peer), "no connection has played the conversation to its end");
@@ -135,7 +135,7 @@ fn a_request_cut_short_ends_as_a_mismatch_does_and_names_its_turn() {
     let peer = playing(
         new().expect("a").say("b").rest(Framing::until("\n"), rest).on_mismatch(Ending::Reset),
     );
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"aone\nhal").expect("room for a small request");
     client.shutdown(Shutdown::Write).expect("an open socket");
     assert_eq!(read_to_its_end(&mut client), (b"byes".to_vec(), Some(ErrorKind::ConnectionReset)));
@@ -146,7 +146,7 @@ fn a_request_cut_short_ends_as_a_mismatch_does_and_names_its_turn() {
 #[test]
 fn a_response_without_a_step_may_end_a_conversation() {
     let peer = playing(new().expect("?").say(Response::new().ending(Ending::Reset)));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"?").expect("room for a small request");
     assert_eq!(read_to_its_end(&mut client), (Vec::new(), Some(ErrorKind::ConnectionReset)));
     drop(client);
@@ -200,7 +200,7 @@ fn a_closure_that_blocks_holds_up_no_other_peer_wherever_it_stands() {
         let block = Mutex::new(block);
         let block = Box::new(move || block.lock().expect("no panic").until_released());
         let peer = playing(conversation(block));
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(b"??").expect("room for a small request");
         entered.recv_timeout(PATIENCE).expect(case);
         assert_eq!(ask(other.addr(), b"hello"), b"other", "{case}");
@@ -271,7 +271,7 @@ fn each_ending_of_a_file_is_that_ending() {
         };
         let script = parsed(&format!(">- ?\n<- !\n{text}"));
         let peer = spawned(patient().source(script).on_event(observer));
-        let mut client = connect(peer.addr());
+        let mut client = connect(&peer);
         client.write_all(b"?").expect("room for a small request");
         expect_bytes(&mut client, b"!", text);
         drop(client);
@@ -328,7 +328,7 @@ fn a_byte_that_is_wrong_in_any_case_is_found_without_the_rest() {
     ]));
     assert_eq!(ask(peer.addr(), b"ping\r\n"), b"any");
     assert_eq!(ask(peer.addr(), b"PAUSE"), b"one");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"pa").expect("room for a small request");
     assert!(read_all(&mut client).is_empty(), "no text begins so");
     drop(client);

@@ -97,7 +97,7 @@ fn an_endless_block_has_branches_and_an_end() {
     );
     let again = b"again\r\nagain\r\nping 1\r\nping 2\r\nquit\r\n";
     assert_eq!(ask(peer.addr(), again), b"yes\r\nyes\r\npong\r\npong\r\nbye");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     std::io::Write::write_all(&mut client, &again[..22]).expect("room for a small request");
     expect_bytes(&mut client, b"yes\r\nyes\r\npong\r\n", "three turns");
     drop(client);
@@ -111,7 +111,7 @@ fn files_are_sent_from_the_folder_of_the_conversation_and_pauses_are_made() {
     let path = folder.path().join("talk.script");
     fs::write(&path, "receive http\nsend page\npause 1ms\n<- !\nhold").expect("a file");
     let peer = spawned(patient().source(Conversation::from_file(&path).expect("a conversation")));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     std::io::Write::write_all(&mut client, b"GET / HTTP/1.1\r\n\r\n").expect("room");
     expect_bytes(&mut client, b"from a file!", "the file");
     client.shutdown(std::net::Shutdown::Write).expect("an open socket");

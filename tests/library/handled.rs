@@ -29,10 +29,10 @@ fn turn(client: &mut TcpStream) {
 #[test]
 fn a_client_that_stays_connected_or_says_nothing_fails_no_function() {
     let peer = echo(patient().linger(Duration::from_millis(20)));
-    let mut kept = connect(peer.addr());
+    let mut kept = connect(&peer);
     turn(&mut kept);
-    let silent = connect(peer.addr());
-    let mut closes_with_the_peer = connect(peer.addr());
+    let silent = connect(&peer);
+    let mut closes_with_the_peer = connect(&peer);
     turn(&mut closes_with_the_peer);
     let closing = thread::spawn(move || assert!(read_all(&mut closes_with_the_peer).is_empty()));
     assert_eq!(finished(peer).exchanges_per_connection(), [1, 0, 1]);
@@ -51,7 +51,7 @@ fn a_function_learns_that_no_request_comes_when_its_peer_ends() {
         Err("it should have said more".into())
     });
     let peer = peer.expect("a free port of the loopback");
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     expect_bytes(&mut client, b"hello\n", "the greeting");
     let error = peer.finish().expect_err("what the function returns");
     assert!(error.report().to_string().ends_with(": it should have said more"), "{error:?}");
@@ -64,7 +64,7 @@ fn a_function_learns_that_no_request_comes_when_its_peer_ends() {
 fn a_failed_exchange_that_the_test_has_taken_is_not_reported_again_by_its_function() {
     // Cut short, and the next read of the function fails.
     let peer = echo(patient());
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"half a li").expect("an open connection");
     drop(client);
     let error = peer.take(PATIENCE).expect_err("half a line");
@@ -73,7 +73,7 @@ fn a_failed_exchange_that_the_test_has_taken_is_not_reported_again_by_its_functi
 
     // A request that does not go on.
     let peer = echo(patient().timeout(Duration::from_millis(20)));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     client.write_all(b"half a li").expect("an open connection");
     let error = peer.take(PATIENCE).expect_err("half a line");
     assert!(matches!(error, Error::Receive { .. }), "{error:?}");
@@ -83,7 +83,7 @@ fn a_failed_exchange_that_the_test_has_taken_is_not_reported_again_by_its_functi
 #[test]
 fn an_error_of_a_call_names_its_connection_once() {
     let peer = echo(patient());
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client);
     let addr = client.local_addr().expect("connected");
     reset(client);
@@ -99,7 +99,7 @@ fn an_error_of_a_call_names_its_connection_once() {
 #[test]
 fn a_client_that_says_nothing_for_long_is_reported_with_the_time() {
     let peer = echo(patient().idle_timeout(Duration::from_millis(20)));
-    let mut client = connect(peer.addr());
+    let mut client = connect(&peer);
     turn(&mut client);
     assert!(read_all(&mut client).is_empty());
     drop(client);
