@@ -27,11 +27,15 @@ impl StatusFiles {
             StatusFiles { ready: arguments.ready_file.clone(), pid: arguments.pid_file.clone() };
         for (what, path) in files.named() {
             let failed = |error| format!("failed to write {what} `{}`: {error}", path.display());
+            // A device or a pipe would be gone for all other programs.
+            if let Ok(found) = fs::metadata(path).map(|found| found.file_type())
+                && !found.is_file()
+            {
+                let found = if found.is_dir() { "a folder" } else { "no regular file" };
+                return Err(format!("failed to write {what} `{}`: it is {found}", path.display()));
+            }
             fs::write(temporary(path), "").map_err(failed)?;
             let _ = fs::remove_file(temporary(path));
-            if path.is_dir() {
-                return Err(format!("failed to write {what} `{}`: it is a folder", path.display()));
-            }
             let _ = fs::remove_file(path);
         }
         Ok(files)

@@ -288,6 +288,20 @@ fn assert_schema(text: &[u8], arguments: &[&str]) -> String {
 
 // The files
 
+/// As `/dev/null` is not, which a root would have no more.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_not_replaced_by_a_ready_file_or_a_pid_file() {
+    let folder = Folder::new();
+    let _listener = std::os::unix::net::UnixListener::bind(folder.file("place")).expect("a path");
+    for (option, what) in [("--ready-file", "ready file"), ("--pid-file", "pid file")] {
+        let ended = Running::start(tcpserver(&folder).args([option, "place"])).end();
+        let stderr = format!("tcpserver: failed to write {what} `place`: it is no regular file\n");
+        assert_eq!((ended.code, ended.stderr), (Some(1), stderr));
+        assert!(folder.file("place").exists(), "{option}");
+    }
+}
+
 #[test]
 fn the_ready_file_and_the_pid_file_are_there_while_it_listens() {
     let folder = Folder::new();
