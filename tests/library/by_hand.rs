@@ -191,6 +191,27 @@ fn a_client_that_is_reset_or_silent_ends_a_read_with_an_error() {
 }
 
 #[test]
+fn a_client_that_may_leave_early_may_leave_within_what_is_sent() {
+    let builder = || patient().clients_may_leave_early();
+    let peer = builder().by_hand().expect("a free port");
+    let mut client = connect(&peer);
+    let mut connection = peer.accept(PATIENCE).expect("a connection");
+    let sending = thread::spawn(move || connection.send(vec![b'x'; 64 << 20]));
+    expect_bytes(&mut client, b"x", "the beginning");
+    reset(client);
+    sending.join().expect("no panic").expect_err("not all of it");
+    let journal = peer.finish().expect("no failure");
+    assert_eq!(journal.connections()[0].client_end(), ClientEnd::Reset);
+
+    let function = builder().handle(|mut connection| Ok(connection.send(vec![b'x'; 64 << 20])?));
+    let peer = function.expect("a free port");
+    let mut client = connect(&peer);
+    expect_bytes(&mut client, b"x", "the beginning");
+    reset(client);
+    assert_eq!(finished(peer).exchanges_per_connection(), [1]);
+}
+
+#[test]
 fn a_client_that_reads_nothing_ends_a_send_after_the_timeout() {
     let builder = TcpServer::builder().timeout(Duration::from_millis(100));
     let peer = builder.by_hand().expect("a free port");

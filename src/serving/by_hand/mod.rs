@@ -241,8 +241,21 @@ impl Connection {
         failure: Failure,
         context: &Context<'_>,
     ) -> Step {
-        let is_gone = matches!(&failure, Failure::Send(error) if is_gone(error));
-        self.conclude_by_hand(Some(failure), context);
+        let gone = match &failure {
+            Failure::Send(error) if is_gone(error) => Some(error.to_string()),
+            _ => None,
+        };
+        let is_gone = gone.is_some();
+        match gone.filter(|_| context.service.settings.clients_may_leave_early) {
+            Some(gone) => {
+                self.conclude_by_hand(None, context);
+                if let Some(by_hand) = &self.by_hand {
+                    // Its call fails, and a function that returns this error has not failed.
+                    by_hand.control.set_over(Over::ExchangeFailed(gone));
+                }
+            }
+            None => self.conclude_by_hand(Some(failure), context),
+        }
         if is_gone {
             return self.over(ClientEnd::Reset, context);
         }
