@@ -8,6 +8,7 @@ use super::receiving::Receiving;
 use super::rest::Rest;
 use super::states::{Closing, State, Step, stop};
 use crate::journal::client::ClientEnd;
+use crate::os::stream::is_gone;
 use crate::response::ending::Ending;
 
 impl Connection {
@@ -32,6 +33,7 @@ impl Connection {
     /// Waits for the first byte of a request.
     pub(super) fn await_request(&mut self, since: Instant, context: &mut Context<'_>) -> Step {
         let idle = State::Idle { since };
+        let mut failed = None;
         if !context.observer_has_room() {
             return stop(idle, Rest::WOKEN);
         }
@@ -44,6 +46,10 @@ impl Connection {
             match self.read(context) {
                 Ok(None) => return self.stay_idle(since, context),
                 Ok(Some(0)) => return self.over(ClientEnd::Closed, context),
+                // What came is no TLS, and it is not the client's complaint about what it was sent.
+                Err(error) if !is_gone(&error) && self.stream.alert().is_none() => {
+                    failed = Some(error);
+                }
                 Err(_) => return self.over(ClientEnd::Reset, context),
                 Ok(Some(_)) => {}
             }
@@ -53,7 +59,11 @@ impl Connection {
         }
         self.client.exchange = context.service.next_exchange();
         self.client.turn += 1;
-        Step::Continue(State::Receiving(Box::new(Receiving::new(&self.framing, context))))
+        let receiving = Box::new(Receiving::new(&self.framing, context));
+        match failed {
+            None => Step::Continue(State::Receiving(receiving)),
+            Some(error) => self.fail_to_receive(receiving, error, context),
+        }
     }
 
     /// No exchange may begin at the moment. When the server ends, none will.

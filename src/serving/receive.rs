@@ -160,6 +160,19 @@ impl Connection {
         Step::Continue(State::Answering(Box::new(Answering::new(pending, receiving.result))))
     }
 
+    /// A request that failed before its first byte.
+    pub(super) fn fail_to_receive(
+        &mut self,
+        mut receiving: Box<Receiving>,
+        error: io::Error,
+        context: &Context<'_>,
+    ) -> Step {
+        // There is nothing to write.
+        receiving.record = Record::None;
+        receiving.fail(Failure::Receive(error));
+        self.end_request(receiving, RequestEnd::Failed, context)
+    }
+
     /// The server ends before the request does.
     pub(super) fn abort_receiving(
         &mut self,

@@ -1,11 +1,14 @@
 //! Connections over TLS that go on in an odd way: cut by the peer while a test drives them, or used by a client that breaks the rules.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use fake_peer::tls::Ca;
-use fake_peer::{Ending, Exchange, Framing, Peer, Request, Response};
-use fake_peer_test_support::{PATIENCE, finished, over_within, patient, same_bytes, spawned};
+use fake_peer::{ClientEnd, Ending, Error, Exchange, Framing, Peer, Request, Response};
+use fake_peer_test_support::{
+    PATIENCE, finished, over_within, patient, same_bytes, spawned, taken,
+};
 use fake_peer_tls_tests::rustls_client::{read_to_its_end, trusting};
+use rustls::version::{TLS12, TLS13};
 
 use crate::secured;
 
@@ -98,5 +101,32 @@ fn an_answer_after_one_whose_ciphertext_was_cut_is_a_record_of_its_own() {
             let sent: Vec<_> = journal.exchanges().map(Exchange::sent).collect();
             assert_eq!(sent, [if cut == 122 { 100 } else { 0 }, 20], "{case}");
         }
+    }
+}
+
+#[test]
+fn what_is_no_tls_between_two_requests_is_a_failure_and_no_reset_by_the_client() {
+    let ca = Ca::new();
+    for version in [&TLS12, &TLS13] {
+        let case = format!("{version:?}");
+        let keeps = Response::from("kept").keep_open();
+        let peer = spawned(secured(&ca).framing(Framing::until("\n")).source(keeps));
+        let mut client = trusting(&ca).version(version).connect(peer.addr()).expect(&case);
+        client.write_all(b"1\n").expect("open");
+        client.read_exact(&mut [0; 4]).expect("an answer");
+        taken(&peer);
+        client
+            .sock
+            .write_all(b"\x17\x03\x03\x00\x20 this is 32 bytes, and no record")
+            .expect("open");
+        let error = peer.take(PATIENCE).expect_err(&case);
+        assert!(matches!(error, Error::Receive { .. }), "{case}: {error:?}");
+        let report = error.report().to_string();
+        assert!(report.ends_with("a record of the client could not be decrypted"), "{report}");
+        let (_, error) = read_to_its_end(&mut client);
+        assert_eq!(error, Some(ErrorKind::InvalidData), "{case}: an alert");
+        drop(client);
+        let journal = finished(peer);
+        assert_eq!(journal.connections()[0].client_end(), ClientEnd::Closed, "{case}");
     }
 }
