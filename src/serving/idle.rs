@@ -8,7 +8,7 @@ use super::receiving::Receiving;
 use super::rest::Rest;
 use super::states::{Closing, State, Step, stop};
 use crate::journal::client::ClientEnd;
-use crate::os::stream::is_gone;
+use crate::os::socket_error::is_gone;
 use crate::response::ending::Ending;
 
 impl Connection {
