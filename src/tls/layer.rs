@@ -7,12 +7,14 @@ use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex};
 
+use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert, UnbufferedServerConnection};
 use rustls::sign::CertifiedKey;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{AlertDescription, ServerConfig};
 
+use super::buffer::Buffer;
 use super::flight::Flight;
+use super::words::{in_words, name_of_alert};
 use crate::journal::count;
 use crate::os::arrived::Arrived;
 use crate::os::layer::{Handshake, Layer, LayerAct};
@@ -88,45 +90,6 @@ enum ClientSide {
     Ended,
     /// Its socket has ended without that.
     CutOff,
-}
-
-/// Bytes, of which the first ones are used up.
-#[derive(Default)]
-struct Buffer {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-impl Buffer {
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
-
-    fn consume(&mut self, length: usize) {
-        self.start += length;
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-        }
-    }
-
-    fn filled(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
-    }
-
-    /// Room for this many bytes, after those that are there.
-    fn room(&mut self, length: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < length && self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.bytes.len() - self.end < length {
-            self.bytes.resize(self.end + length, 0);
-        }
-        &mut self.bytes[self.end..]
-    }
 }
 
 /// What is noted of a client's first message: rustls shows it only here.
@@ -594,77 +557,11 @@ fn not_open() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "TLS is over on this connection")
 }
 
-/// Why TLS has failed.
-fn in_words(error: &rustls::Error) -> io::Error {
-    use rustls::{Error, PeerIncompatible};
-    let text = match error {
-        Error::AlertReceived(alert) => {
-            format!("the client sent the alert {}", name_of_alert(*alert))
-        }
-        Error::NoApplicationProtocol => {
-            "the client offers no application protocol (ALPN) that the peer has".into()
-        }
-        Error::NoCertificatesPresented => "the client sent no certificate".into(),
-        Error::InvalidCertificate(reason) => {
-            format!("the certificate of the client is not accepted: {reason}")
-        }
-        Error::DecryptError => "a record of the client could not be decrypted".into(),
-        Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "the client sent something that is not TLS".into()
-        }
-        Error::PeerIncompatible(
-            PeerIncompatible::Tls12NotOffered
-            | PeerIncompatible::Tls12NotOfferedOrEnabled
-            | PeerIncompatible::Tls13RequiredForQuic
-            | PeerIncompatible::SupportedVersionsExtensionRequired,
-        ) => "client and peer have no version of TLS in common".into(),
-        Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon) => {
-            "client and peer have no cipher suite in common".into()
-        }
-        Error::General(text) if text.contains("no server certificate chain resolved") => {
-            "the peer has no certificate for the server name of the client".into()
-        }
-        error => error.to_string(),
-    };
-    io::Error::new(io::ErrorKind::InvalidData, text)
-}
-
-/// As RFC 8446 section 6 spells it, with its number: `unknown_ca (48)`.
-fn name_of_alert(alert: AlertDescription) -> String {
-    let number = u8::from(alert);
-    let mut name = String::new();
-    let mut was_lower = false;
-    for letter in format!("{alert:?}").chars() {
-        if letter.is_ascii_uppercase() && was_lower {
-            name.push('_');
-        }
-        was_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
-        name.push(letter.to_ascii_lowercase());
-    }
-    format!("`{name}` ({number})")
-}
-
 impl fmt::Debug for TlsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsLayer")
             .field("stage", &self.stage)
             .field("left", &self.left)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alerts_are_spelled_as_in_the_standard() {
-        for (alert, name) in [
-            (AlertDescription::UnknownCA, "`unknown_ca` (48)"),
-            (AlertDescription::BadRecordMac, "`bad_record_mac` (20)"),
-            (AlertDescription::NoApplicationProtocol, "`no_application_protocol` (120)"),
-        ] {
-            assert_eq!(name_of_alert(alert), name);
-        }
     }
 }

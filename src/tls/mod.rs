@@ -139,6 +139,7 @@
 //!
 #![doc = include_str!("clients.md")]
 
+mod buffer;
 mod ca;
 mod flight;
 mod identity;
@@ -151,6 +152,7 @@ mod secured;
 mod server;
 mod span;
 mod starttls;
+mod words;
 
 pub use ca::Ca;
 pub use flight::Flight;
