@@ -16,9 +16,6 @@ complete -c tcpserver -l pieces -d 'Send the response in pieces of this size, wi
 complete -c tcpserver -l throttle -d 'Send no more bytes per second than this' -r -f
 complete -c tcpserver -l linger -d 'After the response, wait so long for the client to close' -r -f
 complete -c tcpserver -l timeout -d 'How long a client may send nothing of a request that has begun, or take nothing of its response, before the exchange fails' -r -f
-complete -c tcpserver -l tls-ca -d 'Write the certificate of the authority that has signed it to this file, for clients that are to trust it' -r -F
-complete -c tcpserver -l tls-cert -d 'Speak TLS with this certificate (PEM), followed by those that certify it' -r -F
-complete -c tcpserver -l tls-key -d 'The private key of the certificate (PEM)' -r -F
 complete -c tcpserver -l journal -d 'Write what happens as JSON, one object a line' -r -F
 complete -c tcpserver -l ready-file -d 'Write the address, as JSON, to this file when the program listens, and remove it at the end' -r -F
 complete -c tcpserver -l pid-file -d 'The same with the number of the process' -r -F
@@ -42,7 +39,6 @@ complete -c tcpserver -l keep-alive -d 'Keep a connection open for its next requ
 complete -c tcpserver -l keep-open -d 'Keep a connection open for its next request, whatever request and response say'
 complete -c tcpserver -l hold -d 'Keep the connection open after the response, until the client closes'
 complete -c tcpserver -l reset -d 'Reset the connection after the response, when the client has it'
-complete -c tcpserver -l tls -d 'Speak TLS, with a certificate for localhost, 127.0.0.1 and ::1 that is made for this run'
 complete -c tcpserver -l sigterm-ok -d 'End with exit code 0 after SIGTERM, unless something failed or an exchange was cut'
 complete -c tcpserver -l transcript -d 'Show both directions on stderr, as they happen'
 complete -c tcpserver -l hex -d 'The transcript in hexadecimal, with offsets'

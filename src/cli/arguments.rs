@@ -159,24 +159,6 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = values::timeout, allow_hyphen_values = true, help_heading = "Faults and timing")]
     pub(super) timeout: Option<Duration>,
 
-    /// Speak TLS, with a certificate for localhost, 127.0.0.1 and ::1 that is made for this run. Needs a program that was
-    /// built with the feature tls
-    #[arg(long, help_heading = "TLS")]
-    pub(super) tls: bool,
-
-    /// Write the certificate of the authority that has signed it to this file, for clients that are to trust it:
-    /// curl --cacert FILE
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls", conflicts_with = "tls_cert", help_heading = "TLS")]
-    pub(super) tls_ca: Option<PathBuf>,
-
-    /// Speak TLS with this certificate (PEM), followed by those that certify it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key", help_heading = "TLS")]
-    pub(super) tls_cert: Option<PathBuf>,
-
-    /// The private key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert", help_heading = "TLS")]
-    pub(super) tls_key: Option<PathBuf>,
-
     /// Write what happens as JSON, one object a line: connections, requests with their bytes, what was sent, how each side
     /// ended, failures. A file that exists is emptied. - is stdout; the program's own lines then go to stderr
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "For scripts")]
@@ -321,7 +303,7 @@ Records:
 ];
 
 /// Names that people try, and the option that they mean.
-pub(super) const MEANT: [(&str, &[&str]); 15] = [
+pub(super) const MEANT: [(&str, &[&str]); 14] = [
     ("body", &["--data", "--text", "-d"]),
     ("header", &["--headers", "-H", "--field"]),
     ("status", &["--code"]),
@@ -336,7 +318,6 @@ pub(super) const MEANT: [(&str, &[&str]); 15] = [
     ("transcript", &["--verbose", "-v"]),
     ("journal", &["--log", "--log-file", "--json"]),
     ("pid-file", &["--pidfile"]),
-    ("tls", &["--https", "--ssl"]),
 ];
 
 /// The options with short help, and with what completions can offer for values.

@@ -18,7 +18,6 @@ use super::arguments::{Arguments, shown};
 use super::console::{Console, complain, print};
 use super::faults::{End, Faults};
 use super::stdin::{Stdin, Stdout, is_dash};
-use super::tls::{NoTls, Tls};
 use super::{check, manual, tls_fault, usage_error};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
@@ -52,7 +51,6 @@ pub struct Options {
     script: Option<Conversation>,
     listening: Listening,
     choice: AnswerChoice,
-    tls: Option<Tls>,
 }
 
 /// Where the server listens.
@@ -126,10 +124,6 @@ impl Options {
         }
         let listening =
             listening(arguments.listen.as_deref()).map_err(|error| wrong_usage(&error))?;
-        let tls = Tls::of(&arguments).map_err(|error| match error {
-            NoTls::WrongUsage(reason) => wrong_usage(&reason),
-            NoTls::Failed(exit_code) => exit_code,
-        })?;
         let script = arguments.script.as_ref().map(Conversation::from_file).transpose();
         let script = script.map_err(|error| {
             let cause = error.get_ref().and_then(Error::source);
@@ -137,13 +131,12 @@ impl Options {
             complain(&format!("{error}{cause}"));
             ExitCode::FAILURE
         })?;
-        Ok(Options { arguments, script, listening, choice, tls })
+        Ok(Options { arguments, script, listening, choice })
     }
 
     /// A server that listens where an option says, or on a socket that this process was started with; otherwise at `default`.
     pub fn listening(&self, default: &str) -> TcpServerBuilder {
         let builder = TcpServer::builder();
-        let builder = self.tls.iter().fold(builder, |builder, tls| tls.add_to(builder));
         match &self.listening {
             Listening::Addr(addr) => builder.addr(addr.as_deref().unwrap_or(default)),
             #[cfg(unix)]
@@ -155,10 +148,6 @@ impl Options {
                 None => builder.addr(default),
             },
         }
-    }
-
-    pub(super) fn tls(&self) -> Option<&Tls> {
-        self.tls.as_ref()
     }
 
     /// Whether the system is to choose a port.

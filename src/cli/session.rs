@@ -72,8 +72,7 @@ impl Session {
     /// files, and files that are not there.
     pub fn listening(&self, server: &TcpServer, options: &Options, default_file: &str) {
         self.outcome.close_at_exit(server);
-        let scheme = if options.tls().is_some() { "https" } else { "http" };
-        if let Err(error) = self.outcome.files().write(server.address(), scheme) {
+        if let Err(error) = self.outcome.files().write(server.address(), "http") {
             // What waits for the file would wait for ever.
             self.console.complain(&error);
             self.console.say(&Line::Stopping);
@@ -90,9 +89,6 @@ impl Session {
             files => files,
         };
         let files: Vec<_> = files.iter().filter(|file| !is_tls_fault(file)).cloned().collect();
-        if let Some(note) = options.tls().and_then(|tls| tls.note.as_deref()) {
-            self.console.note(note);
-        }
         first_mistakes::note(arguments, &files, &self.console);
         check::note(&files, &self.console);
         self.console.say(&Line::Waiting);

@@ -17,7 +17,6 @@ mod one_exchange;
 mod readme;
 mod readme_uses;
 mod script;
-mod tls;
 mod tls_handshakes;
 mod tutorial;
 mod tutorial_chapters;

@@ -26,7 +26,7 @@ fn both_readmes_have_the_same_numbered_uses() {
             .lines()
             .filter_map(|line| line.strip_prefix("# ")?.split_once(". ")?.0.parse::<usize>().ok())
             .collect();
-        assert_eq!(numbers, (1..=22).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
     }
 }
 
@@ -149,8 +149,6 @@ mod commands {
         for command in uses(ENGLISH, "The program") {
             if command == "tcpserver --check response.http" {
                 check(&command);
-            } else if command.contains("--tls") && !cfg!(feature = "tls") {
-                // `tls` tests what the program says without the feature.
             } else {
                 let running = Use::run(&command, &upstream);
                 try_out(&command, running);
@@ -356,23 +354,6 @@ mod commands {
             "tcpserver --send page.http" => {
                 assert_eq!(it.said(&[], "/"), "<p>a page");
                 it.end();
-            }
-            "tcpserver --tls --tls-ca ca.pem" => {
-                let ca = it.folder.file("ca.pem").display().to_string();
-                let url = it.url("/").replace("http://127.0.0.1", "https://localhost");
-                let output = curl(&["--cacert", &ca, &url]);
-                assert!(
-                    String::from_utf8_lossy(&output.stdout).contains("It works!"),
-                    "{output:?}"
-                );
-                it.end();
-            }
-            "tcpserver --status 404 --journal log.jsonl" => {
-                assert_eq!(it.said(&["-o", "/dev/null", "-w", "%{http_code}"], "/"), "404");
-                let log = it.end().0.read("log.jsonl");
-                let log = String::from_utf8(log).expect("text");
-                assert!(log.lines().all(|line| line.starts_with('{') && line.ends_with('}')));
-                assert!(log.contains("\"GET / HTTP/1.1\\r\\n"), "{log}");
             }
             "tcpserver --script examples/smtp.script" => {
                 // curl writes its commands in upper case, and the script is in lower case.
