@@ -1,4 +1,7 @@
 complete -c tcpserver -l listen -d 'Where to listen, as host:port, or as unix:PATH on a Unix socket' -r -f
+complete -c tcpserver -l tls-ca -d 'Serve over TLS as with --tls, and write the certificate of the authority that clients have to trust to this file, as PEM' -r -F
+complete -c tcpserver -l tls-cert -d 'Serve over TLS with a certificate of your own' -r -F
+complete -c tcpserver -l tls-key -d 'A PEM file with the private key of --tls-cert' -r -F
 complete -c tcpserver -l send -d 'The response, whose bytes are sent as they are' -r -F
 complete -c tcpserver -l recv -d 'Where the request\'s bytes go' -r -F
 complete -c tcpserver -l record -d 'Forward each request, unchanged, to this server' -r -f
@@ -33,6 +36,7 @@ tls-record\t''
 client-hello\t''
 eof\t''
 nothing\t''"
+complete -c tcpserver -l tls -d 'Serve over TLS (https), with a certificate for localhost that is made for this run'
 complete -c tcpserver -l echo -d 'Answer with the bytes of the request, as text'
 complete -c tcpserver -l forever -d 'Serve exchanges until Ctrl-C'
 complete -c tcpserver -l keep-alive -d 'Keep a connection open for its next request where HTTP does'

@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
 use super::answer::arguments::AnswerArguments;
 use super::console::Lang;
+use super::tls::arguments::TlsArguments;
 use super::values;
 use crate::framing::rule::Framing;
 use crate::response::ending::Ending;
@@ -68,6 +69,9 @@ pub(super) struct Arguments {
     /// nothing        at once: the server speaks first
     #[arg(long, value_name = "RULE", help_heading = "Listening", verbatim_doc_comment)]
     pub(super) framing: Option<Framing>,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
 
     /// The response, whose bytes are sent as they are. Given several times, exchange k gets the k-th file, and the last
     /// one repeats. - is stdin. A fault of one answer follows its file after a comma: 'Faults of one answer', below.
@@ -295,6 +299,8 @@ Records:
     tcpserver --cut 100:reset
   Tell the next TLS client that its authority is unknown:
     tcpserver --listen localhost:8443 --send @tls:unknown_ca
+  Serve over https, and write what curl --cacert needs:
+    tcpserver --tls-ca ca.pem --send page.http
   For a script: any port, the address and all that happens as JSON on stdout:
     tcpserver --listen localhost:0 --forever --sigterm-ok --journal -
   See both directions:
@@ -303,7 +309,7 @@ Records:
 ];
 
 /// Names that people try, and the option that they mean.
-pub(super) const MEANT: [(&str, &[&str]); 14] = [
+pub(super) const MEANT: [(&str, &[&str]); 17] = [
     ("body", &["--data", "--text", "-d"]),
     ("header", &["--headers", "-H", "--field"]),
     ("status", &["--code"]),
@@ -318,6 +324,9 @@ pub(super) const MEANT: [(&str, &[&str]); 14] = [
     ("transcript", &["--verbose", "-v"]),
     ("journal", &["--log", "--log-file", "--json"]),
     ("pid-file", &["--pidfile"]),
+    ("tls", &["--https", "--ssl"]),
+    ("tls-cert", &["--cert", "--certificate"]),
+    ("tls-key", &["--key"]),
 ];
 
 /// The options with short help, and with what completions can offer for values.

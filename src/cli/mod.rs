@@ -24,6 +24,7 @@ mod session;
 mod signals;
 mod status_files;
 mod stdin;
+mod tls;
 mod tls_fault;
 mod usage_error;
 mod values;

@@ -18,7 +18,8 @@ use super::arguments::{Arguments, shown};
 use super::console::{Console, complain, print};
 use super::faults::{End, Faults};
 use super::stdin::{Stdin, Stdout, is_dash};
-use super::{check, manual, tls_fault, usage_error};
+use super::tls::Tls;
+use super::{check, manual, tls, tls_fault, usage_error};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;
 #[cfg(unix)]
@@ -51,6 +52,7 @@ pub struct Options {
     script: Option<Conversation>,
     listening: Listening,
     choice: AnswerChoice,
+    pub(super) tls: Option<Tls>,
 }
 
 /// Where the server listens.
@@ -116,6 +118,9 @@ impl Options {
         if let Some(error) = tls_fault::unknown(&arguments.send) {
             return Err(wrong_usage(&error));
         }
+        if let Some(problem) = tls::problem(&arguments) {
+            return Err(wrong_usage(&problem));
+        }
         let is_no_file = |path: &PathBuf| is_dash(path) || tls_fault::is_tls_fault(path);
         let sends_one_file = arguments.send.len() < 2 && !arguments.send.iter().any(is_no_file);
         if arguments.record.is_some() && !sends_one_file {
@@ -131,12 +136,20 @@ impl Options {
             complain(&format!("{error}{cause}"));
             ExitCode::FAILURE
         })?;
-        Ok(Options { arguments, script, listening, choice })
+        let tls = Tls::of(&arguments.tls).map_err(|error| {
+            complain(&error);
+            ExitCode::FAILURE
+        })?;
+        Ok(Options { arguments, script, listening, choice, tls })
     }
 
     /// A server that listens where an option says, or on a socket that this process was started with; otherwise at `default`.
     pub fn listening(&self, default: &str) -> TcpServerBuilder {
         let builder = TcpServer::builder();
+        let builder = match &self.tls {
+            Some(tls) => tls.secure(builder),
+            None => builder,
+        };
         match &self.listening {
             Listening::Addr(addr) => builder.addr(addr.as_deref().unwrap_or(default)),
             #[cfg(unix)]

@@ -40,6 +40,9 @@ impl Session {
         let prepare = || {
             let journal =
                 options.arguments.journal.as_deref().map(JournalFile::open).transpose()?;
+            if let Some(tls) = &options.tls {
+                tls.write_ca()?;
+            }
             Ok(Outcome::new(&options.arguments, journal, StatusFiles::prepare(&options.arguments)?))
         };
         let outcome = Arc::new(prepare().map_err(|error: String| {
@@ -72,7 +75,8 @@ impl Session {
     /// files, and files that are not there.
     pub fn listening(&self, server: &TcpServer, options: &Options, default_file: &str) {
         self.outcome.close_at_exit(server);
-        if let Err(error) = self.outcome.files().write(server.address(), "http") {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        if let Err(error) = self.outcome.files().write(server.address(), scheme) {
             // What waits for the file would wait for ever.
             self.console.complain(&error);
             self.console.say(&Line::Stopping);
@@ -80,6 +84,10 @@ impl Session {
         }
         if options.asks_for_any_port() {
             self.console.complain(&format!("listening on {}", server.address()));
+        }
+        let trust = options.tls.as_ref().and_then(|tls| tls.how_to_trust(server.address()));
+        if let Some(trust) = trust {
+            self.console.note(&trust);
         }
         let (arguments, default) = (&options.arguments, [default_file.into()]);
         // With --record the file is written, not sent; a script names its files itself.

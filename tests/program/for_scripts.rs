@@ -271,7 +271,7 @@ fn a_journal_of_the_library_follows_the_schema_too() {
 
 /// The events that were seen.
 #[track_caller]
-fn assert_schema(text: &[u8], arguments: &[&str]) -> String {
+pub(crate) fn assert_schema(text: &[u8], arguments: &[&str]) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let mut checker = assert_cmd::Command::new("python3");
     checker

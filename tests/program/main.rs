@@ -17,6 +17,7 @@ mod one_exchange;
 mod readme;
 mod readme_uses;
 mod script;
+mod tls;
 mod tls_handshakes;
 mod tutorial;
 mod tutorial_chapters;
