@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A certificate with its private key, as a client gets it that authenticates itself: made by [`Ca::client`](super::Ca::client), and of a
@@ -35,8 +35,10 @@ impl Identity {
         if found.is_empty() {
             return Err(invalid("there is no certificate in the PEM text".into()));
         }
-        let private = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| invalid(format!("the private key is not PEM: {error}")))?;
+        let private = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => invalid("there is no private key in the PEM text".into()),
+            error => invalid(format!("the private key is not PEM: {error}")),
+        })?;
         Ok(Identity {
             certificates: found,
             certificate_pem: text(certificates),

@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::ca::Ca;
 use super::flight::Flight;
@@ -59,8 +59,12 @@ pub(super) fn certified(identity: &Identity) -> io::Result<Arc<CertifiedKey>> {
     let key = PrivateKeyDer::try_from(identity.key.clone())
         .map_err(|error| invalid(format!("the private key is of no known kind: {error}")))?;
     let chain: Vec<CertificateDer<'static>> = identity.certificates.clone();
-    let key = CertifiedKey::from_der(chain, key, &provider())
-        .map_err(|error| invalid(format!("the certificate or its key cannot be used: {error}")))?;
+    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            invalid("the private key does not belong to the certificate".into())
+        }
+        error => invalid(format!("the certificate or its key cannot be used: {error}")),
+    })?;
     Ok(Arc::new(key))
 }
 

@@ -168,8 +168,8 @@ fn what_is_no_certificate_or_no_key_is_an_error_in_words() {
     let other = Ca::new().server("localhost").identity();
     for (certificate, key, words) in [
         ("", one.key_pem(), "no certificate"),
-        (one.certificate_pem(), "", "the private key is not PEM"),
-        (one.certificate_pem(), other.key_pem(), "cannot be used"),
+        (one.certificate_pem(), "", "there is no private key"),
+        (one.certificate_pem(), other.key_pem(), "does not belong to the certificate"),
     ] {
         let error = Server::from_pem(certificate, key).expect_err(words);
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{words}");
