@@ -60,7 +60,13 @@ fn serve(options: &Options, session: &Session) -> Result<(), Error> {
     if options.serves_one() {
         // (client_socket, address) = server_socket.accept(); request = client_socket.recv(4096)
         // client_socket.send(response); client_socket.close()
-        let exchange = server.serve_once()?;
+        let exchange = loop {
+            match server.serve_once() {
+                // A TLS handshake that fails is no exchange.
+                Err(error) if session.goes_on_after(&error) => {}
+                result => break result?,
+            }
+        };
         server.finish()?;
         session.served(&exchange);
     } else {

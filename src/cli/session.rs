@@ -141,6 +141,16 @@ impl Session {
         }
     }
 
+    /// Whether the one exchange can still come after this failure: after a TLS handshake that failed. A browser connects again when its
+    /// user accepts a certificate that it does not trust. Prints one line for the error.
+    pub fn goes_on_after(&self, error: &Error) -> bool {
+        let is_handshake = matches!(error, Error::Handshake { .. });
+        if is_handshake {
+            self.console.complain(&report(error));
+        }
+        is_handshake
+    }
+
     /// Prints the last line, and what is worth knowing about the one exchange.
     pub fn served(&self, exchange: &Exchange) {
         self.console.say(&Line::Stopping);
