@@ -26,7 +26,7 @@ fn both_readmes_have_the_same_numbered_uses() {
             .lines()
             .filter_map(|line| line.strip_prefix("# ")?.split_once(". ")?.0.parse::<usize>().ok())
             .collect();
-        assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=22).collect::<Vec<_>>());
     }
 }
 
@@ -97,7 +97,8 @@ mod commands {
         }
 
         fn url(&self, path: &str) -> String {
-            format!("http://{}{path}", self.program.addr)
+            let scheme = if self.command.contains("--tls") { "https" } else { "http" };
+            format!("{scheme}://{}{path}", self.program.addr)
         }
 
         /// curl with these arguments, and the path last.
@@ -149,6 +150,8 @@ mod commands {
         for command in uses(ENGLISH, "The program") {
             if command == "tcpserver --check response.http" {
                 check(&command);
+            } else if command.contains("--tls") && !cfg!(feature = "tls") {
+                is_refused_and_names_the_feature(&command);
             } else {
                 let running = Use::run(&command, &upstream);
                 try_out(&command, running);
@@ -367,9 +370,44 @@ mod commands {
                 assert!(output.status.success(), "{output:?}");
                 it.end();
             }
+            "tcpserver --tls" => {
+                // The line on stderr says what else than this makes curl trust it.
+                assert!(it.said(&["--insecure"], "/").contains("It works!"));
+                let (folder, ended) = it.end();
+                assert!(
+                    ended.stderr.contains(": curl --cacert FILE https://localhost:"),
+                    "{ended:?}"
+                );
+                assert!(folder.request().starts_with(b"GET / HTTP/1.1\r\n"), "decrypted");
+            }
+            "tcpserver --forever --journal journal.jsonl" => {
+                assert!(it.said(&[], "/x").contains("It works!"));
+                let journal = String::from_utf8(it.end().0.read("journal.jsonl")).expect("UTF-8");
+                let lines = journal.lines();
+                let events: Vec<serde_json::Value> =
+                    lines.map(|line| serde_json::from_str(line).expect("JSON")).collect();
+                let request = events.iter().find(|line| line["event"] == "request");
+                assert_eq!(request.expect("a request")["target"], "/x", "{journal}");
+                assert_eq!(events.last().expect("the end")["exit_code"], 130, "{journal}");
+            }
             _ => return Some(it),
         }
         None
+    }
+
+    /// Exit code 2, and one line that names the feature and the command with which the README installs it.
+    #[track_caller]
+    fn is_refused_and_names_the_feature(command: &str) {
+        let folder = Folder::new();
+        let script = format!("tcpserver() {{ '{}' \"$@\"; }}\n{command}", program_path().display());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).current_dir(folder.path()).stdin(Stdio::null());
+        let ended = Running::start(&mut shell).end();
+        let install = "cargo install --path . --features tls";
+        assert!(ENGLISH.contains(&format!("\n{install}\n{command}\n")), "{command}");
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        let names_it = ended.stderr.contains("the feature `tls`") && ended.stderr.contains(install);
+        assert!(names_it, "{ended:?}");
     }
 
     #[track_caller]
