@@ -43,6 +43,7 @@ complete -c tcpserver -l keep-alive -d 'Keep a connection open for its next requ
 complete -c tcpserver -l keep-open -d 'Keep a connection open for its next request, whatever request and response say'
 complete -c tcpserver -l hold -d 'Keep the connection open after the response, until the client closes'
 complete -c tcpserver -l reset -d 'Reset the connection after the response, when the client has it'
+complete -c tcpserver -l insecure -d 'Accept every certificate of the server of --record https://HOST'
 complete -c tcpserver -l sigterm-ok -d 'End with exit code 0 after SIGTERM, unless something failed or an exchange was cut'
 complete -c tcpserver -l transcript -d 'Show both directions on stderr, as they happen'
 complete -c tcpserver -l hex -d 'The transcript in hexadecimal, with offsets'

@@ -85,7 +85,8 @@ pub(super) struct Arguments {
     pub(super) recv: Option<PathBuf>,
 
     /// Forward each request, unchanged, to this server; answer with its response, and write that to the --send file. A
-    /// request is held in memory
+    /// request is held in memory. Over TLS: https://HOST or https://HOST:PORT, with a program that was built with the feature
+    /// tls-system-roots
     #[arg(long, value_name = "HOST:PORT", value_parser = values::upstream, help_heading = "Files")]
     pub(super) record: Option<String>,
 
@@ -162,6 +163,10 @@ pub(super) struct Arguments {
     /// answer [default: 60s; none for --hold and a half-close]
     #[arg(long, value_name = "TIME", value_parser = values::timeout, allow_hyphen_values = true, help_heading = "Faults and timing")]
     pub(super) timeout: Option<Duration>,
+
+    /// Accept every certificate of the server of --record https://HOST: whoever stands between can read and change everything
+    #[arg(long, help_heading = "TLS")]
+    pub(super) insecure: bool,
 
     /// Write what happens as JSON, one object a line: connections, requests with their bytes, what was sent, how each side
     /// ended, failures. A file that exists is emptied. - is stdout; the program's own lines then go to stderr

@@ -36,7 +36,6 @@ use crate::sink::numbered::NumberedFileSink;
 use crate::sink::request_sink::RequestSink;
 use crate::sink::writer::WriterSink;
 use crate::source::conversation::Conversation;
-use crate::source::proxy::Proxy;
 use crate::source::response_source::ResponseSource;
 
 /// A person takes time to type, and to read.
@@ -205,7 +204,11 @@ impl Options {
         match (&self.arguments.record, &self.arguments.send[..]) {
             (Some(upstream), files) => {
                 let file = files.first().map_or(Path::new(default), PathBuf::as_path);
-                Some(Box::new(Proxy::to(upstream).record(file).timeout(self.patience())))
+                Some(Box::new(
+                    tls::upstream::proxy(&self.arguments, upstream)
+                        .record(file)
+                        .timeout(self.patience()),
+                ))
             }
             (None, []) => None,
             (None, files) => Some(Box::new(self.in_order(files.to_vec()))),

@@ -14,6 +14,7 @@ use super::outcome::Outcome;
 use super::progress::Progress;
 use super::signals;
 use super::status_files::StatusFiles;
+use super::tls;
 use super::tls_fault::is_tls_fault;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
@@ -97,6 +98,9 @@ impl Session {
             files => files,
         };
         let files: Vec<_> = files.iter().filter(|file| !is_tls_fault(file)).cloned().collect();
+        if let Some(note) = tls::upstream::note(arguments, self.console.lang()) {
+            self.console.note(&note);
+        }
         first_mistakes::note(arguments, &files, &self.console);
         check::note(&files, &self.console);
         self.console.say(&Line::Waiting);

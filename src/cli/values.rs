@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::response::delay::parse_time;
 use crate::response::ending::Ending;
+use crate::source::proxy::target::Target;
 
 /// A size that is not 0, per second: `64k`.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
@@ -47,35 +48,30 @@ pub(super) fn pieces(text: &str) -> Result<(usize, Duration), String> {
     parse().ok_or_else(|| not(text, "SIZE:PAUSE, such as 1:10ms or 4k:1s"))
 }
 
-/// `localhost:80`. Whether there is such a host shows when it is needed.
+/// `localhost:80` or `https://localhost`. Whether there is such a host shows when it is needed.
 pub(super) fn upstream(text: &str) -> Result<String, String> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(not_a_url(text, scheme, rest));
-    }
-    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
-    match port.and_then(digits) {
+    let target = Target::parse(text).map_err(|_| not_a_url(text))?;
+    let port = target.address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    match port.and_then(|(_, port)| digits(port)) {
         Some(1..=65535) => Ok(text.into()),
         Some(port) => Err(format!("`{text}`: port {port} is out of range (1 to 65535)")),
         None => Err(not(text, "HOST:PORT, such as localhost:80")),
     }
 }
 
-/// What would be right instead of a URL.
-fn not_a_url(text: &str, scheme: &str, rest: &str) -> String {
-    if !scheme.eq_ignore_ascii_case("http") {
+/// What would be right instead of a URL with more in it than a server.
+fn not_a_url(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let scheme = scheme.to_ascii_lowercase();
+    if !["http", "https"].contains(&scheme.as_str()) {
         return format!(
-            "`{text}` is a URL of `{scheme}`: what can be recorded is a server that speaks plain HTTP, as HOST:PORT"
+            "`{text}` is a URL of `{scheme}`: what can be recorded is a server that speaks HTTP, as HOST:PORT or https://HOST"
         );
     }
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| digits(port).is_some());
-    let right = match (host, has_port) {
-        ("", _) => "HOST:PORT".to_owned(),
-        (host, true) => host.to_owned(),
-        (host, false) => format!("{}:80", host.trim_end_matches(':')),
-    };
-    format!("`{text}` is a URL: give the host and the port alone, `{right}`")
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host).trim_end_matches(':');
+    let right = if host.is_empty() { "HOST:PORT" } else { host };
+    format!("`{text}` is more than a server: give its host and port alone, `{scheme}://{right}`")
 }
 
 /// How many exchanges.

@@ -141,6 +141,7 @@
 
 mod buffer;
 mod ca;
+mod client_stream;
 mod flight;
 mod identity;
 mod issue;
@@ -152,6 +153,7 @@ mod secured;
 mod server;
 mod span;
 mod starttls;
+mod trust;
 mod words;
 
 pub use ca::Ca;
@@ -159,5 +161,8 @@ pub use flight::Flight;
 pub use identity::Identity;
 pub use pem_file::PemFile;
 pub use server::{Server, Version};
+
+pub(crate) use client_stream::ClientStream;
+pub(crate) use trust::Trust;
 
 pub use crate::os::session::Session;

@@ -44,7 +44,7 @@ pub(super) struct Secured {
 }
 
 /// The cryptography, made once. It is asked for by name, so that it does not matter what a test installs as the default.
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
 }

@@ -81,16 +81,16 @@ fn quiet_hides_notes_on_files() {
 }
 
 #[test]
-fn a_url_to_record_from_is_refused_with_what_would_be_right() {
+fn a_url_to_record_from_that_is_more_than_a_server_is_refused_with_what_would_be_right() {
     for (url, right) in [
-        ("http://example.com", "`example.com:80`"),
-        ("http://example.com:8000/page?x=1", "`example.com:8000`"),
-        ("http://user:word@example.com/", "`example.com:80`"),
-        ("HTTP://[::1]/", "`[::1]:80`"),
-        ("http://", "`HOST:PORT`"),
+        ("http://example.com:8000/page?x=1", "`http://example.com:8000`"),
+        ("http://user:word@example.com/", "`http://example.com`"),
+        ("https://example.com/page", "`https://example.com`"),
+        ("HTTP://[::1]/page", "`http://[::1]`"),
+        ("http://", "`http://HOST:PORT`"),
         (
-            "https://example.com",
-            "a URL of `https`: what can be recorded is a server that speaks plain HTTP",
+            "ftp://example.com",
+            "a URL of `ftp`: what can be recorded is a server that speaks HTTP, as HOST:PORT or https://HOST",
         ),
     ] {
         let assert = cargo_bin_cmd!("tcpserver").timeout(PATIENCE).args(["--record", url]).assert();

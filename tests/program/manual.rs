@@ -59,7 +59,7 @@ fn what_is_shipped_is_what_the_program_prints() {
 #[test]
 fn every_option_of_the_help_is_in_all_of_them() {
     let options = options();
-    assert_eq!(options.len(), 41, "{options:?}");
+    assert_eq!(options.len(), 42, "{options:?}");
     for (file, _, shipped) in SHIPPED {
         for option in &options {
             let (escaped, name) = (option.replace('-', "\\-"), option.trim_start_matches('-'));

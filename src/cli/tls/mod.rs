@@ -3,6 +3,7 @@
 pub(super) mod arguments;
 #[cfg(feature = "tls")]
 mod certificate;
+pub(super) mod upstream;
 #[cfg(not(feature = "tls"))]
 mod without;
 
@@ -18,6 +19,10 @@ use super::tls_fault::is_tls_fault;
 
 /// What is wrong with the options for TLS, if it can be seen without a look at files.
 pub(super) fn problem(arguments: &Arguments) -> Option<String> {
+    upstream::problem(arguments).or_else(|| problem_of_server(arguments))
+}
+
+fn problem_of_server(arguments: &Arguments) -> Option<String> {
     let tls = &arguments.tls;
     let option = tls.first()?;
     if !cfg!(feature = "tls") {

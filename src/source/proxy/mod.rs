@@ -1,7 +1,9 @@
 //! A source that forwards to a real server and records its responses. One response on its way is in `relay`.
 
 mod background;
+mod link;
 mod relay;
+pub(crate) mod target;
 mod upstream;
 
 use std::io;
@@ -10,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::background::Background;
+use self::link::Trust;
 use self::relay::{Question, Relay};
 use self::upstream::UpstreamError;
 use crate::journal::request::Request;
@@ -65,7 +68,23 @@ use crate::source::response_source::ResponseSource;
 /// ```
 ///
 /// To record once and replay from then on, finish the peer with the proxy before the file is read, and keep the file with the
-/// tests. There is no TLS: an upstream that speaks only `https` cannot be recorded.
+/// tests.
+///
+/// # Upstreams over TLS
+///
+/// With the feature `tls` an upstream may be `https://host` or `https://host:port`. The client speaks plain HTTP with the peer, and the
+/// peer speaks TLS with the upstream, under the name in its URL (SNI); no application protocol (ALPN) is offered. Which certificates are
+/// accepted:
+///
+/// - those that the system trusts, with the feature `tls-system-roots`, which implies `tls`. `SSL_CERT_FILE` names other authorities, in
+///   a file, and `SSL_CERT_DIR` in a folder;
+/// - those of authorities that the test has: `trusting`;
+/// - every one, which is no protection at all: `insecure`.
+///
+/// Each exchange has a whole handshake, within the [timeout](Self::timeout). An upstream whose stream ends without `close_notify` may have
+/// been cut off: a response that ends with the close then fails the exchange.
+///
+/// A half-close of the client is a `close_notify` for the upstream.
 ///
 /// # Where a response ends
 ///
@@ -88,19 +107,23 @@ use crate::source::response_source::ResponseSource;
 pub struct Proxy {
     upstream: Arc<str>,
     timeout: Option<Duration>,
+    trust: Trust,
     record: Option<Arc<Mutex<RecordFile>>>,
     background: Arc<Background>,
 }
 
 impl Proxy {
     /// A source that forwards to the server at `upstream`: `host:port`, as text or as a
-    /// [`SocketAddr`](std::net::SocketAddr). `localhost` is 127.0.0.1. The name is looked up, and the connection made, for each
-    /// exchange when its request is complete.
+    /// [`SocketAddr`](std::net::SocketAddr), or its URL, which has no path: `https://host`, `https://host:8443/`, `http://host`. Without a
+    /// port in the URL it is 443 for `https` and 80 for `http`. `localhost` is 127.0.0.1. The name is looked up, and the connection made,
+    /// for each exchange when its request is complete. `https` needs the feature `tls`: see
+    /// [above](Self#upstreams-over-tls).
     #[allow(clippy::needless_pass_by_value)] // `&str` and `SocketAddr` alike, without a borrow at the call site
     pub fn to(upstream: impl ToString) -> Self {
         Proxy {
             upstream: upstream.to_string().into(),
             timeout: Some(Duration::from_secs(10)),
+            trust: Trust::default(),
             record: None,
             background: Arc::default(),
         }
@@ -125,8 +148,59 @@ impl Proxy {
         self
     }
 
-    /// How long the upstream may take to accept a connection, at each address of its name, and how long it may then neither send
-    /// nor take a byte. `None` waits for ever. Looking up a name has the timeout of the system.
+    /// Accepts certificates of upstreams that an authority in this PEM text has signed, and no others. With the feature `tls`.
+    ///
+    /// Defaults to the authorities of the system, with the feature `tls-system-roots`, and to none without it.
+    ///
+    /// ```
+    /// use fake_peer::{Peer, Proxy, http, tls};
+    /// # use std::io::{Read, Write};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ca = tls::Ca::new();
+    /// let upstream = Peer::builder().tls(ca.server("localhost")).source(http::ok("hi")).spawn()?;
+    ///
+    /// let peer = Peer::answer(Proxy::to(upstream.url("/")).trusting(ca.pem()));
+    /// # let mut client = std::net::TcpStream::connect(peer.addr())?;
+    /// # client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// # let mut answer = String::new();
+    /// # client.read_to_string(&mut answer)?;
+    /// # assert!(answer.ends_with("\r\n\r\nhi"), "{answer}");
+    /// // A client of `peer` speaks plain HTTP.
+    /// peer.finish()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no certificate of an authority in the text.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    #[track_caller]
+    pub fn trusting(mut self, pem: impl AsRef<[u8]>) -> Self {
+        match Trust::in_authorities(pem.as_ref()) {
+            Ok(trust) => self.trust = trust,
+            Err(error) => panic!("failed to trust an authority: {error}"),
+        }
+        self
+    }
+
+    /// Accepts **every** certificate of an upstream: expired, for another host, of an unknown authority, self-signed. Whoever stands
+    /// between can read and change everything, and what is recorded may come from anyone. With the feature `tls`.
+    ///
+    /// For an upstream on the same machine, or one whose certificate is what is wrong. Where the authority is known,
+    /// [`trusting`](Self::trusting) is as short.
+    ///
+    /// Defaults to no such thing. It replaces `trusting`, and the other way round.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn insecure(mut self) -> Self {
+        self.trust = Trust::in_everything();
+        self
+    }
+
+    /// How long the upstream may take to accept a connection, at each address of its name, how long a TLS handshake may take, and how
+    /// long the upstream may then neither send nor take a byte. `None` waits for ever. Looking up a name has the timeout of the system.
     ///
     /// Defaults to 10 seconds.
     #[must_use]
@@ -151,6 +225,7 @@ impl ResponseSource for Proxy {
         let question = Question {
             upstream: Arc::clone(&self.upstream),
             timeout: self.timeout,
+            trust: self.trust.clone(),
             record: self.record.clone(),
             request: request.clone(),
         };

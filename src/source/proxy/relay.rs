@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::background::Background;
+use super::link::Trust;
 use super::upstream::Upstream;
 use crate::http1::response::{Asked, ResponseFramer};
 use crate::http1::verdict::Verdict;
@@ -25,6 +26,7 @@ pub(crate) struct Relay {
 pub(crate) struct Question {
     pub(crate) upstream: Arc<str>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) trust: Trust,
     pub(crate) record: Option<Arc<Mutex<RecordFile>>>,
     pub(crate) request: Request,
 }
@@ -93,7 +95,8 @@ impl Answer {
         let request = question.request.clone();
         let framer = ResponseFramer::new(Asked::by(request.method()));
         // Comes first: if the upstream cannot be reached, the older record stays.
-        let upstream = Upstream::ask(&question.upstream, request, question.timeout, background)?;
+        let (name, timeout, trust) = (&question.upstream, question.timeout, &question.trust);
+        let upstream = Upstream::ask(name, request, timeout, trust, background)?;
         let record = question.record.as_ref().map(|record| lock(record).open()).transpose()?;
         Ok(Answer { upstream, framer, record, ready: 0, is_whole: false, question })
     }

@@ -1,21 +1,18 @@
 //! A connection to an upstream server: sends it a request and receives its response, both at once if necessary. Its errors name
 //! the upstream and the step.
 
-use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::background::Background;
+use super::link::{Link, Trust};
+use super::target::Target;
 use crate::journal::request::Request;
-use crate::os::address;
 use crate::os::arrived::{Arrived, LARGE_BUFFER};
 use crate::os::deadline::Deadline;
-use crate::os::{socket_error, wire};
-
-/// How long one write to an upstream waits for room.
-const WRITE_TICK: Duration = Duration::from_millis(20);
+use crate::os::socket_error;
 
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -28,7 +25,7 @@ pub(crate) struct Upstream {
 /// A request that is being sent.
 #[derive(Debug)]
 struct Upload {
-    stream: Arc<TcpStream>,
+    link: Link,
     request: Request,
     timeout: Option<Duration>,
     sent: AtomicUsize,
@@ -42,12 +39,17 @@ impl Upstream {
         name: &Arc<str>,
         request: Request,
         timeout: Option<Duration>,
+        trust: &Trust,
         background: &Arc<Background>,
     ) -> io::Result<Self> {
-        let stream = connect(name, timeout).map_err(UpstreamError::wrap("connect to", name))?;
-        let stream = Arc::new(stream);
+        let target = Target::parse(name);
+        let (target, stream) = target
+            .and_then(|target| Link::connect(&target, timeout).map(|stream| (target, stream)))
+            .map_err(UpstreamError::wrap("connect to", name))?;
+        let link = Link::over(stream, &target, trust, timeout)
+            .map_err(UpstreamError::wrap("begin TLS with", name))?;
         let upload = Upload {
-            stream: Arc::clone(&stream),
+            link,
             request,
             timeout,
             sent: AtomicUsize::new(0),
@@ -67,14 +69,14 @@ impl Upstream {
     /// early may take nothing more before its response is read.
     fn send(&self, background: &Arc<Background>) -> io::Result<()> {
         let upload = &self.upload;
-        upload.stream.set_nonblocking(true)?;
+        upload.link.socket().set_nonblocking(true)?;
         let sending = loop {
             match upload.write() {
                 Sending::GoesOn => {}
                 sending => break sending,
             }
         };
-        upload.stream.set_nonblocking(false)?;
+        upload.link.socket().set_nonblocking(false)?;
         if sending == Sending::Over {
             return Ok(());
         }
@@ -108,8 +110,8 @@ impl Upstream {
         loop {
             // Set anew after a signal, which does not restart the wait. Zero would mean "for ever".
             let left = deadline.left().map(|left| left.max(Duration::from_millis(1)));
-            self.upload.stream.set_read_timeout(left)?;
-            match self.arrived.read_from(&mut &*self.upload.stream) {
+            self.upload.link.socket().set_read_timeout(left)?;
+            match self.arrived.read_from(&mut &self.upload.link) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if socket_error::is_timeout(&error) => {
                     let text = format!("nothing arrived for {:?}", timeout.unwrap_or_default());
@@ -169,12 +171,13 @@ impl Upload {
     fn write(&self) -> Sending {
         let rest = &self.request.bytes()[self.sent()..];
         if rest.is_empty() {
-            if self.request.ends_with_half_close() {
-                let _ = self.stream.shutdown(Shutdown::Write);
-            }
-            return Sending::Over;
+            let ended = if self.request.ends_with_half_close() { self.link.end() } else { Ok(()) };
+            return match ended {
+                Err(error) if socket_error::is_timeout(&error) => Sending::IsStuck,
+                _ => Sending::Over,
+            };
         }
-        match (&*self.stream).write(&rest[..rest.len().min(LARGE_BUFFER)]) {
+        match self.link.write(&rest[..rest.len().min(LARGE_BUFFER)]) {
             Ok(length) => {
                 self.sent.fetch_add(length, Ordering::Relaxed);
                 Sending::GoesOn
@@ -200,27 +203,6 @@ impl Upload {
             }
         }
     }
-}
-
-fn connect(name: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    let mut result = Err(address::no_address());
-    for addr in address::resolve(name)? {
-        result = match timeout {
-            // Zero would be refused.
-            Some(timeout) => {
-                TcpStream::connect_timeout(&addr, timeout.max(Duration::from_millis(1)))
-            }
-            None => TcpStream::connect(addr),
-        };
-        if result.is_ok() {
-            break;
-        }
-    }
-    let stream = result?;
-    wire::set_options(&stream)?;
-    // A write that is stuck looks at the time this often.
-    stream.set_write_timeout(Some(WRITE_TICK))?;
-    Ok(stream)
 }
 
 /// The step that failed, the upstream, how far it came, and why it failed.

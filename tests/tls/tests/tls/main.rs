@@ -5,6 +5,7 @@ mod clients;
 mod endings;
 mod handshakes;
 mod hostile;
+mod proxy;
 mod starttls;
 mod whole;
 mod without_tls;
