@@ -16,6 +16,7 @@ mod many_exchanges;
 mod one_exchange;
 mod readme;
 mod readme_uses;
+mod record_over_tls;
 mod script;
 mod tls;
 mod tls_handshakes;
