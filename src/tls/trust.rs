@@ -58,13 +58,13 @@ impl Trust {
         static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
         match self {
             Trust::Settings(settings) => Ok(Arc::clone(settings)),
-            Trust::System => match SYSTEM.get() {
-                Some(settings) => Ok(Arc::clone(settings)),
-                None => {
-                    let settings = trusting(roots_of_the_system()?);
-                    Ok(Arc::clone(SYSTEM.get_or_init(|| settings)))
+            Trust::System => {
+                if let Some(settings) = SYSTEM.get() {
+                    return Ok(Arc::clone(settings));
                 }
-            },
+                let settings = trusting(roots_of_the_system()?);
+                Ok(Arc::clone(SYSTEM.get_or_init(|| settings)))
+            }
         }
     }
 }
