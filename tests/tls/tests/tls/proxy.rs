@@ -217,7 +217,7 @@ fn a_half_close_is_a_close_notify_for_the_upstream() {
     same_bytes(&read_all(&mut client), b"and you", "the answer");
     let exchange = taken(&upstream);
     same_bytes(exchange.request().bytes(), b"I am done", "forwarded");
-    assert_eq!(exchange.request().end(), RequestEnd::ClientClosed);
+    assert_eq!(exchange.request().end(), RequestEnd::Complete);
     finished(upstream);
 }
 
