@@ -1,6 +1,9 @@
 //! The readiness set: the sockets that are waited for, and the one call that waits for all of them.
 //!
 //! A thin layer over `polling`, level-triggered: a socket that is ready is reported by every wait until it is read or written.
+//! `polling` 3.11 surrounds each wait on Linux with four calls: two set a timer that is exact to the nanosecond, two look whether the
+//! wait was woken. So whole milliseconds are waited for with its epoll instance alone, and `polling` is called for the rest of a
+//! timeout, and for what woke the wait.
 #![allow(unsafe_code)] // registering a socket is a promise to remove it before it is closed
 
 use std::fmt;
@@ -25,7 +28,10 @@ pub(crate) enum Interest {
 pub(crate) struct Set(Poller);
 
 /// The sockets that one wait has found ready.
-pub(crate) struct Ready(Events);
+pub(crate) struct Ready {
+    events: Events,
+    keys: Vec<usize>,
+}
 
 impl Set {
     pub(crate) fn new() -> io::Result<Self> {
@@ -51,14 +57,55 @@ impl Set {
         let _ = self.0.delete(socket);
     }
 
-    /// Waits until a socket is ready, [`wake`](Self::wake) is called, or `timeout` is over. A signal ends the wait early. One
-    /// thread waits at a time.
+    /// Waits until a socket is ready, [`wake`](Self::wake) is called, or `timeout` is over. A signal ends the wait early, and so may the
+    /// last whole millisecond of the timeout. One thread waits at a time.
     pub(crate) fn wait(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
-        ready.0.clear();
-        match self.0.wait(&mut ready.0, timeout) {
+        ready.keys.clear();
+        match self.wait_in_kernel(ready, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn wait_in_kernel(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
+        use std::mem::MaybeUninit;
+
+        use rustix::event::{Timespec, epoll};
+
+        /// The key of what `polling` itself has in the set.
+        const OF_POLLING: usize = usize::MAX;
+
+        let exact = Duration::from_millis(1);
+        if timeout.is_some_and(|timeout| !timeout.is_zero() && timeout < exact) {
+            return self.wait_with_polling(ready, timeout);
+        }
+        // One that does not fit is for ever: it is looked after the time anyway.
+        let millis = timeout.and_then(|timeout| u32::try_from(timeout.as_millis()).ok());
+        let timeout = millis.map(|millis| Duration::from_millis(millis.into()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH.get()];
+        let (events, _) = epoll::wait(&self.0, &mut events, timeout.as_ref())?;
+        let keys = events.iter().map(|event| usize::try_from(event.data.u64()));
+        ready.keys.extend(keys.map(|key| key.unwrap_or(OF_POLLING)));
+        if ready.keys.contains(&OF_POLLING) {
+            // Level-triggered: it finds all of them again.
+            ready.keys.clear();
+            self.wait_with_polling(ready, Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn wait_in_kernel(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
+        self.wait_with_polling(ready, timeout)
+    }
+
+    fn wait_with_polling(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
+        ready.events.clear();
+        self.0.wait(&mut ready.events, timeout)?;
+        ready.keys.extend(ready.events.iter().map(|event| event.key));
+        Ok(())
     }
 
     /// Ends the wait that is in progress, or the next one.
@@ -70,11 +117,11 @@ impl Set {
 
 impl Ready {
     pub(crate) fn new() -> Self {
-        Ready(Events::with_capacity(BATCH))
+        Ready { events: Events::with_capacity(BATCH), keys: Vec::with_capacity(BATCH.get()) }
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().map(|event| event.key)
+        self.keys.iter().copied()
     }
 }
 
@@ -89,5 +136,51 @@ fn event(key: usize, interest: Interest) -> Event {
 impl fmt::Debug for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Set").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_is_woken_each_time_and_not_once_more() {
+        let set = Set::new().expect("descriptors");
+        let mut ready = Ready::new();
+        for timeout in [None, Some(Duration::from_secs(10)), Some(Duration::from_micros(900))] {
+            set.wake();
+            set.wait(&mut ready, timeout).expect("woken");
+            assert_eq!(ready.keys().count(), 0);
+        }
+        let start = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(20));
+                set.wake();
+            });
+            set.wait(&mut ready, Some(Duration::from_secs(10))).expect("woken");
+        });
+        let waited = start.elapsed();
+        assert!(waited >= Duration::from_millis(20), "woken before, after {waited:?}");
+        assert!(waited < Duration::from_secs(10), "not woken");
+    }
+
+    #[test]
+    fn waits_for_the_rest_are_over_at_the_time() {
+        let set = Set::new().expect("descriptors");
+        let mut ready = Ready::new();
+        let end = Instant::now() + Duration::from_micros(5_300);
+        // Bounded: it ends early for the last millisecond, or for a signal.
+        let mut waits = 0;
+        while let Some(left) =
+            end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
+            set.wait(&mut ready, Some(left)).expect("waited");
+            waits += 1;
+        }
+        assert!(waits < 20, "it spins: {waits} waits");
     }
 }

@@ -1,4 +1,4 @@
-//! Carries on one connection, in whichever thread it is the turn of: registers what the connection waits for, and arrivals it to a thread that
+//! Carries on one connection, in whichever thread it is the turn of: registers what the connection waits for, and hands it to a thread that
 //! may run user code.
 
 use std::fmt;
