@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::expect::Expect;
-use super::mismatch::{Expected, mismatch};
+use super::expected::Expected;
+use super::mismatch::mismatch;
 use super::script::{Block, Item, Rounds, can_be_said, ends, too_early};
 use crate::framing::rule::Framing;
 use crate::journal::request::Request;

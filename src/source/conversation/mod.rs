@@ -6,6 +6,7 @@
 mod cursor;
 mod edit;
 mod expect;
+mod expected;
 mod file;
 mod mismatch;
 mod play;
