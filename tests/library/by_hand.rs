@@ -12,8 +12,8 @@ use fake_peer::{
     Response, TcpServer, http,
 };
 use fake_peer_test_support::{
-    PATIENCE, connect, expect_bytes, finished, numbered, over_within, patient, place, read_all,
-    read_to_its_end, reset, same_bytes,
+    PATIENCE, block_on, connect, expect_bytes, finished, numbered, over_within, patient, place,
+    read_all, read_to_its_end, reset, same_bytes,
 };
 
 fn by_hand() -> ManualPeer {
@@ -349,25 +349,6 @@ fn a_peer_that_is_driven_by_hand_is_awaited() {
     peer.finish().expect("nothing is wrong");
     let error = block_on(accepting).expect_err("it has ended");
     assert!(matches!(error, Error::NoConnection { .. }), "{error:?}");
-}
-
-/// Waits for a future, without a runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        thread::park_timeout(PATIENCE);
-    }
 }
 
 #[test]

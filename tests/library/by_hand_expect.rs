@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fake_peer::conversation::{exact, glob, line_starting, matching};
 use fake_peer::{Connection, Error, Framing, ManualPeer, Peer, TcpServerBuilder};
-use fake_peer_test_support::{PATIENCE, connect, expect_bytes, finished, patient, read_all, reset};
+use fake_peer_test_support::{
+    PATIENCE, assert_has, connect, expect_bytes, finished, patient, read_all, reset,
+};
 
 fn by_hand() -> ManualPeer {
     patient().by_hand().expect("a free port of the loopback")
@@ -24,11 +26,6 @@ fn two_lines(builder: TcpServerBuilder) -> Peer {
         Ok(())
     };
     builder.handle(drive).expect("a free port of the loopback")
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
 }
 
 /// An error of a call, with its cause.

@@ -7,37 +7,18 @@ use std::time::Duration;
 
 use fake_peer::conversation::{exact, glob, line_starting, matching};
 use fake_peer::{
-    Conversation, Ending, Error, Framing, Gate, Peer, PerConnection, Request, Response, faults,
+    Conversation, Ending, Error, Framing, Gate, PerConnection, Request, Response, faults,
 };
 use fake_peer_test_support::{
-    PATIENCE, ask, connect, end_of_file, expect_bytes, finished, patient, read_all, spawned,
-    try_connect,
+    PATIENCE, ask, assert_has, connect, end_of_file, expect_bytes, failure, finished, patient,
+    playing, read_all, spawned, try_connect,
 };
-
-#[track_caller]
-fn playing(conversation: Conversation) -> Peer {
-    spawned(patient().source(conversation))
-}
 
 /// The client sends text, and reads an answer of known length.
 #[track_caller]
 fn turn(client: &mut TcpStream, said: &str, heard: &str) {
     client.write_all(said.as_bytes()).expect("room for a small request");
     expect_bytes(client, heard.as_bytes(), &format!("after {said:?}"));
-}
-
-/// What the peer fails with when it is finished.
-#[track_caller]
-fn failure(peer: Peer) -> String {
-    match peer.finish() {
-        Ok(journal) => panic!("a failure, not {journal}"),
-        Err(error) => error.report().to_string(),
-    }
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
 }
 
 fn mail() -> Conversation {

@@ -4,13 +4,8 @@ use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 
 use fake_peer::conversation::{Expect, exact, glob, line_starting, matching};
-use fake_peer::{Conversation, Ending, Framing, LengthPrefix, Peer, Request};
-use fake_peer_test_support::{ask, connect, finished, patient, read_all, spawned};
-
-#[track_caller]
-fn playing(conversation: Conversation) -> Peer {
-    spawned(patient().source(conversation))
-}
+use fake_peer::{Conversation, Ending, Framing, LengthPrefix, Request};
+use fake_peer_test_support::{ask, assert_has, connect, finished, playing, read_all};
 
 fn new() -> Conversation {
     Conversation::new()
@@ -22,11 +17,6 @@ fn panic_of(branches: Vec<Expect>) -> String {
     let write = || new().one_of(branches.into_iter().map(|branch| (branch, new())));
     let panicked = panic::catch_unwind(AssertUnwindSafe(write)).expect_err("it is not clear");
     panicked.downcast_ref::<String>().expect("words").clone()
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
 }
 
 /// Commands of Redis: `*COUNT`, then the length and the bytes of each string.

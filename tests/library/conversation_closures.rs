@@ -8,12 +8,9 @@ use fake_peer::conversation::{exact, matching};
 use fake_peer::{
     Conversation, Ending, Framing, LengthPrefix, Peer, PerConnection, Request, Response, faults,
 };
-use fake_peer_test_support::{ask, connect, expect_bytes, finished, patient, read_all, spawned};
-
-#[track_caller]
-fn playing(conversation: Conversation) -> Peer {
-    spawned(patient().source(conversation))
-}
+use fake_peer_test_support::{
+    ask, assert_has, connect, expect_bytes, failure, finished, patient, playing, read_all, spawned,
+};
 
 fn new() -> Conversation {
     Conversation::new()
@@ -25,20 +22,6 @@ fn line() -> Framing {
 
 fn echoed(request: &Request) -> Vec<u8> {
     request.bytes().to_ascii_uppercase()
-}
-
-/// What the peer fails with when it is finished.
-#[track_caller]
-fn failure(peer: Peer) -> String {
-    match peer.finish() {
-        Ok(journal) => panic!("a failure, not {journal}"),
-        Err(error) => error.report().to_string(),
-    }
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
 }
 
 #[test]

@@ -8,36 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fake_peer::conversation::{exact, glob, line_starting, matching};
-use fake_peer::{
-    Conversation, Ending, Event, Framing, Peer, Request, Response, ResponseSource, faults,
-};
+use fake_peer::{Conversation, Ending, Event, Framing, Request, Response, ResponseSource, faults};
 use fake_peer_test_support::{
-    PATIENCE, ask, blocking, connect, expect_bytes, finished, patient, read_all, read_to_its_end,
-    spawned,
+    PATIENCE, ask, assert_has, blocking, connect, expect_bytes, failure, finished, patient,
+    playing, read_all, read_to_its_end, spawned,
 };
-
-#[track_caller]
-fn playing(conversation: Conversation) -> Peer {
-    spawned(patient().source(conversation))
-}
 
 #[track_caller]
 fn parsed(text: &str) -> Conversation {
     text.parse().unwrap_or_else(|error| panic!("{error} in {text}"))
-}
-
-/// What the peer fails with when it is finished.
-#[track_caller]
-fn failure(peer: Peer) -> String {
-    match peer.finish() {
-        Ok(journal) => panic!("a failure, not {journal}"),
-        Err(error) => error.report().to_string(),
-    }
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
 }
 
 fn new() -> Conversation {

@@ -5,13 +5,8 @@ use std::panic::{self, AssertUnwindSafe};
 
 use fake_peer::{Conversation, Ending, Journal, Peer, Request, Response, Sequence};
 use fake_peer_test_support::{
-    PATIENCE, ask, connect, finished, patient, read_to_its_end, spawned, taken,
+    PATIENCE, ask, assert_has, connect, finished, patient, read_to_its_end, spawned, taken,
 };
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
-}
 
 /// What an assertion panics with.
 #[track_caller]

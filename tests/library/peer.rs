@@ -5,11 +5,10 @@ use std::any::Any;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_peer::{
@@ -17,9 +16,9 @@ use fake_peer::{
     RequestEnd, RequestSink, Response, Sequence,
 };
 use fake_peer_test_support::{
-    PATIENCE, ask, connect, connect_and_send, connect_with_little_room, end_of_file, eventually,
-    expect_bytes, finished, in_lines, next_piece, numbered, patient, read_all, reporting, reset,
-    same_bytes, spawned, taken,
+    PATIENCE, ask, block_on, connect, connect_and_send, connect_with_little_room, end_of_file,
+    eventually, expect_bytes, finished, in_lines, next_piece, numbered, patient, read_all,
+    reporting, reset, same_bytes, spawned, taken,
 };
 
 /// What needs no waiting takes less than this, also on a busy machine.
@@ -1035,32 +1034,6 @@ fn the_journal_prints_who_is_still_connected_and_who_has_reset() {
 
 // Async without a runtime.
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// The smallest runtime.
-#[track_caller]
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let start = Instant::now();
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => {
-                let left = PATIENCE.saturating_sub(start.elapsed());
-                assert!(!left.is_zero(), "the future is not ready within {PATIENCE:?}");
-                thread::park_timeout(left);
-            }
-        }
-    }
-}
-
 #[test]
 fn exchanges_are_awaited_without_a_runtime() {
     let peer = spawned(patient().source("answer"));
@@ -1078,8 +1051,8 @@ fn exchanges_are_awaited_without_a_runtime() {
 fn a_future_that_is_polled_in_several_threads_wakes_the_last_one() {
     let peer = spawned(patient().source("answer"));
     let mut next = Box::pin(peer.take_async(PATIENCE));
-    let here = Waker::from(Arc::new(Unpark(thread::current())));
-    assert!(next.as_mut().poll(&mut Context::from_waker(&here)).is_pending(), "nobody came yet");
+    let mut here = Context::from_waker(Waker::noop());
+    assert!(next.as_mut().poll(&mut here).is_pending(), "nobody came yet");
     let waiting = thread::spawn(move || block_on(next).expect("an exchange"));
     assert_eq!(ask(peer.addr(), b"request"), b"answer");
     let exchange = waiting.join().expect("it was woken");

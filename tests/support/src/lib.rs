@@ -19,15 +19,17 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    Address, Client, Error, Exchange, Framing, Journal, ManualPeer, Peer, Request, RequestSink,
-    Response, ResponseSource, TcpServer, TcpServerBuilder,
+    Address, Client, Conversation, Error, Exchange, Framing, Journal, ManualPeer, Peer, Request,
+    RequestSink, Response, ResponseSource, TcpServer, TcpServerBuilder,
 };
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -171,6 +173,20 @@ pub fn finished(peer: Peer) -> Journal {
     }
 }
 
+/// What a peer fails with when it is finished, without its journal.
+#[track_caller]
+pub fn failure(peer: Peer) -> String {
+    match peer.finish() {
+        Ok(journal) => panic!("a failure, not {journal}"),
+        Err(error) => error.report().to_string(),
+    }
+}
+
+#[track_caller]
+pub fn assert_has(text: &str, part: &str) {
+    assert!(text.contains(part), "{part:?} in {text}");
+}
+
 /// The next exchange, which must not have failed.
 #[track_caller]
 pub fn taken(peer: &Peer) -> Exchange {
@@ -178,6 +194,12 @@ pub fn taken(peer: &Peer) -> Exchange {
         Ok(exchange) => exchange,
         Err(error) => panic!("an exchange, not: {}", error.report()),
     }
+}
+
+/// A peer that plays a conversation.
+#[track_caller]
+pub fn playing(conversation: Conversation) -> Peer {
+    spawned(patient().source(conversation))
 }
 
 /// Answers lines; a client that sends `keep` stays connected.
@@ -628,4 +650,30 @@ fn descriptor_limits() -> (u64, u64) {
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
     assert_eq!(result, 0, "getrlimit: {}", io::Error::last_os_error());
     (limits.rlim_cur, limits.rlim_max)
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The smallest runtime.
+#[track_caller]
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let start = Instant::now();
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => {
+                let left = PATIENCE.saturating_sub(start.elapsed());
+                assert!(!left.is_zero(), "the future is not ready within {PATIENCE:?}");
+                thread::park_timeout(left);
+            }
+        }
+    }
 }

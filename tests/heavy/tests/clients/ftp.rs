@@ -1,10 +1,8 @@
 //! suppaftp: a login, one that is refused, and files over a second connection, to a peer of its own.
 
 use fake_peer::{Conversation, Ending, Peer, Response, faults};
-use fake_peer_test_support::finished;
+use fake_peer_test_support::{assert_has, failure, finished};
 use suppaftp::{FtpError, FtpStream};
-
-use crate::{assert_has, failure};
 
 fn logged_in() -> Conversation {
     Conversation::new()

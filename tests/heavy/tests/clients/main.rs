@@ -12,25 +12,10 @@ mod websocket;
 
 use std::time::Duration;
 
-use fake_peer::Peer;
 use fake_peer_test_support::PATIENCE;
 
 /// How long a client waits for what does not come.
 const IMPATIENCE: Duration = Duration::from_millis(100);
-
-/// What the peer fails with when it is finished, without its journal.
-#[track_caller]
-fn failure(peer: Peer) -> String {
-    match peer.finish() {
-        Ok(journal) => panic!("a failure, not {journal}"),
-        Err(error) => error.report().to_string(),
-    }
-}
-
-#[track_caller]
-fn assert_has(text: &str, part: &str) {
-    assert!(text.contains(part), "{part:?} in {text}");
-}
 
 /// Runs a client that needs a runtime, for a time.
 #[track_caller]

@@ -2,10 +2,8 @@
 
 use fake_peer::conversation::{exact, matching};
 use fake_peer::{Conversation, Ending, Framing, LengthPrefix, Peer, PerConnection, Request};
-use fake_peer_test_support::{PATIENCE, finished};
+use fake_peer_test_support::{PATIENCE, assert_has, failure, finished};
 use rumqttc::{Client, Connection, Event, MqttOptions, Packet, QoS};
-
-use crate::{assert_has, failure};
 
 const CONNECTED: &[u8] = b"\x20\x02\0\0";
 const CONNECTED_TO_A_SESSION: &[u8] = b"\x20\x02\x01\0";

@@ -5,10 +5,10 @@ use std::time::Duration;
 use async_nats::{Client, ConnectError, ConnectOptions};
 use fake_peer::conversation::{exact, line_starting};
 use fake_peer::{Conversation, Ending, Peer, PerConnection};
-use fake_peer_test_support::{PATIENCE, finished};
+use fake_peer_test_support::{PATIENCE, assert_has, failure, finished};
 use futures_util::StreamExt;
 
-use crate::{IMPATIENCE, assert_has, block_on, failure};
+use crate::{IMPATIENCE, block_on};
 
 const INFO: &str = "INFO {\"server_id\":\"peer\",\"version\":\"2.10.0\",\"max_payload\":1000}\r\n";
 

@@ -1,11 +1,11 @@
 //! tokio-postgres: its start-up, a query, and an error in the middle of the rows.
 
 use fake_peer::{Conversation, Ending, Framing, LengthPrefix, Peer, faults};
-use fake_peer_test_support::finished;
+use fake_peer_test_support::{assert_has, failure, finished};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, Error, NoTls, SimpleQueryMessage};
 
-use crate::{assert_has, block_on, failure};
+use crate::block_on;
 
 /// A message of the server: its type, its length without that, its body.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {

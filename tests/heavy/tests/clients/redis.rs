@@ -2,10 +2,8 @@
 
 use fake_peer::conversation::exact;
 use fake_peer::{Conversation, Ending, Framing, Peer, faults};
-use fake_peer_test_support::{PATIENCE, finished};
+use fake_peer_test_support::{PATIENCE, assert_has, failure, finished};
 use redis::{Client, Connection, IntoConnectionInfo, TypedCommands};
-
-use crate::{assert_has, failure};
 
 /// The client under test.
 fn client(peer: &Peer) -> Client {

@@ -2,12 +2,12 @@
 
 use fake_peer::conversation::{glob, line_starting};
 use fake_peer::{Conversation, Ending, Framing, Peer, faults};
-use fake_peer_test_support::finished;
+use fake_peer_test_support::{assert_has, failure, finished};
 use lettre::Transport;
 use lettre::message::Message;
 use lettre::transport::smtp::{Error, SmtpTransport};
 
-use crate::{IMPATIENCE, assert_has, failure};
+use crate::IMPATIENCE;
 
 /// The client under test.
 fn send(peer: &Peer, text: &str) -> Result<(), Error> {

@@ -1,12 +1,12 @@
 //! tokio-socks: a connection through a SOCKS5 proxy (RFC 1928), one that is refused, and half an answer.
 
 use fake_peer::{Conversation, Framing, Peer, faults};
-use fake_peer_test_support::finished;
+use fake_peer_test_support::{assert_has, failure, finished};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_socks::Error;
 use tokio_socks::tcp::Socks5Stream;
 
-use crate::{assert_has, block_on, failure};
+use crate::block_on;
 
 /// The rest of an answer: an IPv4 address and a port.
 const BOUND: &[u8] = b"\0\x01\0\0\0\0\0\0";

@@ -4,11 +4,9 @@ use std::net::TcpStream;
 use std::thread;
 
 use fake_peer::{Connection, Ending, Framing, ManualPeer, Peer, http};
-use fake_peer_test_support::{PATIENCE, connect, finished};
+use fake_peer_test_support::{PATIENCE, assert_has, connect, failure, finished};
 use tungstenite::error::ProtocolError;
 use tungstenite::{Error, Message, WebSocket};
-
-use crate::{assert_has, failure};
 
 fn shake_hands(connection: &mut Connection) -> fake_peer::Result<()> {
     let request = connection.read(Framing::http())?.expect("a handshake");
