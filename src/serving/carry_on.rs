@@ -80,15 +80,19 @@ impl Connection {
             State::Sending(sending) => self.abort_sending(*sending, cause, context),
             State::Closing(closing) => {
                 // With bytes unread, the close would destroy what the client has not read yet.
-                while !context.is_budget_used() && matches!(self.read(context), Ok(Some(1..))) {
-                    self.take_trailing();
-                }
+                self.take_unread(context);
                 self.abort_closing(&closing, cause, context);
             }
             State::Handshaking(handshaking) => {
                 return self.abort_handshake(&handshaking, cause, context);
             }
-            State::ByHand => self.cut_by_hand(cause, context),
+            State::ByHand => {
+                self.cut_by_hand(cause, context);
+                // The test has not read, so nothing has looked at the socket.
+                if let Some(end) = self.take_unread(context) {
+                    return self.over(end, context);
+                }
+            }
             State::New | State::Idle { .. } => match self.stream.end_without_a_byte() {
                 // It has left before, which only nobody has looked at.
                 Some(RemoteEnd::Closed) => return self.over(ClientEnd::Closed, context),

@@ -91,7 +91,11 @@ impl Connection {
     ) -> Step {
         match self.stream.shutdown_sending(notice) {
             Ok(ended) => self.drain(closing, since, timeout, ended, context),
-            Err(_) => self.over(ClientEnd::Reset, context),
+            Err(_) => {
+                // What the client sent before its reset can still be read, on Linux.
+                self.take_unread(context);
+                self.over(ClientEnd::Reset, context)
+            }
         }
     }
 

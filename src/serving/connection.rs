@@ -23,6 +23,7 @@ use crate::journal::count;
 use crate::journal::difference::shown;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::journal::prefix::Prefix;
+use crate::os::socket_error::is_gone;
 use crate::os::stream::{Close, Stream};
 use crate::response::secure::Secure;
 
@@ -97,6 +98,23 @@ impl Connection {
     pub(super) fn take_trailing(&mut self) {
         self.trailing.take(self.stream.arrived.unread());
         self.stream.arrived.consume(self.stream.arrived.unread().len());
+    }
+
+    /// Takes what has arrived and is part of no request, without waiting; how the client has ended the connection, if that is all. One
+    /// that never stops sending is left after a while.
+    pub(super) fn take_unread(&mut self, context: &mut Context<'_>) -> Option<ClientEnd> {
+        loop {
+            self.take_trailing();
+            if context.is_budget_used() {
+                return None;
+            }
+            match self.read(context) {
+                Ok(Some(0)) => return Some(ClientEnd::Closed),
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return is_gone(&error).then_some(ClientEnd::Reset),
+            }
+        }
     }
 
     /// How the connection goes on after an exchange that ended in this way.

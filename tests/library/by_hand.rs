@@ -250,6 +250,41 @@ fn finish_closes_what_the_test_still_has_and_wakes_who_waits() {
 }
 
 #[test]
+fn what_was_never_read_is_in_the_journal_and_resets_no_client_when_its_connection_is_cut() {
+    let (held, is_held) = mpsc::channel();
+    let peer = patient()
+        .finish_timeout(Duration::from_millis(50))
+        .handle(move |connection| Ok(held.send(connection)?))
+        .expect("a free port of the loopback");
+    let mut client = connect(&peer);
+    client.write_all(b"never read").expect("open");
+    let mut connection = is_held.recv().expect("a connection");
+    connection.send("hello").expect("open");
+    let journal = finished(peer);
+    let record = &journal.connections()[0];
+    assert_eq!(record.trailing(), b"never read");
+    assert_eq!(record.client_end(), ClientEnd::ClosedByUs);
+    let (answer, error) = read_to_its_end(&mut client);
+    assert_eq!((&answer[..], error), (&b"hello"[..], None));
+    connection.send("more").expect_err("it was cut");
+}
+
+#[test]
+#[cfg(target_os = "linux")] // other systems throw it away
+fn what_a_client_sent_before_its_reset_is_in_the_journal_though_the_test_never_read_it() {
+    let peer = by_hand();
+    let mut client = connect(&peer);
+    client.write_all(b"never read").expect("open");
+    let connection = peer.accept(PATIENCE).expect("a connection");
+    reset(client);
+    connection.close();
+    let journal = peer.finish().expect("nothing is wrong");
+    let record = &journal.connections()[0];
+    assert_eq!(record.trailing(), b"never read");
+    assert_eq!(record.client_end(), ClientEnd::Reset);
+}
+
+#[test]
 fn a_function_drives_each_connection_side_by_side() {
     let builder = patient().sink(MemorySink::new());
     let peer = builder.handle(|mut connection| {
