@@ -5,6 +5,8 @@ pub(crate) mod arrived;
 pub(crate) mod beneath;
 pub(crate) mod deadline;
 pub(crate) mod file_name;
+#[cfg(unix)]
+mod folder_lock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod held_back;
 #[cfg(all(unix, feature = "cli"))]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::address;
+use super::folder_lock::FolderLock;
 use super::path_error::on_path;
 
 /// How often something else may come between two looks at the same path, or a random name may exist already.
@@ -121,6 +122,10 @@ fn bind(path: &Path) -> io::Result<Socket> {
 
 /// Removes the file of a socket that nothing has open any more.
 fn make_way(path: &Path, addr: &SockAddr) -> io::Result<()> {
+    // Between the look at a file and its removal another server could replace it. Device and inode do not tell: the new file often gets
+    // the inode of the one that was removed. A server that binds needs no lock, for it binds only where no file is.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let _lock = FolderLock::of(folder.unwrap_or(Path::new(".")));
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?,

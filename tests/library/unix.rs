@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -161,6 +162,30 @@ fn a_live_server_is_an_error_and_does_not_notice() {
     assert_eq!(text, expected);
     assert!(path.exists(), "the other server's file stays");
     live.assert_never_contacted();
+}
+
+#[test]
+fn of_servers_that_find_a_stale_file_at_once_one_replaces_it() {
+    let folder = folder();
+    for round in 0..100 {
+        let path = folder.path().join(round.to_string());
+        stale(&path);
+        let start = Barrier::new(3);
+        let started: Vec<_> = thread::scope(|scope| {
+            let one = || {
+                start.wait();
+                at(&path)
+            };
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(one)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        let (peers, errors): (Vec<_>, Vec<_>) = started.into_iter().partition(Result::is_ok);
+        assert_eq!(peers.len(), 1, "round {round}: {errors:?}");
+        for error in errors.into_iter().filter_map(Result::err) {
+            assert_eq!(cause(&error).kind(), ErrorKind::AddrInUse, "round {round}: {error:?}");
+        }
+        connect(&path);
+    }
 }
 
 #[test]
