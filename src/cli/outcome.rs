@@ -13,6 +13,7 @@ use super::status_files::StatusFiles;
 use crate::os::lock::lock;
 use crate::server::tcp_server::TcpServer;
 use crate::serving::event::Event;
+use crate::serving::foreground;
 use crate::serving::service::Service;
 
 /// The number of SIGTERM, everywhere.
@@ -77,6 +78,18 @@ impl Outcome {
     #[cfg_attr(not(unix), allow(dead_code))] // signals are watched for on Unix only
     pub(super) fn signalled(&self, signal: i32) {
         self.signal.store(signal, Ordering::SeqCst);
+    }
+
+    /// A signal has come, and a single exchange is served. If that is over but for its client's close, ends the connection, and the program
+    /// goes on to report the exchange and to end; whether that is so.
+    #[cfg_attr(not(unix), allow(dead_code))] // as above
+    pub(super) fn completes_after(&self, signal: i32) -> bool {
+        let server = self.server.get().and_then(Weak::upgrade);
+        let completes = server.is_some_and(|server| foreground::stop_if_answered(&server));
+        if completes {
+            self.signalled(signal);
+        }
+        completes
     }
 
     /// The exit code of a program that ends now because of a signal: exchanges in progress are cut.

@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use crate::serving::stop::Stop;
 
 /// Watches for signals, in a thread of its own. The first one requests the stop, if there is one, and exchanges in progress are
-/// completed; the next one ends the program.
+/// completed; the next one ends the program. Without a stop the first one ends it, but for an exchange that is over.
 #[cfg(unix)]
 pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>, outcome: &Arc<Outcome>) {
     use std::{process, thread, time::Duration};
@@ -42,14 +42,16 @@ pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>, outcome: &Arc<Ou
         for (count, signal) in signals.enumerate() {
             // What was captured is in the file already.
             let (outcome, console) = (Arc::clone(&outcome), Arc::clone(&console));
-            if count == 0 {
+            // The one exchange may be over but for its client's close. Then it is reported as if the client had closed.
+            let reports = count == 0 && !completes && outcome.completes_after(signal);
+            if count == 0 && !reports {
                 let (outcome, console) = (Arc::clone(&outcome), Arc::clone(&console));
                 thread::spawn(move || {
                     console.say(&Line::Stopping);
                     process::exit(outcome.end_by(signal, &console).into())
                 });
             }
-            if count > 0 || completes {
+            if count > 0 || completes || reports {
                 // A full pipe keeps the line from being printed, or the journal from being written; this does not wait for that for ever.
                 thread::spawn(move || {
                     thread::sleep(Duration::from_secs(1));

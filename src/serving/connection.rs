@@ -23,6 +23,7 @@ use crate::journal::count;
 use crate::journal::difference::shown;
 use crate::journal::exchange::{Exchange, ExchangeParts, Moments, Rare, Times};
 use crate::journal::prefix::Prefix;
+use crate::os::lock::lock;
 use crate::os::socket_error::is_gone;
 use crate::os::stream::{Close, Stream};
 use crate::response::secure::Secure;
@@ -280,9 +281,20 @@ impl Connection {
             Role::Peer => context.service.publish(&exchange, fault, &self.live),
             Role::Foreground => {
                 self.live.answering.store(0, Ordering::Relaxed);
-                self.outcome = Some((exchange, fault));
+                self.keep_outcome(exchange, fault, context);
             }
         }
+    }
+
+    /// The exchange of a server in the foreground is over, and is published when its connection has ended, or goes on.
+    pub(super) fn keep_outcome(
+        &mut self,
+        exchange: Exchange,
+        fault: Option<Fault>,
+        context: &Context<'_>,
+    ) {
+        lock(&context.service.permits).answered += 1;
+        self.outcome = Some((exchange, fault));
     }
 }
 

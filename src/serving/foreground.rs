@@ -187,6 +187,19 @@ pub(crate) fn stop(service: &Arc<Service>) {
     let _ = service.run_observer();
 }
 
+/// Ends the connections at once if nothing else is missing of the exchanges in progress; whether that is so. The call that serves them
+/// returns then.
+#[cfg_attr(not(all(unix, feature = "cli")), allow(dead_code))] // for signals
+pub(crate) fn stop_if_answered(service: &Arc<Service>) -> bool {
+    let permits = lock(&service.permits);
+    let is_answered = permits.in_flight > 0 && permits.in_flight == permits.answered;
+    drop(permits);
+    if is_answered {
+        service.cut_all(Cut::Stopped);
+    }
+    is_answered
+}
+
 fn no_request(service: &Service, timeout: Option<Duration>) -> Error {
     Error::NoRequest { addr: service.addr().clone(), timeout: timeout.unwrap_or_default() }
 }

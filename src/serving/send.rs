@@ -474,7 +474,7 @@ impl Connection {
         } else if let Some((exchange, fault)) = sending.exchange_entered.take() {
             self.last_exchange = Some(exchange.clone());
             if context.service.role == Role::Foreground {
-                self.outcome = Some((exchange, fault));
+                self.keep_outcome(exchange, fault, context);
             }
         }
         self.has_had_last_turn = matches!(sending.scripted, Scripted::LastTurn) && !has_failed;

@@ -149,6 +149,8 @@ impl Cut {
 pub(super) struct Permits {
     pub(super) left: u64,
     pub(super) in_flight: u64,
+    /// Those in flight that are over but for the end of their connection.
+    pub(super) answered: u64,
     pub(super) waiting: VecDeque<Waker>,
 }
 
@@ -296,7 +298,9 @@ impl Service {
         self.tell_outcome(exchange, fault.as_ref());
         let outcome = Outcome::of(exchange, fault);
         if self.role == Role::Foreground {
-            lock(&self.permits).in_flight -= 1;
+            let mut permits = lock(&self.permits);
+            permits.in_flight -= 1;
+            permits.answered -= 1;
         }
         page.publish(outcome);
         page.leave();

@@ -380,6 +380,47 @@ fn what_failed_before_a_signal_counts_more_than_the_signal() {
 
 #[cfg(unix)]
 #[test]
+fn of_one_exchange_that_is_over_a_signal_loses_nothing_though_its_client_stays() {
+    for (signal, arguments, code, failure) in [
+        ("TERM", &[][..], 143, ""),
+        ("INT", &["--sigterm-ok"], 130, ""),
+        ("TERM", &["--sigterm-ok"], 0, ""),
+        (
+            "TERM",
+            &["--send", "missing", "--sigterm-ok"],
+            1,
+            "failed to open response file `missing`",
+        ),
+        ("INT", &["--send", "missing"], 1, "failed to open response file `missing`"),
+    ] {
+        let case = format!("{signal} {arguments:?}");
+        let folder = Folder::new();
+        let program = Tcpserver::start(
+            &folder,
+            ["--journal", "journal", "--linger", "1m"].iter().chain(arguments),
+        );
+        let client = program.connect();
+        send(&client, GET);
+        receive_all(&client);
+        let seen = || String::from_utf8_lossy(&folder.read("journal")).contains("\"ending\"");
+        wait_until(seen, || case.clone());
+        program.running.signal(signal);
+        let ended = program.end();
+        assert_eq!(ended.code, Some(code), "{case}: {ended:?}");
+        assert!(ended.stderr.contains(failure), "{case}: {ended:?}");
+        assert_eq!(ended.stderr.is_empty(), failure.is_empty(), "{case}: {ended:?}");
+        let lines = journal(&folder);
+        assert_eq!(
+            events(&lines)[events(&lines).len() - 3..],
+            ["closed", "exchange", "end"],
+            "{case}"
+        );
+        drop(client);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn an_exchange_that_sigterm_cuts_is_no_success() {
     let folder = Folder::new();
     for (speaks, code) in [(false, 0), (true, 143)] {
