@@ -23,11 +23,16 @@ use crate::response::ending::Ending;
 use crate::response::secure::Secure;
 
 impl Connection {
-    /// The connection begins with a handshake.
+    /// The connection will begin with a handshake.
     pub(super) fn secure_from_the_beginning(&mut self, secure: &Arc<dyn Secure>) {
         self.stream.put_under(secure.layer());
         self.secure = Some(Arc::clone(secure));
-        self.state = State::Handshaking(Handshaking::new(Begins::Accepted, self.live.accepted));
+    }
+
+    /// The state of a connection that begins with a handshake.
+    pub(super) fn first_handshake(&self) -> Option<State> {
+        let handshaking = Handshaking::new(Begins::Accepted, self.live.accepted);
+        self.secure.is_some().then_some(State::Handshaking(handshaking))
     }
 
     /// Client and peer have agreed on TLS.
@@ -110,10 +115,11 @@ impl Connection {
             by_hand.control.set_secured();
             return Step::Continue(State::ByHand);
         }
-        Step::Continue(match begins {
-            Begins::Accepted => State::New,
-            Begins::Agreed => State::Idle { since: Instant::now() },
-        })
+        let since = match begins {
+            Begins::Accepted => self.live.accepted,
+            Begins::Agreed => Instant::now(),
+        };
+        Step::Continue(State::Idle { since })
     }
 
     /// What it waits for, and for how long: until its first byte it is a silent connection.

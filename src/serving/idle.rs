@@ -12,7 +12,8 @@ use crate::os::socket_error::is_gone;
 use crate::response::ending::Ending;
 
 impl Connection {
-    /// Asks the source where the first request ends, if not where the server says.
+    /// Asks the source where the first request ends, if not where the server says. A source has framings for connections in the order
+    /// in which they were accepted, so it is asked before a handshake, whose end depends on the client.
     pub(super) fn ask_framing(&mut self, context: &Context<'_>) -> Step {
         let user_code = &context.service.user_code;
         if user_code.has_framings {
@@ -27,7 +28,7 @@ impl Connection {
                 self.framing = framing;
             }
         }
-        Step::Continue(State::Idle { since: self.live.accepted })
+        Step::Continue(self.first_handshake().unwrap_or(State::Idle { since: self.live.accepted }))
     }
 
     /// Waits for the first byte of a request.

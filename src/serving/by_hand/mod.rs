@@ -33,10 +33,7 @@ impl Connection {
     pub(in crate::serving) fn drive_by_hand(&mut self) -> Arc<Control> {
         let control = Arc::new(Control::default());
         self.by_hand = Some(Box::new(ManualExchange::new(Arc::clone(&control))));
-        // After the handshake, if it has one.
-        if !matches!(self.state, State::Handshaking(_)) {
-            self.state = State::ByHand;
-        }
+        self.state = self.first_handshake().unwrap_or(State::ByHand);
         control
     }
 

@@ -2,16 +2,18 @@
 
 use std::error::Error as _;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use fake_peer::tls::{Ca, Flight, Server, Version};
-use fake_peer::{ClientEnd, Ending, Error, Framing, TcpServer, http};
+use fake_peer::{
+    ClientEnd, Ending, Error, Framing, PerConnection, Request, Response, TcpServer, faults, http,
+};
 use fake_peer_test_support::{
     PATIENCE, bound, connect, end_of_file, eventually, finished, patient, read_to_its_end,
     same_bytes, spawned, taken,
 };
-use fake_peer_tls_tests::rustls_client::{Settings, trusting};
+use fake_peer_tls_tests::rustls_client::{self, Settings, trusting};
 use rustls::version::{TLS12, TLS13};
 
 use crate::{GET, HELLO, hello, secured};
@@ -268,6 +270,28 @@ fn ciphertext_is_cut_at_every_byte_of_a_handshake() {
             );
         }
     }
+}
+
+#[test]
+fn connections_count_in_the_order_in_which_they_were_accepted_and_not_in_that_of_their_handshakes()
+{
+    let ca = Ca::new();
+    let peer = spawned(
+        secured(&ca).source(
+            PerConnection::new([faults::stop_reading_after(3, Ending::Close)])
+                .and(|request: &Request| Response::from(request.bytes())),
+        ),
+    );
+    let first = TcpStream::connect(peer.addr()).expect("a listening peer");
+    first.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+    eventually("the first is accepted", || peer.journal().connections().len() == 1);
+    let answer = trusting(&ca).ask(peer.addr(), b"echo").expect("an answer");
+    same_bytes(&answer, b"echo", "the second connection, whose handshake is the first");
+    let mut client = trusting(&ca).over(first);
+    client.write_all(b"longer").expect("a handshake");
+    assert_eq!(rustls_client::read_to_its_end(&mut client).0, b"");
+    let journal = finished(peer);
+    same_bytes(journal.connections()[0].exchanges()[0].request().bytes(), b"lon", "the fault");
 }
 
 #[test]
