@@ -1,10 +1,12 @@
-//! The address of a server as its user asks for it: each kind has its own method, and the others panic and name it.
+//! The address and the URLs of a server as its user asks for them: each kind of address has its own method, and the others panic and
+//! name it.
 
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
 
 use crate::os::address::Address;
+use crate::serving::service::Service;
 
 #[track_caller]
 pub(super) fn tcp(addr: &Address) -> SocketAddr {
@@ -14,6 +16,19 @@ pub(super) fn tcp(addr: &Address) -> SocketAddr {
             panic!("{addr} is a Unix socket, which has no port and no URL: use `path()`")
         }
     }
+}
+
+/// The URL of a path.
+#[track_caller]
+pub(super) fn url(service: &Service, path: &str) -> String {
+    let addr = tcp(service.addr());
+    let Some(secure) = &service.settings.secure else { return format!("http://{addr}{path}") };
+    let (name, port) = (secure.name(), addr.port());
+    // An IPv6 address.
+    if name.contains(':') {
+        return format!("https://[{name}]:{port}{path}");
+    }
+    format!("https://{name}:{port}{path}")
 }
 
 #[cfg(unix)]

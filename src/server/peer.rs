@@ -137,15 +137,7 @@ impl Peer {
     /// As [`addr`](Self::addr).
     #[track_caller]
     pub fn url(&self, path: &str) -> String {
-        let Some(secure) = &self.service.settings.secure else {
-            return format!("http://{}{path}", self.addr());
-        };
-        let (name, port) = (secure.name(), self.port());
-        // An IPv6 address.
-        if name.contains(':') {
-            return format!("https://[{name}]:{port}{path}");
-        }
-        format!("https://{name}:{port}{path}")
+        listens_on::url(&self.service, path)
     }
 
     /// The next exchange, in the order in which their responses finished, across all connections: if a client asks again after a

@@ -99,7 +99,8 @@ impl TcpServer {
         self.local_addr().port()
     }
 
-    /// The `http` URL of a path on this server. The path is appended unchanged, so it begins with `/`.
+    /// The `http` URL of a path on this server. The path is appended unchanged, so it begins with `/`. Over TLS, the `https` URL, with
+    /// the name for which the server's certificate was made, as [`Peer::url`](crate::Peer::url).
     ///
     /// # Panics
     ///
@@ -112,7 +113,7 @@ impl TcpServer {
     /// ```
     #[track_caller]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.local_addr())
+        listens_on::url(&self.service, path)
     }
 
     /// How long [`serve_once`](Self::serve_once), [`serve`](Self::serve) and [`serve_until`](Self::serve_until) wait for a

@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 
 use fake_peer::tls::Ca;
-use fake_peer::{ClientEnd, Framing, Gate, Request, RequestEnd, Response, http};
-use fake_peer_test_support::{finished, numbered, patient, same_bytes, spawned, taken};
+use fake_peer::{ClientEnd, Framing, Gate, Request, RequestEnd, Response, TcpServer, http};
+use fake_peer_test_support::{bound, finished, numbered, patient, same_bytes, spawned, taken};
 use fake_peer_tls_tests::rustls_client::{half_close, read_to_its_end, trusting};
 use rustls::version::{TLS12, TLS13};
 
@@ -43,6 +43,8 @@ fn the_url_says_https_and_the_name_of_the_certificate() {
     ] {
         let peer = spawned(patient().tls(ca.server(name)).source("hi"));
         assert_eq!(peer.url("/a?b"), format!("https://{host}:{}/a?b", peer.port()));
+        let server = bound(TcpServer::builder().tls(ca.server(name)).source("hi"));
+        assert_eq!(server.url("/a?b"), format!("https://{host}:{}/a?b", server.port()));
     }
 }
 
