@@ -20,9 +20,16 @@ struct Bridge {
     near: TcpStream,
     far: TcpStream,
     /// Held while something is encrypted and sent, so that records leave in their order. Taken before the next one.
-    sending: Mutex<()>,
+    sending: Mutex<Sending>,
     /// Not held while a call may wait: the other direction goes on.
     tls: Mutex<ClientConnection>,
+}
+
+/// Whether the server takes what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Works,
+    Failed,
 }
 
 /// A connection to a server that has a certificate of [`Ca::shared`]. The handshake goes on in the background.
@@ -40,7 +47,8 @@ pub(crate) fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         stream.set_read_timeout(Some(FOREVER))?;
         stream.set_write_timeout(Some(FOREVER))?;
     }
-    let bridge = Arc::new(Bridge { near, far, sending: Mutex::new(()), tls: Mutex::new(tls) });
+    let bridge =
+        Arc::new(Bridge { near, far, sending: Mutex::new(Sending::Works), tls: Mutex::new(tls) });
     thread::spawn(move || {
         if bridge.shake_hands().is_err() {
             reset(&bridge.near);
@@ -90,7 +98,7 @@ impl Bridge {
         &self,
         encrypt: impl FnOnce(&mut ClientConnection) -> io::Result<()>,
     ) -> io::Result<()> {
-        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sending = self.sending();
         let mut encrypted = Vec::new();
         let mut tls = self.tls();
         encrypt(&mut tls)?;
@@ -98,7 +106,11 @@ impl Bridge {
             tls.write_tls(&mut encrypted)?;
         }
         drop(tls);
-        (&self.far).write_all(&encrypted)
+        (&self.far).write_all(&encrypted).inspect_err(|_| *sending = Sending::Failed)
+    }
+
+    fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From the client to its server.
@@ -130,6 +142,8 @@ impl Bridge {
         let mut buffer = vec![0; 1 << 14];
         loop {
             match (&self.far).read(&mut buffer) {
+                // The system reports a reset once: after a write that has failed with it, a read finds the end of the stream.
+                Ok(0) if *self.sending() == Sending::Failed => return reset(&self.near),
                 Ok(0) => {
                     let _ = self.near.shutdown(Shutdown::Write);
                     return;
