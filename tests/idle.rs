@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_peer::{ClientEnd, Conversation, Event, Peer, Request, Response};
+use fake_peer::{ClientEnd, Conversation, Ending, Event, Peer, Request, Response};
 use fake_peer_test_support::{
     PATIENCE, blocking, connect, end_of_file, expect_bytes, finished, over_within, patient,
     raise_descriptor_limit, spawned,
@@ -130,6 +131,28 @@ fn an_idle_connection_of_a_pooled_client_costs_finish_nothing() {
         let best = rounds.min().expect("rounds");
         assert!(best < Duration::from_millis(10), "{case}: finish took {best:?} at best");
     }
+}
+
+/// On a Unix socket nothing reports that the client has sent more beside the byte that is left unread for the reset.
+#[test]
+fn a_reset_over_a_unix_socket_is_looked_at_less_and_less_often_while_the_client_reads_nothing() {
+    let _alone = alone();
+    let body = vec![b'x'; 4 << 20];
+    let answer = Response::from(body.clone()).ending(Ending::Reset);
+    let peer = spawned(patient().source(answer).unix_in_temporary_folder());
+    let mut client = UnixStream::connect(peer.path()).expect("a listening peer");
+    client.set_read_timeout(Some(PATIENCE)).expect("an open socket");
+    client.write_all(GET).expect("room for a small request");
+    client.read_exact(&mut [0; 1]).expect("the response has begun");
+    let woken = wake_ups_in_a_second();
+    // Ten of them in each second, after some that come earlier.
+    assert!(woken < FEW_WAKE_UPS, "{woken} wake-ups in a second");
+
+    let mut rest = Vec::new();
+    let error = client.read_to_end(&mut rest).expect_err("a reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(rest.len() + 1, body.len(), "everything came before the reset");
+    finished(peer);
 }
 
 /// An observer that is slow holds up what is sent by hand, without a loop that asks again and again.

@@ -245,12 +245,14 @@ impl Stream {
         self.close
     }
 
-    /// Whether a read would make a reset impossible, and when to look again if there is something to read by then.
-    pub(crate) fn would_lose_reset(&self) -> Option<Duration> {
+    /// Whether a read would make a reset impossible, and when to look again if there is something to read by then. The client has
+    /// neither taken nor sent anything for as long as `inactive`.
+    pub(crate) fn would_lose_reset(&self, inactive: Duration) -> Option<Duration> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if self.wire.held_back.as_ref().is_some_and(HeldBack::is_alone) {
-            return Some(kernel::LOOK_AGAIN);
+            return Some(kernel::next_look(inactive));
         }
+        let _ = inactive;
         None
     }
 }

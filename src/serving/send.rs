@@ -344,6 +344,7 @@ impl Connection {
     fn await_room(&mut self, sending: &mut Sending, context: &mut Context<'_>) -> Halt {
         let now = Instant::now();
         let since = *sending.stuck_since.get_or_insert(now);
+        let mut last_active = since;
         let limit = sending.goes_on().then_some(context.service.settings.buffer_limit);
         let mut has_room = false;
         let mut look_again = None;
@@ -360,7 +361,7 @@ impl Connection {
                 break;
             }
             if let Ending::Reset = sending.ending {
-                look_again = self.stream.would_lose_reset();
+                look_again = self.stream.would_lose_reset(now - last_active);
                 if look_again.is_some() {
                     has_room = false;
                     break;
@@ -368,11 +369,13 @@ impl Connection {
             }
             match self.read(context) {
                 Ok(None | Some(0)) => break,
-                // What it sends shows that it is alive, unless the server is to finish.
-                Ok(Some(_)) if context.service.finishing_since().is_none() => {
-                    sending.stuck_since = Some(now);
+                Ok(Some(_)) => {
+                    last_active = now;
+                    // What it sends shows that it is alive, unless the server is to finish.
+                    if context.service.finishing_since().is_none() {
+                        sending.stuck_since = Some(now);
+                    }
                 }
-                Ok(Some(_)) => {}
                 Err(error) => return Halt::Failed(Failure::Send(error)),
             }
         }

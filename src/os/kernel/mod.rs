@@ -48,7 +48,17 @@ impl PollTimer {
 }
 
 /// The longest time between two looks.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The longest time between two looks at a client that may never do anything.
+const LOOK_AGAIN_LATE: Duration = Duration::from_millis(100);
+
+/// How long to wait before the next look at a client that has neither taken nor sent anything for so long: as long again, so that the
+/// pauses double.
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+pub(super) fn next_look(inactive: Duration) -> Duration {
+    inactive.clamp(LOOK_AGAIN, LOOK_AGAIN_LATE)
+}
 
 /// How the other end of a connection ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
