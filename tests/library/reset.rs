@@ -20,6 +20,9 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
+/// Many times the pause of a client that reads slowly, and less than the time that it takes.
+const TIMEOUT_OF_READER: Duration = Duration::from_secs(1);
+
 /// What the kernel takes at once, whether or not the client reads.
 const MEDIUM: usize = 1_000_000;
 
@@ -52,7 +55,7 @@ fn reads_slowly(client: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
 #[test]
 fn a_client_that_reads_more_slowly_than_the_timeout_gets_everything_before_the_reset() {
     let long = numbered(2_500_000);
-    let peer = spawned(patient().timeout(TIMEOUT).source(resetting(long.clone())));
+    let peer = spawned(patient().timeout(TIMEOUT_OF_READER).source(resetting(long.clone())));
     let mut client = asks(&peer);
     let (seen, end) = reads_slowly(&mut client);
     same_bytes(&seen, &long, "all that was sent");
@@ -66,8 +69,8 @@ fn a_client_that_reads_more_slowly_than_the_timeout_gets_everything_before_the_r
 
 #[test]
 fn finish_waits_for_a_client_that_reads_slowly_before_its_reset() {
-    let long = numbered(1_500_000);
-    let peer = spawned(patient().timeout(TIMEOUT).source(resetting(long.clone())));
+    let long = numbered(2_500_000);
+    let peer = spawned(patient().timeout(TIMEOUT_OF_READER).source(resetting(long.clone())));
     let mut client = asks(&peer);
     client.read_exact(&mut [0]).expect("it has begun");
     let reading = thread::spawn(move || reads_slowly(&mut client));
