@@ -89,14 +89,12 @@ impl Connection {
         notice: Notice,
         context: &mut Context<'_>,
     ) -> Step {
-        match self.stream.shutdown_sending(notice) {
-            Ok(ended) => self.drain(closing, since, timeout, ended, context),
-            Err(_) => {
-                // What the client sent before its reset can still be read, on Linux.
-                self.take_unread(context);
-                self.over(ClientEnd::Reset, context)
-            }
+        if let Ok(ended) = self.stream.shutdown_sending(notice) {
+            return self.drain(closing, since, timeout, ended, context);
         }
+        // What the client sent before its reset can still be read, on Linux.
+        self.take_unread(context);
+        self.over(ClientEnd::Reset, context)
     }
 
     /// Receives until the client closes, for as long as `timeout`, though it may never stop sending. `ended` is `None` while there is no
