@@ -127,21 +127,28 @@ fn a_peer_with_long_answers_ends_though_clients_never_stop_coming() {
     ends_while_clients_reconnect(|| hurried().source(vec![b'x'; LONG]), LONG);
 }
 
-#[test]
-fn no_more_than_a_backlog_is_accepted_once_finish_is_called() {
-    const BACKLOG: u32 = 16;
-    let peer = spawned(patient().addr(unshared_addr()).backlog(BACKLOG).source("answer"));
+/// How many connections are accepted after the call of `finish`, of clients that never stop coming.
+fn accepted_late(backlog: u32) -> usize {
+    let peer = spawned(patient().addr(unshared_addr()).backlog(backlog).source("answer"));
     let addr = peer.addr();
     let answered = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&answered);
     let clients = Crowd::of(16, move |_, goes_on| reconnects(addr, goes_on, &counted, 6));
     eventually("all are at it", || answered.load(Ordering::Relaxed) >= 100);
-    let called = Instant::now();
-    let journal = finishes(peer, "16 clients").expect("answers to all that were accepted");
-    let late = journal.connections().iter().filter(|record| record.accepted_at() > called).count();
-    // Wide: this thread may be kept from running between the look at the clock and the call.
-    assert!(late <= 10 * BACKLOG as usize, "{late} connections were accepted after the call");
+    let finish = || (Instant::now(), peer.finish());
+    let (called, finished) = over_within(LIMIT, "16 clients", finish);
     drop(clients);
+    let journal = finished.expect("answers to all that were accepted");
+    journal.connections().iter().filter(|record| record.accepted_at() > called).count()
+}
+
+#[test]
+fn no_more_than_a_backlog_is_accepted_once_finish_is_called() {
+    const BACKLOG: u32 = 16;
+    // Wide, and more than once: the thread may be kept from running between the look at the clock and the call.
+    let late: Vec<_> = (0..5).map(|_| accepted_late(BACKLOG)).collect();
+    let least = *late.iter().min().expect("five");
+    assert!(least <= 2 * BACKLOG as usize, "{late:?} connections were accepted after the call");
 }
 
 /// Sends until that fails or the crowd is dropped. Reports the first piece, which has left.
