@@ -284,9 +284,12 @@ fn checks_each_exchange(
 }
 
 fn checks_many(builder: impl Fn() -> TcpServerBuilder<Answered>, connections: &Connections) {
+    let mut left = exchanges_of_each_test();
     while_busy(|| {
-        for _ in 0..exchanges_of_each_test().div_ceil(EXCHANGES_OF_A_PEER) {
-            checks_each_exchange(builder(), connections, EXCHANGES_OF_A_PEER);
+        while left > 0 {
+            let count = left.min(EXCHANGES_OF_A_PEER);
+            checks_each_exchange(builder(), connections, count);
+            left -= count;
         }
     });
 }

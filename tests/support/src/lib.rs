@@ -144,6 +144,7 @@ fn placed(builder: TcpServerBuilder) -> TcpServerBuilder {
 }
 
 /// Whether the tests run over this.
+#[cfg(any(unix, feature = "tls"))]
 fn are_over(what: &str) -> bool {
     env::var_os("FAKE_PEER_TESTS_OVER").is_some_and(|over| over == what)
 }
