@@ -27,4 +27,5 @@ pub(crate) mod socket_error;
 pub(crate) mod socket_file;
 pub(crate) mod spare;
 pub(crate) mod stream;
+pub(crate) mod unlink;
 pub(crate) mod wire;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use crate::os::path_error::on_path;
+use crate::os::unlink::unlink;
 
 #[derive(Debug)]
 pub(crate) struct RecordFile {
@@ -60,7 +61,7 @@ impl RecordFile {
         let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
         if self.writing.strong_count() > 0 && is_file() {
             // The other record keeps its file, which loses its name. Devices and links stay in place.
-            match fs::remove_file(&self.path) {
+            match unlink(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(on_path(self.actions.replace, &self.path)(error));
                 }
