@@ -14,7 +14,6 @@
 mod over_tls;
 pub mod programs;
 
-use std::env;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
@@ -146,7 +145,7 @@ fn placed(builder: TcpServerBuilder) -> TcpServerBuilder {
 /// Whether the tests run over this.
 #[cfg(any(unix, feature = "tls"))]
 fn are_over(what: &str) -> bool {
-    env::var_os("FAKE_PEER_TESTS_OVER").is_some_and(|over| over == what)
+    std::env::var_os("FAKE_PEER_TESTS_OVER").is_some_and(|over| over == what)
 }
 
 #[track_caller]
