@@ -260,6 +260,7 @@
 //! - Windows has no [Unix sockets](#unix-sockets) here; elsewhere a reset of one is an ordinary close.
 //! - [`Unserved::full_backlog`](faults::Unserved::full_backlog) is an error where a full backlog refuses connections.
 //! - The end of the stream follows the last byte of a response in a segment of its own.
+//! - Windows may hide a client that resets its connection before the peer accepts it: it is in no journal then, and reported to no observer.
 //!
 //! Linux, macOS, FreeBSD and Windows (10, version 1703, and later) report what a client has acknowledged. Other systems, and Wine 8, do not. There
 //! [`Peer::finish`] waits for the whole linger time if a client keeps its connection open, a [reset](Ending::Reset) does not wait
