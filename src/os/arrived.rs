@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use super::room;
+
 /// A first read is rarely longer than this. It is also what the tutorial's `recv` asks for.
 const SMALL_BUFFER: usize = 4096;
 
@@ -39,7 +41,10 @@ impl Arrived {
     /// Adds bytes after what is unread.
     #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        self.make_room(bytes.len());
+        if self.buffer.len() - self.end < bytes.len() {
+            self.compact();
+        }
+        room::grow(&mut self.buffer, self.end, self.end + bytes.len());
         self.buffer[self.end..][..bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
     }
@@ -61,6 +66,13 @@ impl Arrived {
         if self.start > unread {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
+        }
+    }
+
+    /// Gives up a large buffer that has nothing in it.
+    pub(crate) fn give_up_room(&mut self) {
+        if self.start == self.end {
+            room::give_up(&mut self.buffer);
         }
     }
 
@@ -92,7 +104,7 @@ impl Arrived {
             length if self.end == length => length * 2,
             length => length,
         };
-        self.buffer.resize(length, 0);
+        room::grow(&mut self.buffer, self.end, length);
         self.filled = false;
     }
 }

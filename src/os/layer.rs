@@ -28,6 +28,9 @@ pub(crate) trait Layer: fmt::Debug + Send {
     /// send no more.
     fn read(&mut self, wire: &mut Wire, arrived: &mut Arrived) -> io::Result<Option<usize>>;
 
+    /// Gives up large buffers that have nothing in them.
+    fn give_up_room(&mut self);
+
     /// Encrypts and writes. `Some(length)` means that the kernel has every byte that is needed to decrypt the first `length` bytes. `None`
     /// means that there is no room at the moment; the next call begins with the same bytes.
     fn write(&mut self, wire: &mut Wire, bytes: &[u8], next: Next) -> io::Result<Option<usize>>;

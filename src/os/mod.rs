@@ -19,6 +19,7 @@ pub(crate) mod path_error;
 pub(crate) mod ports;
 #[cfg(feature = "cli")]
 pub(crate) mod process_group;
+pub(crate) mod room;
 pub(crate) mod same_file;
 pub(crate) mod session;
 pub(crate) mod set;

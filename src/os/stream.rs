@@ -143,6 +143,14 @@ impl Stream {
             || self.layer.as_ref().is_some_and(|layer| layer.has_unread())
     }
 
+    /// The connection waits, and needs little room meanwhile.
+    pub(crate) fn give_up_room(&mut self) {
+        self.arrived.give_up_room();
+        if let Some(layer) = &mut self.layer {
+            layer.give_up_room();
+        }
+    }
+
     /// One write. `None` means that there is no room at the moment.
     ///
     /// If the end of the stream follows at once, it goes into the same segment where the system can do that: less work for both

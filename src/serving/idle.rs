@@ -88,6 +88,7 @@ impl Connection {
         let idle = settings.idle_timeout.and_then(|timeout| since.checked_add(timeout));
         let until = idle.into_iter().chain(finishing).min();
         if until.is_none_or(|until| until > Instant::now()) {
+            self.stream.give_up_room();
             return stop(State::Idle { since }, Rest::read(until));
         }
         let is_finishing = finishing.is_some_and(|finishing| finishing <= Instant::now());

@@ -1,5 +1,7 @@
 //! Bytes on their way between rustls and a socket.
 
+use crate::os::room;
+
 /// Bytes, of which the first ones are used up.
 #[derive(Default)]
 pub(super) struct Buffer {
@@ -25,6 +27,13 @@ impl Buffer {
         &mut self.bytes[self.start..self.end]
     }
 
+    /// Gives up a large buffer that has nothing in it.
+    pub(super) fn give_up_room(&mut self) {
+        if self.len() == 0 {
+            room::give_up(&mut self.bytes);
+        }
+    }
+
     /// Room for this many bytes, after those that are there.
     pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < length && self.start > 0 {
@@ -32,9 +41,7 @@ impl Buffer {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() - self.end < length {
-            self.bytes.resize(self.end + length, 0);
-        }
+        room::grow(&mut self.bytes, self.end, self.end + length);
         &mut self.bytes[self.end..]
     }
 }

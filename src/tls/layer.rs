@@ -467,6 +467,11 @@ impl Layer for TlsLayer {
         Ok(if length > 0 || self.client_side == ClientSide::Ended { Some(length) } else { None })
     }
 
+    fn give_up_room(&mut self) {
+        self.incoming.give_up_room();
+        self.outgoing.give_up_room();
+    }
+
     fn write(&mut self, wire: &mut Wire, bytes: &[u8], next: Next) -> io::Result<Option<usize>> {
         if self.records.is_empty() {
             let portion = &bytes[..bytes.len().min(PORTION)];
