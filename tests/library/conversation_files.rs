@@ -162,6 +162,18 @@ fn mistakes_are_named_with_their_place_and_what_would_be_right() {
 }
 
 #[test]
+fn of_a_long_line_that_is_no_step_the_message_has_the_beginning() {
+    let long = "x".repeat(1_000_000);
+    for line in
+        [long.clone(), format!("<{long}"), format!("pause {long}"), format!("repeat {long}")]
+    {
+        let error = line.parse::<Conversation>().expect_err("no step").to_string();
+        assert!(error.len() < 500, "{} bytes", error.len());
+        assert!(error.contains("xxx…`"), "{error}");
+    }
+}
+
+#[test]
 fn the_error_of_a_file_has_its_path() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let report = |path: &Path| {

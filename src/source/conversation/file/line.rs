@@ -1,6 +1,11 @@
 //! One line of a conversation file: its text with escapes and stars.
 
+use std::borrow::Cow;
+
 use super::parse_error::ParseConversationError;
+
+/// How many characters of a file are in a message: it may be no conversation at all, and one long line.
+const SHOWN: usize = 60;
 
 /// A part of a line that knows where it begins.
 #[derive(Debug, Clone, Copy)]
@@ -105,5 +110,13 @@ impl<'l> Part<'l> {
     fn skip(self, bytes: usize) -> Self {
         let (skipped, text) = self.text.split_at(bytes);
         Part { text, line: self.line, column: self.column + skipped.chars().count() }
+    }
+}
+
+/// The beginning of a long text, for a message.
+pub(super) fn brief(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::line::Part;
+use super::line::{Part, brief};
 use super::parse_error::ParseConversationError;
 use crate::framing::rule::Framing;
 use crate::response::delay::parse_time;
@@ -90,7 +90,10 @@ impl<'f> Parser<'f> {
             "pause" => {
                 let time = rest.trim();
                 let pause = parse_time(time.text).ok_or_else(|| {
-                    time.error(format!("`{}` is not a time, such as 250ms, 1.5s or 2m", time.text))
+                    time.error(format!(
+                        "`{}` is not a time, such as 250ms, 1.5s or 2m",
+                        brief(time.text)
+                    ))
                 })?;
                 self.say(line, Response::new().pause(pause))
             }
@@ -98,8 +101,10 @@ impl<'f> Parser<'f> {
                 let times = rest.trim();
                 let rounds =
                     times.text.parse().ok().filter(|&rounds| rounds > 0).ok_or_else(|| {
-                        times
-                            .error(format!("`{}` is not a number of rounds, 1 or more", times.text))
+                        times.error(format!(
+                            "`{}` is not a number of rounds, 1 or more",
+                            brief(times.text)
+                        ))
                     })?;
                 self.open(line, Block::Repeat(Rounds::Some(rounds)))
             }
@@ -121,9 +126,10 @@ impl<'f> Parser<'f> {
             }
             word if word.starts_with(['<', '>']) => {
                 let (mark, text) = word.split_at(if word.starts_with(">~") { 2 } else { 1 });
+                let text = brief(text);
                 Err(line.error(format!("a space comes after the mark: `{mark} {text}`")))
             }
-            word => Err(line.error(format!("`{word}` is no step: {STEPS}"))),
+            word => Err(line.error(format!("`{}` is no step: {STEPS}", brief(word)))),
         }
     }
 
