@@ -159,7 +159,7 @@ impl TlsLayer {
             match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                     while let Some(record) = traffic.next_record() {
-                        let record = record.map_err(|error| in_words(&error))?;
+                        let record = record.map_err(|error| in_words(&error, &[]))?;
                         discard += record.discard;
                         plaintext(record.payload);
                     }
@@ -184,10 +184,11 @@ impl TlsLayer {
                         self.alert = Some(name_of_alert(alert));
                     }
                     self.incoming.consume(discard);
+                    let failure = in_words(&error, self.incoming.filled());
                     self.take_alert();
                     self.incoming.consume(self.incoming.len());
                     self.has_failed = true;
-                    return Err(in_words(&error));
+                    return Err(failure);
                 }
             }
             self.incoming.consume(discard);

@@ -4,8 +4,10 @@ use std::io;
 
 use rustls::AlertDescription;
 
-/// Why TLS has failed.
-pub(super) fn in_words(error: &rustls::Error) -> io::Error {
+use crate::journal::difference::shown;
+
+/// Why TLS has failed, at these bytes.
+pub(super) fn in_words(error: &rustls::Error, at: &[u8]) -> io::Error {
     use rustls::{Error, PeerIncompatible};
     let text = match error {
         Error::AlertReceived(alert) => {
@@ -20,7 +22,8 @@ pub(super) fn in_words(error: &rustls::Error) -> io::Error {
         }
         Error::DecryptError => "a record of the client could not be decrypted".into(),
         Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "the client sent something that is not TLS".into()
+            // Nothing else has them: they belong to no request.
+            format!("the client sent something that is not TLS: {}", shown(at))
         }
         Error::PeerIncompatible(
             PeerIncompatible::Tls12NotOffered

@@ -137,9 +137,10 @@ fn plain_http_over_tls_gets_an_alert_and_a_reason() {
     assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
     drop(client);
     let error = peer.finish().expect_err("no handshake");
+    let sent = GET.escape_ascii();
     assert_eq!(
         error.source().expect("a cause").to_string(),
-        "the client sent something that is not TLS"
+        format!("the client sent something that is not TLS: \"{sent}\"")
     );
 }
 
