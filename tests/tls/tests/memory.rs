@@ -23,10 +23,10 @@ impl<S: Read + Write> Stream for S {}
 
 #[test]
 fn an_idle_connection_keeps_little_after_a_large_request_and_a_large_response() {
-    let (ca, body) = (Ca::new(), vec![b'x'; LARGE]);
+    let (ca, body, expected) = (Ca::new(), vec![b'x'; LARGE], vec![b'y'; LARGE]);
     let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGE}\r\n\r\n");
     // One for all exchanges, since the journal has it.
-    let response = Response::from(vec![b'y'; LARGE]).keep_open();
+    let response = Response::from(expected.clone()).keep_open();
     for case in ["plain", "over TLS"] {
         let builder = patient().retain(100).source(response.clone());
         let peer = spawned(match case {
@@ -49,7 +49,7 @@ fn an_idle_connection_keeps_little_after_a_large_request_and_a_large_response() 
                 client.write_all(head.as_bytes()).expect("open");
                 client.write_all(&body).and_then(|()| client.flush()).expect("open");
                 client.read_exact(&mut answer).expect("an answer");
-                same_bytes(&answer, &[b'y'; LARGE], case);
+                same_bytes(&answer, &expected, case);
                 answer.fill(0);
             }
             clients.push(client);
