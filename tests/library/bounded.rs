@@ -266,13 +266,14 @@ fn a_peer_ends_though_many_requests_trickle_for_ever() {
     let (begun, has_begun) = mpsc::channel();
     let trickling = Crowd::of(16, move |_, goes_on| {
         let mut client = connect(addr);
+        client.write_all(b"x").expect("room for a byte");
+        begun.send(()).expect("the test waits for all");
         while goes_on.yes() && client.write_all(b"x").is_ok() {
-            let _ = begun.send(());
             thread::sleep(Duration::from_millis(50));
         }
     });
     for _ in 0..16 {
-        has_begun.recv_timeout(PATIENCE).expect("room for a byte");
+        has_begun.recv_timeout(PATIENCE).expect("all have begun");
     }
     let error = fails(peer, "16 trickles");
     assert!(matches!(error, Error::Receive { .. }), "{error:?}");
