@@ -40,6 +40,7 @@ pub(crate) mod by_hand;
 mod carry_on;
 mod close;
 mod closing_down;
+mod conclude;
 mod connection;
 mod context;
 pub(crate) mod event;
