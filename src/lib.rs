@@ -283,6 +283,9 @@
     not(feature = "tls"),
     doc = "`tls` (off by default, and not implied by `cli`) has peers over TLS, and certificates for them. It adds the crates rustls, with ring, and rcgen."
 )]
+//!
+//! `tls-system-roots` (off by default) implies `tls`, and lets a [`Proxy`] trust upstreams over TLS as other programs of the system do. It
+//! adds rustls-native-certs.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

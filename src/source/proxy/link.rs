@@ -14,10 +14,13 @@ pub(crate) use crate::tls::Trust;
 /// How long one write to an upstream waits for room.
 const WRITE_TICK: Duration = Duration::from_millis(20);
 
-/// Which certificates are accepted: nothing speaks TLS without the feature.
+/// Which certificates are accepted: none, since nothing speaks TLS without the feature.
 #[cfg(not(feature = "tls"))]
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trust;
+pub(crate) enum Trust {
+    #[default]
+    None,
+}
 
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -71,13 +74,11 @@ impl Link {
         _: &Trust,
         _: Option<Duration>,
     ) -> io::Result<Self> {
-        match &target.tls {
-            None => Ok(Link::Plain(stream)),
-            Some(_) => {
-                let text = "an upstream over https needs the feature `tls`";
-                Err(io::Error::new(io::ErrorKind::Unsupported, text))
-            }
+        if target.tls.is_some() {
+            let text = "an upstream over https needs the feature `tls`";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
+        Ok(Link::Plain(stream))
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
