@@ -339,6 +339,11 @@ impl Connection {
     /// while it sends: what is unread then is what its close destroys the response with.
     fn await_room(&mut self, sending: &mut Sending, context: &mut Context<'_>) -> Halt {
         let now = Instant::now();
+        // A part of a record is nothing that the client can read, but it has taken it.
+        let ciphertext = self.stream.ciphertext_sent();
+        if mem::replace(&mut sending.ciphertext, ciphertext) != ciphertext {
+            sending.stuck_since = None;
+        }
         let since = *sending.stuck_since.get_or_insert(now);
         let mut last_active = since;
         let limit = sending.goes_on().then_some(context.service.settings.buffer_limit);

@@ -50,6 +50,8 @@ pub(super) struct Sending {
     pub(super) start: Option<Instant>,
     /// Since when the client has taken nothing.
     pub(super) stuck_since: Option<Instant>,
+    /// How much ciphertext had left when the client last took something.
+    pub(super) ciphertext: u64,
     /// When it reached the gate that it waits at.
     pub(super) at_gate_since: Option<Instant>,
     pub(super) persistence: Option<Persistence>,
@@ -103,6 +105,7 @@ impl Sending {
             due: None,
             start: None,
             stuck_since: None,
+            ciphertext: 0,
             at_gate_since: None,
             persistence,
             is_counted: false,

@@ -16,6 +16,8 @@ pub(in crate::serving) struct ManualExchange {
     /// Whether there is more to send, after the turn of other connections.
     pub(super) is_interrupted: bool,
     pub(super) stuck_since: Option<Instant>,
+    /// How much ciphertext had left when the client last took something.
+    pub(super) ciphertext: u64,
 }
 
 impl ManualExchange {

@@ -7,6 +7,7 @@ pub(super) mod exchange;
 mod handler;
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -175,6 +176,11 @@ impl Connection {
                 }
                 Ok(Some(_)) => return Err(Failure::Send(io::ErrorKind::WriteZero.into())),
                 Ok(None) => {
+                    // A part of a record is nothing that the client can read, but it has taken it.
+                    let ciphertext = self.stream.ciphertext_sent();
+                    if mem::replace(&mut by_hand.ciphertext, ciphertext) != ciphertext {
+                        by_hand.stuck_since = None;
+                    }
                     let since = *by_hand.stuck_since.get_or_insert_with(Instant::now);
                     let timeout = context.service.settings.timeout;
                     let until = timeout.and_then(|timeout| since.checked_add(timeout));
@@ -267,8 +273,8 @@ impl Connection {
     ) {
         let Some(by_hand) = &mut self.by_hand else { return };
         let control = Arc::clone(&by_hand.control);
-        let sent = std::mem::take(&mut by_hand.sent);
-        let first_bytes = std::mem::take(&mut by_hand.first_bytes);
+        let sent = mem::take(&mut by_hand.sent);
+        let first_bytes = mem::take(&mut by_hand.first_bytes);
         let pending = match by_hand.pending.take() {
             Some(pending) => pending,
             None if sent == 0 && failure.is_none() => return,

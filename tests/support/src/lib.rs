@@ -420,9 +420,15 @@ pub fn connect_with_little_room(to: impl Listens) -> TcpStream {
         #[cfg(feature = "tls")]
         Place::Tls(_) => return connect(to),
     };
+    connect_with_room(addr, 64 << 10)
+}
+
+/// A client whose receive buffer has about this many bytes.
+#[track_caller]
+pub fn connect_with_room(addr: SocketAddr, bytes: usize) -> TcpStream {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
     // Before it connects, so that the window is small from the beginning.
-    socket.set_recv_buffer_size(64 << 10).expect("an open socket");
+    socket.set_recv_buffer_size(bytes).expect("an open socket");
     // A signal ends the call, not the attempt: connect(2). Then it is connected already, or about to be.
     match socket.connect(&addr.into()) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {

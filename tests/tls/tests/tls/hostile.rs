@@ -1,11 +1,14 @@
 //! Connections over TLS that go on in an odd way: cut by the peer while a test drives them, or used by a client that breaks the rules.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
 
 use fake_peer::tls::Ca;
 use fake_peer::{ClientEnd, Ending, Error, Exchange, Framing, Peer, Request, Response};
 use fake_peer_test_support::{
-    PATIENCE, finished, over_within, patient, same_bytes, spawned, taken,
+    PATIENCE, connect_with_room, finished, over_within, patient, same_bytes, spawned, taken,
 };
 use fake_peer_tls_tests::rustls_client::{read_to_its_end, trusting};
 use rustls::version::{TLS12, TLS13};
@@ -129,4 +132,37 @@ fn what_is_no_tls_between_two_requests_is_a_failure_and_no_reset_by_the_client()
         let journal = finished(peer);
         assert_eq!(journal.connections()[0].client_end(), ClientEnd::Closed, "{case}");
     }
+}
+
+/// Takes little at once for longer than the timeout, and less in that time than a record has.
+fn takes_parts_of_records(ca: &Ca, peer: SocketAddr) {
+    let mut client = trusting(ca).over(connect_with_room(peer, 2048));
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("a handshake");
+    for _ in 0..125 {
+        client.sock.read_exact(&mut [0; 100]).expect("it goes on");
+        thread::sleep(Duration::from_millis(40));
+    }
+}
+
+#[test]
+fn a_client_that_takes_parts_of_records_takes_something() {
+    let ca = Ca::new();
+    let patient = || secured(&ca).timeout(Duration::from_millis(1500)).clients_may_leave_early();
+    let long = vec![b'x'; 8 << 20];
+    let answers = spawned(patient().source(long.clone()));
+    let by_hand = patient().by_hand().expect("a free port of the loopback");
+    thread::scope(|scope| {
+        for peer in [answers.addr(), by_hand.addr()] {
+            let ca = &ca;
+            scope.spawn(move || takes_parts_of_records(ca, peer));
+        }
+        let mut connection = by_hand.accept(PATIENCE).expect("a connection");
+        connection.read(Framing::http()).expect("a request");
+        let error = connection.send(long).expect_err("the client leaves");
+        assert!(!error.report().to_string().contains("acknowledged nothing"), "{error:?}");
+    });
+    let exchange = taken(&answers);
+    assert!(exchange.sent() < exchange.offered(), "the client has left within its answer");
+    finished(answers);
+    by_hand.finish().expect("no failure");
 }
