@@ -424,6 +424,7 @@ impl Drop for Peer {
         }
         if thread::panicking() {
             if !self.failure_was_returned.load(Ordering::Relaxed) {
+                self.service.catch_up();
                 self.print_report();
             }
             self.service.abandon();

@@ -188,11 +188,7 @@ impl Service {
 
     /// Refuses connections, and keeps the port. Those that are in the backlog are accepted first.
     pub(crate) fn go_down(self: &Arc<Self>) -> Result<()> {
-        // Bounded: clients may never stop coming.
-        let mut left = self.backlog;
-        while self.accept() && left > 0 {
-            left -= 1;
-        }
+        self.accept_waiting();
         self.refuse().map_err(|source| Error::Refuse {
             addr: self.addr.clone(),
             source,
@@ -267,6 +263,22 @@ impl Service {
             }
         }
         task
+    }
+
+    /// Looks at once at what the loop would look at soon: a report is about to be printed, and the client that it is about may just have
+    /// come.
+    pub(crate) fn catch_up(self: &Arc<Self>) {
+        self.carry_all_on();
+        self.accept_waiting();
+    }
+
+    /// Accepts what is in the backlog. Bounded: clients may never stop coming.
+    fn accept_waiting(self: &Arc<Self>) {
+        for _ in 0..self.backlog {
+            if !self.accept() {
+                break;
+            }
+        }
     }
 
     /// Begins to finish: accepts what is in the backlog and nothing more, and lets every connection look.

@@ -171,3 +171,30 @@ fn the_journal_that_a_failing_test_prints_has_what_its_client_has_read() {
     let complete = printed.matches(finished).count();
     assert_eq!(complete, JOURNALS, "journals with the exchange whose answer was read to its end");
 }
+
+/// Whether the loop has accepted a client by the time that its test fails is a matter of luck.
+#[test]
+#[ignore = "fails on purpose, run by another test"]
+fn failing_with_new_clients() {
+    if what_fails().as_deref() != Some("new clients") {
+        return;
+    }
+    for _ in 0..JOURNALS {
+        let peer = spawned(patient().source(Response::from(ANSWER)));
+        let failed = catch_unwind(AssertUnwindSafe(|| {
+            let peer = peer;
+            let _client = connect(peer.addr());
+            panic!("as planned");
+        }));
+        assert!(failed.is_err(), "it has panicked");
+    }
+    panic!("all have failed");
+}
+
+#[test]
+fn the_journal_that_a_failing_test_prints_has_a_client_that_has_just_connected() {
+    let stdout = output_of("captured::failing_with_new_clients", "new clients");
+    let printed = section(&stdout, "failing_with_new_clients");
+    let journals = printed.matches("; its journal:\nconnection 1 from ").count();
+    assert_eq!(journals, JOURNALS, "journals with the client of their test");
+}
