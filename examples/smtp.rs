@@ -1,4 +1,4 @@
-//! An SMTP server for a hand-written client: the conversation, then the journal. `smtp.script` is the same in a file.
+//! An SMTP server for a hand-written client: the conversation, then the journal. `smtp.script` is a longer one in a file.
 //!
 //! ```sh
 //! cargo run --example smtp

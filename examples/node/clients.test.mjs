@@ -1,4 +1,4 @@
-// fetch against good and broken answers: `TCPSERVER=target/debug/tcpserver node --test examples/node`.
+// fetch against good and broken answers: `TCPSERVER=$PWD/target/debug/tcpserver node --test examples/node`.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-"""Clients against good and broken answers: `TCPSERVER=target/debug/tcpserver pytest examples/python`."""
+"""Clients against good and broken answers: `TCPSERVER=$PWD/target/debug/tcpserver pytest examples/python`."""
 import http.client
 import os
 

@@ -1,15 +1,15 @@
 #!/bin/sh
 # curl and its retry: the first answer breaks off, the second one is whole.
-#     TCPSERVER=target/debug/tcpserver sh examples/shell/retry.sh
+#     TCPSERVER=$PWD/target/debug/tcpserver sh examples/shell/retry.sh
 set -eu
 
 program=${TCPSERVER:-tcpserver}
-command -v "$program" >/dev/null || { echo "$program is not there" >&2; exit 1; }
-
 folder=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
+# A path has to be absolute, since it is looked for from here. Without the program nothing would open the pipe.
+command -v "$program" >/dev/null || { echo "$program is not there" >&2; exit 1; }
 
 printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel' >broken.http
 printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello' >whole.http

@@ -164,7 +164,7 @@ impl Request {
     }
 
     /// Names and values of all header fields, in the order and case of their arrival, duplicates included.
-    /// None for what is not HTTP.
+    /// Nothing for what is not HTTP.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.request_line().and_then(|_| self.head()).into_iter().flat_map(Head::fields)
     }

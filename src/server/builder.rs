@@ -254,7 +254,8 @@ impl<A> TcpServerBuilder<A> {
         }
     }
 
-    /// Responses come from a closure, as with [`source`](Self::source), whose parameter needs no type here.
+    /// Responses come from a closure, as with [`source`](Self::source), whose parameter needs no type here. Its calls come one at a time,
+    /// for all connections of the peer: one that blocks holds up the others. See [`ResponseSource`].
     ///
     /// ```
     /// use fake_peer::{Framing, Peer};

@@ -24,7 +24,8 @@ impl Peer {
     }
 
     /// A peer like that of [`answer`](Self::answer) that answers each request with what a closure returns: a
-    /// [`Response`], or bytes. The closure's parameter needs no type here.
+    /// [`Response`], or bytes. The closure's parameter needs no type here. Its calls come one at a time, for all connections of the peer:
+    /// one that blocks holds up the others. See [`ResponseSource`].
     ///
     /// ```
     /// use fake_peer::Peer;
