@@ -23,13 +23,20 @@ _tcpserver() {
 
     case "${cmd}" in
         tcpserver)
-            opts="-q -h -V --listen --tls --tls-ca --tls-cert --tls-key --send --recv --record --script --check --status --header --body --echo --dir --exec --count --forever --keep-alive --keep-open --cut --hold --reset --delay --pieces --throttle --linger --timeout --insecure --journal --ready-file --pid-file --sigterm-ok --transcript --hex --lang --quiet --completions --man --help --version --framing"
+            opts="-q -h -V --listen --tls --tls-name --tls-ca --tls-cert --tls-key --send --recv --record --script --check --status --header --body --echo --dir --exec --count --forever --keep-alive --keep-open --cut --hold --reset --delay --pieces --throttle --linger --timeout --insecure --journal --ready-file --pid-file --sigterm-ok --transcript --hex --lang --quiet --completions --man --help --version --framing"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --listen)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --tls-name)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

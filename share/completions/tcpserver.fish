@@ -1,4 +1,5 @@
 complete -c tcpserver -l listen -d 'Where to listen, as host:port, or as unix:PATH on a Unix socket' -r -f
+complete -c tcpserver -l tls-name -d 'Serve over TLS as with --tls, with a certificate that is for this host name or IP address, too' -r -f
 complete -c tcpserver -l tls-ca -d 'Serve over TLS as with --tls, and write the certificate of the authority that clients have to trust to this file, as PEM' -r -F
 complete -c tcpserver -l tls-cert -d 'Serve over TLS with a certificate of your own' -r -F
 complete -c tcpserver -l tls-key -d 'A PEM file with the private key of --tls-cert' -r -F

@@ -314,7 +314,7 @@ Records:
 ];
 
 /// Names that people try, and the option that they mean.
-pub(super) const MEANT: [(&str, &[&str]); 17] = [
+pub(super) const MEANT: [(&str, &[&str]); 18] = [
     ("body", &["--data", "--text", "-d"]),
     ("header", &["--headers", "-H", "--field"]),
     ("status", &["--code"]),
@@ -330,6 +330,7 @@ pub(super) const MEANT: [(&str, &[&str]); 17] = [
     ("journal", &["--log", "--log-file", "--json"]),
     ("pid-file", &["--pidfile"]),
     ("tls", &["--https", "--ssl"]),
+    ("tls-name", &["--name", "--domain", "--hostname", "--server-name", "--servername", "--sni"]),
     ("tls-cert", &["--cert", "--certificate"]),
     ("tls-key", &["--key"]),
 ];

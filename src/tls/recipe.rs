@@ -15,6 +15,8 @@ pub(super) struct Recipe {
     ca: Ca,
     /// The host that it is for.
     pub(super) name: String,
+    /// Other hosts that it is for, too.
+    pub(super) other_names: Vec<String>,
     pub(super) names_in: NamesIn,
     pub(super) signer: Signer,
     pub(super) span: Span,
@@ -51,6 +53,7 @@ impl Recipe {
         Recipe {
             ca: ca.clone(),
             name: name.to_owned(),
+            other_names: Vec::new(),
             names_in: NamesIn::AlternativeName,
             signer: Signer::Root,
             span: Span::Now,
@@ -63,6 +66,7 @@ impl Recipe {
         if self.name == "localhost" {
             names.extend(["127.0.0.1".into(), "::1".into()]);
         }
+        names.extend(self.other_names.iter().cloned());
         let names = if let NamesIn::CommonName = self.names_in { Vec::new() } else { names };
         let mut params = CertificateParams::new(names).expect("an ASCII name");
         params.distinguished_name = DistinguishedName::new();

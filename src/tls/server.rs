@@ -150,6 +150,12 @@ impl Server {
         self.recipe(|recipe| name.clone_into(&mut recipe.name))
     }
 
+    /// The certificate is for these host names and IP addresses, too. URLs don't name them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn also_for(self, names: &[String]) -> Self {
+        self.recipe(|recipe| recipe.other_names = names.to_vec())
+    }
+
     /// The certificate is signed with its own key, and by no authority. A client that is given the certificate itself
     /// ([`pem`](Self::pem)) can trust it.
     ///

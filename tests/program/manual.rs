@@ -59,7 +59,7 @@ fn what_is_shipped_is_what_the_program_prints() {
 #[test]
 fn every_option_of_the_help_is_in_all_of_them() {
     let options = options();
-    assert_eq!(options.len(), 42, "{options:?}");
+    assert_eq!(options.len(), 43, "{options:?}");
     for (file, _, shipped) in SHIPPED {
         for option in &options {
             let (escaped, name) = (option.replace('-', "\\-"), option.trim_start_matches('-'));
@@ -93,7 +93,7 @@ fn the_help_fits_a_terminal_of_80_columns_and_breaks_no_word() {
 fn zsh_is_given_nothing_to_run_for_a_value_but_what_offers_files_commands_or_words() {
     let script = printed(&["--completions", "zsh"]);
     let values: Vec<_> = script.lines().filter(|line| line.contains("=[")).collect();
-    assert_eq!(values.len(), 27, "{values:?}");
+    assert_eq!(values.len(), 28, "{values:?}");
     for line in values {
         let (_, value) = line.trim_end_matches("' \\").rsplit_once("]:").expect("a value");
         let (name, action) = value.split_once(':').expect("a name and an action");

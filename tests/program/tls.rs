@@ -1,4 +1,4 @@
-//! The program over TLS: `--tls`, `--tls-ca`, `--tls-cert` and `--tls-key`. Without the feature `tls`, that it says so.
+//! The program over TLS: `--tls`, `--tls-name`, `--tls-ca`, `--tls-cert` and `--tls-key`. Without the feature `tls`, that it says so.
 
 use fake_peer_test_support::programs::{Folder, Running, tcpserver};
 
@@ -17,7 +17,9 @@ fn wrong_usage(folder: &Folder, arguments: &[&str]) -> String {
 #[test]
 fn the_options_are_in_the_help_of_every_build() {
     let help = Running::start(tcpserver(&Folder::new()).arg("--help")).end().stdout;
-    for option in ["--tls", "--tls-ca <FILE>", "--tls-cert <FILE>", "--tls-key <FILE>"] {
+    for option in
+        ["--tls", "--tls-name <NAME>", "--tls-ca <FILE>", "--tls-cert <FILE>", "--tls-key <FILE>"]
+    {
         assert!(help.lines().any(|line| line.split("  ").any(|part| part == option)), "{option}");
     }
     let help: Vec<_> = help.split_whitespace().collect();
@@ -31,6 +33,7 @@ fn names_that_people_try_are_answered_with_the_right_one() {
     for (option, meant) in [
         ("--https", "--tls"),
         ("--ssl", "--tls"),
+        ("--domain", "--tls-name NAME"),
         ("--cert", "--tls-cert FILE"),
         ("--key", "--tls-key FILE"),
     ] {
@@ -45,6 +48,7 @@ fn without_the_feature_each_option_is_wrong_usage_that_names_the_feature_and_the
     let folder = Folder::new();
     for (option, arguments) in [
         ("--tls", &["--tls"][..]),
+        ("--tls-name", &["--tls-name", "api.example.test"]),
         ("--tls-ca", &["--tls-ca", "ca.pem"]),
         ("--tls-cert", &["--tls-cert", "cert.pem", "--tls-key", "key.pem"]),
         ("--tls-key", &["--tls-key", "key.pem"]),
@@ -76,10 +80,20 @@ mod with_the_feature {
 
     /// The answer that a client gets which trusts this certificate.
     fn ask(program: &Tcpserver, trusted: &[u8], request: &[u8]) -> std::io::Result<Vec<u8>> {
+        ask_as("localhost", program, trusted, request)
+    }
+
+    /// The same, of a client that knows the program under this name.
+    fn ask_as(
+        name: &'static str,
+        program: &Tcpserver,
+        trusted: &[u8],
+        request: &[u8],
+    ) -> std::io::Result<Vec<u8>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(trusted).expect("PEM")).expect("a certificate");
         let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let name = "localhost".try_into().expect("a name");
+        let name = name.try_into().expect("a name");
         let client = ClientConnection::new(Arc::new(config), name).expect("a configuration");
         let mut client = StreamOwned::new(client, program.connect());
         client.write_all(request)?;
@@ -129,6 +143,61 @@ mod with_the_feature {
         ask(&program, &folder.read("ca.pem"), GET).expect("--tls-ca alone asks for TLS, too");
         let ended = program.end();
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    }
+
+    #[test]
+    fn a_certificate_is_for_the_names_that_are_given_and_for_localhost() {
+        let folder = Folder::new();
+        let names = ["--tls-name", "api.example.test", "--tls-name", "192.0.2.1"];
+        let arguments = ["--tls-ca", "ca.pem", "--count", "4"];
+        let mut program = Tcpserver::start(&folder, arguments.into_iter().chain(names));
+        let url = format!("https://api.example.test:{}/", program.addr.port());
+        let line = program.running.stderr_line().expect("a line");
+        assert!(line.ends_with(&format!(": curl --cacert ca.pem {url}\n")), "{line}");
+        let ca = folder.read("ca.pem");
+        for name in ["api.example.test", "192.0.2.1", "localhost", "127.0.0.1"] {
+            let answer = ask_as(name, &program, &ca, GET).expect(name);
+            assert_bytes(&answer, RESPONSE, name);
+        }
+        assert_eq!(program.end().code, Some(0));
+
+        let arguments = ["--tls-ca", "ca.pem", "--tls-name", "::1"];
+        let mut program = Tcpserver::start(&folder, arguments);
+        let line = program.running.stderr_line().expect("a line");
+        assert!(line.ends_with(&format!(" https://[::1]:{}/\n", program.addr.port())), "{line}");
+        ask_as("other.test", &program, &folder.read("ca.pem"), GET).expect_err("not its name");
+    }
+
+    #[test]
+    fn what_is_no_name_is_wrong_usage_that_says_what_is_one() {
+        let folder = Folder::new();
+        let ascii = "a name without scheme, port and path, such as api.example.test or 192.0.2.1";
+        for name in [
+            "",
+            " ",
+            "https://api.example.test",
+            "api.example.test:8443",
+            "api.example.test/",
+            "api.example.test.",
+            "*.example.test",
+            "a..test",
+            "a.-b.test",
+            "192.0.2.256",
+            "[::1]",
+        ] {
+            let expected = format!(
+                "--tls-name: `{name}` is no host name and no IP address (right is {ascii})"
+            );
+            assert_eq!(wrong_usage(&folder, &["--tls", "--tls-name", name]), expected);
+        }
+        assert_eq!(
+            wrong_usage(&folder, &["--tls-name", "localhost", "--tls-name", "例え.テスト"]),
+            "--tls-name: `例え.テスト` is no host name and no IP address (right is the ASCII form of the name, which begins with xn--)"
+        );
+        assert_eq!(
+            wrong_usage(&folder, &["--tls-name"]),
+            "--tls-name needs a value: --tls-name NAME"
+        );
     }
 
     #[test]
@@ -212,6 +281,10 @@ mod with_the_feature {
             (
                 &["--tls-ca", "a", "--tls-cert", "c", "--tls-key", "k"],
                 "--tls-ca FILE and --tls-cert FILE exclude each other: the program does not know the authority of a certificate of yours",
+            ),
+            (
+                &["--tls-name", "a.test", "--tls-cert", "c", "--tls-key", "k"],
+                "--tls-name NAME and --tls-cert FILE exclude each other: a certificate of yours has names of its own",
             ),
             (&["--tls-ca", "-"], "--tls-ca takes a file, and not -"),
             (&["--tls-ca", "a", "--recv", "a"], "--tls-ca needs a file of its own"),

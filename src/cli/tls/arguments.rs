@@ -15,6 +15,11 @@ pub(in crate::cli) struct TlsArguments {
     #[arg(long)]
     pub(super) tls: bool,
 
+    /// Serve over TLS as with --tls, with a certificate that is for this host name or IP address, too: for one that the
+    /// hosts file of this machine has, say. Several may be given
+    #[arg(long, value_name = "NAME")]
+    pub(super) tls_name: Vec<String>,
+
     /// Serve over TLS as with --tls, and write the certificate of the authority that clients have to trust to this file,
     /// as PEM. A file that exists is replaced
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -35,6 +40,7 @@ impl TlsArguments {
     pub(super) fn first(&self) -> Option<&'static str> {
         let all = [
             (self.tls, "--tls"),
+            (!self.tls_name.is_empty(), "--tls-name"),
             (self.tls_ca.is_some(), "--tls-ca"),
             (self.tls_cert.is_some(), "--tls-cert"),
             (self.tls_key.is_some(), "--tls-key"),
@@ -55,6 +61,9 @@ impl TlsArguments {
             }
             (Some(_), Some(_), _) => Some(
                 "--tls-ca FILE and --tls-cert FILE exclude each other: the program does not know the authority of a certificate of yours",
+            ),
+            (_, Some(_), _) if !self.tls_name.is_empty() => Some(
+                "--tls-name NAME and --tls-cert FILE exclude each other: a certificate of yours has names of its own",
             ),
             (Some(ca), ..) if is_dash(ca) => Some("--tls-ca takes a file, and not -"),
             (Some(ca), ..) if is_taken(ca) => Some("--tls-ca needs a file of its own"),

@@ -18,8 +18,8 @@ pub(in crate::cli) struct Tls {
 /// Where the certificate comes from.
 #[derive(Debug)]
 enum Origin {
-    /// This authority, whose own certificate goes to this file.
-    Made { ca: Ca, file: Option<PathBuf> },
+    /// This authority, whose own certificate goes to this file. URLs name this host.
+    Made { ca: Ca, host: String, file: Option<PathBuf> },
     /// A file. Who trusts it is not known here.
     Given,
 }
@@ -39,8 +39,10 @@ impl Tls {
             return Ok(Some(Tls { server, origin: Origin::Given }));
         }
         let ca = Ca::new();
-        let server = ca.server("localhost");
-        let origin = Origin::Made { ca, file: arguments.tls_ca.clone() };
+        let names = &arguments.tls_name;
+        let server = ca.server("localhost").also_for(names);
+        let host = names.first().map_or("localhost", String::as_str).to_owned();
+        let origin = Origin::Made { ca, host, file: arguments.tls_ca.clone() };
         Ok(Some(Tls { server, origin }))
     }
 
@@ -51,7 +53,7 @@ impl Tls {
 
     /// Writes the certificate of the authority where an option says so. An error is one line.
     pub(in crate::cli) fn write_ca(&self) -> Result<(), String> {
-        let Origin::Made { ca, file: Some(file) } = &self.origin else { return Ok(()) };
+        let Origin::Made { ca, file: Some(file), .. } = &self.origin else { return Ok(()) };
         fs::write(file, ca.pem()).map_err(|error| {
             format!("failed to write the certificate of the CA to `{}`: {error}", file.display())
         })
@@ -59,10 +61,12 @@ impl Tls {
 
     /// How a client trusts the certificate, in one line, if the program has made it.
     pub(in crate::cli) fn how_to_trust(&self, addr: &Address) -> Option<String> {
-        let Origin::Made { file, .. } = &self.origin else { return None };
+        let Origin::Made { file, host, .. } = &self.origin else { return None };
+        // An IPv6 address.
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let url = match addr.socket_addr() {
-            Some(tcp) => format!("https://localhost:{}/", tcp.port()),
-            None => "https://localhost/".into(),
+            Some(tcp) => format!("https://{host}:{}/", tcp.port()),
+            None => format!("https://{host}/"),
         };
         let socket = addr
             .path()

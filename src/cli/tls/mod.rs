@@ -3,6 +3,8 @@
 pub(super) mod arguments;
 #[cfg(feature = "tls")]
 mod certificate;
+#[cfg(feature = "tls")]
+mod names;
 pub(super) mod upstream;
 #[cfg(not(feature = "tls"))]
 mod without;
@@ -41,6 +43,10 @@ fn problem_of_server(arguments: &Arguments) -> Option<String> {
     let taken: Vec<_> = others.collect();
     if let Some(contradiction) = tls.contradiction(&taken) {
         return Some(contradiction.into());
+    }
+    #[cfg(feature = "tls")]
+    if let Some(problem) = tls.tls_name.iter().find_map(|name| names::problem(name)) {
+        return Some(problem);
     }
     arguments.send.iter().any(is_tls_fault).then(|| {
         format!("{option} and --send @tls:NAME exclude each other: such an answer is given to a client before any TLS")
