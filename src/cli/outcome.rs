@@ -80,16 +80,14 @@ impl Outcome {
         self.signal.store(signal, Ordering::SeqCst);
     }
 
-    /// A signal has come, and a single exchange is served. If that is over but for its client's close, ends the connection, and the program
-    /// goes on to report the exchange and to end; whether that is so.
+    /// A signal has come that ends the program. If all exchanges in progress are over but for their clients' close, ends the connections, and
+    /// the program goes on to report the exchanges and to end; whether that is so.
     #[cfg_attr(not(unix), allow(dead_code))] // as above
     pub(super) fn completes_after(&self, signal: i32) -> bool {
+        // First, for the program may have ended when the next call returns.
+        self.signalled(signal);
         let server = self.server.get().and_then(Weak::upgrade);
-        let completes = server.is_some_and(|server| foreground::stop_if_answered(&server));
-        if completes {
-            self.signalled(signal);
-        }
-        completes
+        server.is_some_and(|server| foreground::stop_if_answered(&server))
     }
 
     /// The exit code of a program that ends now because of a signal: exchanges in progress are cut.

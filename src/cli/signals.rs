@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use crate::serving::stop::Stop;
 
 /// Watches for signals, in a thread of its own. The first one requests the stop, if there is one, and exchanges in progress are
-/// completed; the next one ends the program. Without a stop the first one ends it, but for an exchange that is over.
+/// completed; the next one ends the program. Without a stop the first one ends it. An exchange that is over is reported in any case.
 #[cfg(unix)]
 pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>, outcome: &Arc<Outcome>) {
     use std::{process, thread, time::Duration};
@@ -42,8 +42,8 @@ pub(super) fn watch(console: &Arc<Console>, stop: Option<Stop>, outcome: &Arc<Ou
         for (count, signal) in signals.enumerate() {
             // What was captured is in the file already.
             let (outcome, console) = (Arc::clone(&outcome), Arc::clone(&console));
-            // The one exchange may be over but for its client's close. Then it is reported as if the client had closed.
-            let reports = count == 0 && !completes && outcome.completes_after(signal);
+            // Exchanges may be over but for their clients' close. Then they are reported as if the clients had closed.
+            let reports = count == 0 && outcome.completes_after(signal);
             if count == 0 && !reports {
                 let (outcome, console) = (Arc::clone(&outcome), Arc::clone(&console));
                 thread::spawn(move || {

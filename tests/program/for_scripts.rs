@@ -380,20 +380,20 @@ fn what_failed_before_a_signal_counts_more_than_the_signal() {
 
 #[cfg(unix)]
 #[test]
-fn of_one_exchange_that_is_over_a_signal_loses_nothing_though_its_client_stays() {
-    for (signal, arguments, code, failure) in [
-        ("TERM", &[][..], 143, ""),
-        ("INT", &["--sigterm-ok"], 130, ""),
-        ("TERM", &["--sigterm-ok"], 0, ""),
-        (
-            "TERM",
-            &["--send", "missing", "--sigterm-ok"],
-            1,
-            "failed to open response file `missing`",
-        ),
-        ("INT", &["--send", "missing"], 1, "failed to open response file `missing`"),
+fn what_is_over_is_not_lost_with_a_signal_though_its_client_stays() {
+    const MISSING: &str = "failed to open response file `missing`";
+    for (signals, arguments, code, failure) in [
+        (&["TERM"][..], &[][..], 143, ""),
+        (&["INT"], &["--sigterm-ok"], 130, ""),
+        (&["TERM"], &["--sigterm-ok"], 0, ""),
+        (&["TERM"], &["--send", "missing", "--sigterm-ok"], 1, MISSING),
+        (&["INT"], &["--send", "missing"], 1, MISSING),
+        // With several exchanges the first one lets those in progress complete, and the second one does not.
+        (&["INT", "TERM"], &["--forever"], 143, ""),
+        (&["INT", "TERM"], &["--forever", "--send", "missing"], 1, MISSING),
+        (&["INT", "TERM"], &["--forever", "--hold"], 143, ""),
     ] {
-        let case = format!("{signal} {arguments:?}");
+        let case = format!("{signals:?} {arguments:?}");
         let folder = Folder::new();
         let program = Tcpserver::start(
             &folder,
@@ -401,10 +401,11 @@ fn of_one_exchange_that_is_over_a_signal_loses_nothing_though_its_client_stays()
         );
         let client = program.connect();
         send(&client, GET);
-        receive_all(&client);
         let seen = || String::from_utf8_lossy(&folder.read("journal")).contains("\"ending\"");
         wait_until(seen, || case.clone());
-        program.running.signal(signal);
+        for signal in signals {
+            program.running.signal(signal);
+        }
         let ended = program.end();
         assert_eq!(ended.code, Some(code), "{case}: {ended:?}");
         assert!(ended.stderr.contains(failure), "{case}: {ended:?}");
