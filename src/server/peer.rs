@@ -307,7 +307,7 @@ impl Peer {
 
     /// Asserts that no client has connected, and ends the peer. A connection that was established before counts, also if it
     /// has not been accepted yet and is not in the journal: that is why this takes the peer. A client that has connected and stays
-    /// silent has the [`linger`](TcpServerBuilder::linger) time to close, 2 s by default, before this panics.
+    /// silent has the [`linger`](crate::TcpServerBuilder::linger) time to close, 2 s by default, before this panics.
     ///
     /// ```
     /// let peer = fake_peer::Peer::answer("hi");
