@@ -189,6 +189,16 @@ fn the_error_of_a_file_has_its_path() {
     assert_eq!(report(&path), (failed, reason.to_owned()));
 }
 
+/// It is not read to its end, if it has one.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_too_long_is_no_conversation() {
+    let error = Conversation::from_file("/dev/zero").expect_err("no conversation");
+    assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
+    let cause = error.get_ref().and_then(|error| error.source()).expect("a cause").to_string();
+    assert_eq!(cause, "it is longer than 4194304 bytes: that is no conversation");
+}
+
 /// Words of the language and other bytes in any order never panic, nest too deep, or take long.
 #[test]
 fn no_text_makes_the_parser_panic() {

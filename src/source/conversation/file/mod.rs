@@ -4,8 +4,8 @@ mod line;
 mod parse_error;
 mod parser;
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -14,6 +14,9 @@ use parser::Parser;
 
 use super::Conversation;
 use crate::os::path_error::on_path;
+
+/// No script of people is longer; what is, as `/dev/zero`, is another file.
+const LONGEST: u64 = 4 << 20;
 
 /// # In a file
 ///
@@ -82,11 +85,11 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// If the file can't be read, or with a [`ParseConversationError`] as its source if it is no conversation.
+    /// If the file can't be read or is longer than 4 MiB, or with a [`ParseConversationError`] as its source if it is no conversation.
     pub fn from_file(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let failed = |error| on_path("read conversation file", path)(error);
-        let bytes = fs::read(path).map_err(failed)?;
+        let bytes = read(path).map_err(failed)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let parsed = match std::str::from_utf8(&bytes) {
             Ok(text) => parse(text, folder),
@@ -94,6 +97,16 @@ impl Conversation {
         };
         parsed.map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let length = File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)? as u64;
+    if length > LONGEST {
+        let text = format!("it is longer than {LONGEST} bytes: that is no conversation");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 /// The text of a [file](Conversation#in-a-file). The paths in it begin at the current folder.
