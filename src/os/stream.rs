@@ -255,12 +255,15 @@ impl Stream {
 
     /// Whether a read would make a reset impossible, and when to look again if there is something to read by then. The client has
     /// neither taken nor sent anything for as long as `inactive`.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn would_lose_reset(&self, inactive: Duration) -> Option<Duration> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.wire.held_back.as_ref().is_some_and(HeldBack::is_alone) {
-            return Some(kernel::next_look(inactive));
-        }
-        let _ = inactive;
+        let is_alone = self.wire.held_back.as_ref().is_some_and(HeldBack::is_alone);
+        is_alone.then(|| kernel::next_look(inactive))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[allow(clippy::unused_self)] // used on Linux
+    pub(crate) fn would_lose_reset(&self, _: Duration) -> Option<Duration> {
         None
     }
 }
