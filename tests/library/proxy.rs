@@ -332,13 +332,13 @@ fn a_silent_upstream_has_a_timeout() {
         });
         let folder = Folder::new();
         let addr = upstream.addr;
-        let proxy = Proxy::to(addr).record(folder.page()).timeout(Duration::from_millis(80));
+        let proxy = Proxy::to(addr).record(folder.page()).timeout(Duration::from_secs(1));
         let peer = Peer::answer(proxy);
         assert_eq!(ask(peer.addr(), GET), said);
         let (kind, text) = failure(peer);
         assert_eq!(kind, ErrorKind::TimedOut, "{text}");
         let expected = format!(
-            "failed to receive the response of upstream `{addr}` after {} bytes: nothing arrived for 80ms",
+            "failed to receive the response of upstream `{addr}` after {} bytes: nothing arrived for 1s",
             said.len()
         );
         assert_eq!(text, expected);
