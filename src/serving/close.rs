@@ -134,8 +134,7 @@ impl Connection {
             }
         }
         // When the server finishes, a client that is silent and has been sent everything need not close first.
-        let patience = context.service.finishing_since().map(|finishing| finishing.max(since));
-        let patience = patience.map(|start| start + SHORT_PATIENCE);
+        let patience = context.finishing.map(|finishing| finishing.max(since) + SHORT_PATIENCE);
         if is_over(patience) && self.stream.has_left() {
             return self.over(ClientEnd::ClosedByUs, context);
         }
@@ -158,9 +157,7 @@ impl Connection {
         let end = match self.stream.remote_end() {
             Some(RemoteEnd::Closed) => ClientEnd::Closed,
             Some(RemoteEnd::Reset) => ClientEnd::Reset,
-            None if is_over(until) || context.service.finishing_since().is_some() => {
-                ClientEnd::ClosedByUs
-            }
+            None if is_over(until) || context.finishing.is_some() => ClientEnd::ClosedByUs,
             None => {
                 let next = Instant::now() + closing.timer.next();
                 let until = until.map_or(next, |until| until.min(next));

@@ -17,6 +17,9 @@ pub(super) struct Context<'a> {
     pub(super) waker: &'a dyn Fn() -> Waker,
     pub(super) busy: &'a Mutex<Option<Busy>>,
     pub(super) place: Place,
+    /// When the server was to finish. Asked before the socket is: what has arrived by the time that `finish` is called is read, and who
+    /// finds here that it was not called yet is carried on once more.
+    pub(super) finishing: Option<Instant>,
     pub(super) budget: usize,
 }
 

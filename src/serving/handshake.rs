@@ -137,7 +137,7 @@ impl Connection {
             None if has_begun => (handshaking.progress, settings.timeout),
             None => (handshaking.progress, settings.idle_timeout),
         };
-        let finishing = context.service.finishing_since().filter(|_| !has_begun);
+        let finishing = context.finishing.filter(|_| !has_begun);
         let finishing = finishing.map(|finishing| finishing + settings.linger);
         let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let until = until.into_iter().chain(finishing).min();

@@ -69,7 +69,7 @@ impl Connection {
 
     /// No exchange may begin at the moment. When the server ends, none will.
     fn stay_without_permit(&mut self, since: Instant, context: &Context<'_>) -> Step {
-        if context.service.finishing_since().is_some() {
+        if context.finishing.is_some() {
             return self.stay_idle(since, context);
         }
         stop(State::Idle { since }, Rest::WOKEN)
@@ -82,7 +82,7 @@ impl Connection {
         let has_had_an_exchange = self.client.turn > 0;
         // When the server finishes, a connection that has had an exchange ends. Another one may be about to say something: it
         // gets as long as a client gets to close.
-        let finishing = service.finishing_since().map(|finishing| {
+        let finishing = context.finishing.map(|finishing| {
             if has_had_an_exchange { finishing } else { finishing + settings.linger }
         });
         let idle = settings.idle_timeout.and_then(|timeout| since.checked_add(timeout));

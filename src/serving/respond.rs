@@ -90,7 +90,7 @@ impl Connection {
                     answering.pending,
                     self.client.exchange,
                     context.service.settings.retain_sent,
-                    context.service.finishing_since().is_some(),
+                    context.finishing.is_some(),
                 ))))
             }
             Prepared::MayBlock(response) => {

@@ -32,7 +32,7 @@ enum Halt {
 impl Connection {
     /// Carries out all steps up to the cut.
     pub(super) fn send(&mut self, mut sending: Box<Sending>, context: &mut Context<'_>) -> Step {
-        if !sending.has_extended && context.service.finishing_since().is_some() {
+        if !sending.has_extended && context.finishing.is_some() {
             sending.has_extended = true;
             context.service.extend_finish(sending.pauses_left());
         }
@@ -373,7 +373,7 @@ impl Connection {
                 Ok(Some(_)) => {
                     last_active = now;
                     // What it sends shows that it is alive, unless the server is to finish.
-                    if context.service.finishing_since().is_none() {
+                    if context.finishing.is_none() {
                         sending.stuck_since = Some(now);
                     }
                 }

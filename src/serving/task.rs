@@ -109,6 +109,7 @@ impl ConnectionTask {
             waker: &waker,
             busy: &self.busy,
             place,
+            finishing: self.service.finishing_since(),
             budget: BUDGET,
         };
         let carry_on = || carried.connection.carry_on(&mut context);

@@ -63,7 +63,7 @@ impl Connection {
             return Step::Continue(State::Idle { since: Instant::now() });
         };
         let control = Arc::clone(&by_hand.control);
-        let is_finishing = context.service.finishing_since().is_some();
+        let is_finishing = context.finishing.is_some();
         let Wish { want, has_to_send, taken_by } = control.next_wish();
         match want {
             None if is_finishing && !has_to_send && taken_by != TakenBy::Handler => {
