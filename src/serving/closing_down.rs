@@ -1,5 +1,6 @@
 //! How all connections of a server end: the time that they have, the cut after it, and the wait for both.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,10 +19,24 @@ impl Service {
     pub(super) fn forget(&self, number: u64) {
         let mut open = lock(&self.open);
         let ended = open.connections.remove(&number);
+        let is_last = open.connections.is_empty() && self.finishing.get().is_some();
         drop(open);
         drop(ended);
+        if is_last {
+            self.forget_waiting();
+        }
         spare::keep();
         self.wake_enders();
+    }
+
+    /// No connection waits any more. What would wake one has a handle to it, and that one to the server, which has this.
+    fn forget_waiting(&self) {
+        let waiting = mem::take(&mut lock(&self.permits).waiting);
+        drop(waiting);
+        self.user_code.source.forget_waiting();
+        if let Some(sink) = &self.user_code.sink {
+            sink.forget_waiting();
+        }
     }
 
     pub(crate) fn close_listener(&self) {

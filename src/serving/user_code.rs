@@ -109,11 +109,25 @@ impl<T> Exclusive<T> {
     pub(crate) fn take(&self, waker: impl FnOnce() -> Waker) -> Option<Using<'_, T>> {
         let mut state = lock(&self.state);
         let value = state.value.take();
-        if value.is_none() {
-            state.waiting.push_back(waker());
-            return None;
+        if value.is_none() || !state.waiting.is_empty() {
+            let waker = waker();
+            let place = state.waiting.iter().position(|waiting| waiting.will_wake(&waker));
+            // Who looks twice waits once, and who has it does not wait: it would be woken in place of the next one.
+            match (&value, place) {
+                (None, None) => state.waiting.push_back(waker),
+                (Some(_), Some(place)) => drop(state.waiting.remove(place)),
+                (None, Some(_)) | (Some(_), None) => {}
+            }
         }
+        value.as_ref()?;
         Some(Using { exclusive: self, value })
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn forget_waiting(&self) {
+        let waiting = mem::take(&mut lock(&self.state).waiting);
+        // Without the lock: it may be the last handle of something.
+        drop(waiting);
     }
 
     /// Puts back a value that was taken away.

@@ -4,10 +4,12 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use fake_peer::{
-    Client, Event, Framing, MemorySink, Peer, Request, RequestSink, Response, TcpServerBuilder,
+    Client, ConnectionRecord, Event, Framing, MemorySink, Peer, Request, RequestSink, Response,
+    TcpServerBuilder,
 };
 use fake_peer_test_support::{
     Block, PATIENCE, ask, blocking, connect, eventually, expect_bytes, finished, over_within,
@@ -350,5 +352,34 @@ mod fifo {
         drop(client);
         // Lets go of the thread that waits for the FIFO.
         drop(open_without_waiting(&path));
+    }
+}
+
+/// All wait for one source, and look once more when the peer is to finish.
+#[test]
+fn connections_that_wait_for_a_busy_source_are_all_served_by_finish() {
+    for round in 0..10 {
+        let (held, block, begins) = blocking();
+        let source = move |_: &Request| {
+            block.until_released();
+            Response::from("answer")
+        };
+        let peer = spawned(patient().finish_timeout(PATIENCE).source(source));
+        let clients: Vec<_> = (0..8).map(|_| sends(&peer, GET)).collect();
+        begins.recv_timeout(PATIENCE).expect("the source is called");
+        eventually("all have arrived", || {
+            let journal = peer.journal();
+            let answering = |record: &ConnectionRecord| record.answering().is_some();
+            journal.connections().iter().filter(|record| answering(record)).count() == 8
+        });
+        let finishing = thread::spawn(move || finished(peer));
+        // The source is busy while they look again.
+        thread::sleep(Duration::from_millis(20));
+        held.release();
+        let journal = finishing.join().expect("all are served");
+        assert_eq!(journal.exchanges().count(), 8, "round {round}");
+        for mut client in clients {
+            assert_eq!(read_all(&mut client), b"answer");
+        }
     }
 }
