@@ -62,6 +62,11 @@ impl fmt::Display for Address {
     }
 }
 
+/// A host as it stands in a URL: an IPv6 address is in brackets (RFC 3986 section 3.2.2).
+pub(crate) fn host_in_url(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
 /// Binds to the first address of `text` (`host:port`) that can be bound.
 pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
     let mut result = Err(no_address());

@@ -2,8 +2,7 @@
 //!
 //! A thin layer over `polling`, level-triggered: a socket that is ready is reported by every wait until it is read or written.
 //! `polling` 3.11 surrounds each wait on Linux with four calls: two set a timer that is exact to the nanosecond, two look whether the
-//! wait was woken. So for a long time its epoll instance alone is waited for, and `polling` is called for a short time, and for what
-//! woke the wait.
+//! wait was woken. So a long wait is one call for its epoll instance; `polling` is called for a short wait, and for what woke a long one.
 #![allow(unsafe_code)] // registering a socket is a promise to remove it before it is closed
 
 use std::fmt;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
 
-use crate::os::address::Address;
+use crate::os::address::{Address, host_in_url};
 use crate::serving::service::Service;
 
 #[track_caller]
@@ -23,12 +23,7 @@ pub(super) fn tcp(addr: &Address) -> SocketAddr {
 pub(super) fn url(service: &Service, path: &str) -> String {
     let addr = tcp(service.addr());
     let Some(secure) = &service.settings.secure else { return format!("http://{addr}{path}") };
-    let (name, port) = (secure.name(), addr.port());
-    // An IPv6 address.
-    if name.contains(':') {
-        return format!("https://[{name}]:{port}{path}");
-    }
-    format!("https://{name}:{port}{path}")
+    format!("https://{}:{}{path}", host_in_url(secure.name()), addr.port())
 }
 
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::arguments::TlsArguments;
-use crate::os::address::Address;
+use crate::os::address::{Address, host_in_url};
 use crate::server::builder::TcpServerBuilder;
 use crate::tls::{Ca, Server};
 
@@ -62,8 +62,7 @@ impl Tls {
     /// How a client trusts the certificate, in one line, if the program has made it.
     pub(in crate::cli) fn how_to_trust(&self, addr: &Address) -> Option<String> {
         let Origin::Made { file, host, .. } = &self.origin else { return None };
-        // An IPv6 address.
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let host = host_in_url(host);
         let url = match addr.socket_addr() {
             Some(tcp) => format!("https://{host}:{}/", tcp.port()),
             None => format!("https://{host}/"),
