@@ -1,11 +1,12 @@
 //! A gate at which a response waits until the test opens it: order without sleeping.
 
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::os::lock::lock;
+use crate::os::deadline::Deadline;
+use crate::os::lock::{Mutex, Waiters, lock};
 
 /// A gate at which a response waits until the test opens it. Clones are the same gate.
 ///
@@ -31,7 +32,7 @@ use crate::os::lock::lock;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Gate {
-    shared: Arc<(Mutex<GateState>, Condvar)>,
+    shared: Arc<(Mutex<GateState>, Waiters)>,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +61,9 @@ impl Gate {
     /// Waits until a response has reached the gate, for at most `timeout`; true if one has.
     #[must_use = "the response may not have reached the gate"]
     pub fn wait_until_reached(&self, timeout: Duration) -> bool {
-        self.wait(timeout, |state| state.is_reached)
+        let (state, waiting) = &*self.shared;
+        let is_reached = |state: &mut GateState| state.is_reached.then_some(());
+        waiting.wait_for(lock(state), Deadline::after(Some(timeout)), is_reached).is_some()
     }
 
     /// Called by a response at the gate: whether it is open. If not, `waker` is woken when it is.
@@ -75,18 +78,9 @@ impl Gate {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut GateState) -> T) -> T {
-        let (state, changed) = &*self.shared;
+        let (state, waiting) = &*self.shared;
         let result = change(&mut lock(state));
-        changed.notify_all();
+        waiting.wake();
         result
-    }
-
-    fn wait(&self, timeout: Duration, is_so: impl Fn(&GateState) -> bool) -> bool {
-        let (state, changed) = &*self.shared;
-        let state = lock(state);
-        let (state, _) = changed
-            .wait_timeout_while(state, timeout, |state| !is_so(state))
-            .unwrap_or_else(PoisonError::into_inner);
-        is_so(&state)
     }
 }

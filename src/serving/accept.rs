@@ -15,14 +15,13 @@ use super::service::{Listening, Role, Service};
 use super::settings::Settings;
 use super::task::ConnectionTask;
 use super::user_code::{Exclusive, UserCode};
-use super::user_threads::UserThreads;
 use crate::error::{Error, Result};
 use crate::journal::connection_state::ConnectionState;
 use crate::os::address::Address;
 use crate::os::listener::Listener;
-use crate::os::lock::{Condvar, Mutex, lock};
+use crate::os::lock::{Mutex, Waiters, lock};
 use crate::os::ports::PORTS;
-use crate::os::set::{Interest, Ready};
+use crate::os::set::Interest;
 use crate::os::spare;
 use crate::os::stream::Stream;
 
@@ -66,28 +65,25 @@ impl Service {
             made_at,
             expected: Mutex::default(),
             backlog,
-            user_threads: UserThreads::new(match port {
-                Some(port) => format!("peer {port}"),
-                None => format!("peer {addr}"),
-            }),
+            user_threads: Arc::default(),
             exchanges: AtomicU64::new(0),
             served: AtomicU64::new(0),
             listening: Mutex::new(None),
             open: Mutex::default(),
-            ended: Condvar::new(),
+            ending: Waiters::default(),
             finishing: OnceLock::new(),
             cut: OnceLock::new(),
             is_abandoned: AtomicBool::new(false),
             serves_in_caller: AtomicBool::new(false),
             permits: Mutex::default(),
             observer_panic: Mutex::default(),
-            driver: Exclusive::new(Ready::new()),
+            driver: Exclusive::new(()),
             calls: RwLock::default(),
         });
         if role == Role::Peer {
             spare::keep();
             if service.has_user_code() {
-                service.user_threads.start_if_none_is_idle().map_err(accept_error)?;
+                service.user_threads.start_if_none_is_idle(&addr).map_err(accept_error)?;
             }
         }
         let key = service.event_loop.insert(Arc::clone(&service) as _, None);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::failure::Fault;
 use super::service::{Cut, Listening, Open, OpenConnection, Place, Role, Service};
 use crate::os::deadline::Deadline;
-use crate::os::lock::{self, MutexGuard, lock};
+use crate::os::lock::lock;
 use crate::os::spare;
 
 /// How long other threads have for a cut, when the time to finish is over.
@@ -52,13 +52,7 @@ impl Service {
     /// Wakes threads that wait for the end.
     pub(super) fn wake_enders(&self) {
         if self.finishing.get().is_some() {
-            // Under the lock, so that a thread that is about to wait does not miss it.
-            let open = lock(&self.open);
-            // A system call, so only if a thread waits.
-            if open.waiting > 0 {
-                self.ended.notify_all();
-            }
-            drop(open);
+            self.ending.wake();
             // A server in the foreground runs its loop meanwhile.
             if self.role == Role::Foreground {
                 self.event_loop.interrupt();
@@ -90,7 +84,7 @@ impl Service {
             _ => None,
         };
         drop(open);
-        self.ended.notify_all();
+        self.ending.wake();
     }
 
     pub(super) fn carry_all_on(&self) {
@@ -147,32 +141,16 @@ impl Service {
                 self.await_cut();
                 return self.give_up();
             }
-            open = self.wait_for_end(open, left);
+            open = self.ending.wait(open, left);
         }
-    }
-
-    fn wait_for_end<'o>(
-        &'o self,
-        mut open: MutexGuard<'o, Open>,
-        left: Option<Duration>,
-    ) -> MutexGuard<'o, Open> {
-        open.waiting += 1;
-        open = lock::wait(&self.ended, open, left);
-        open.waiting -= 1;
-        open
     }
 
     /// Waits until the other threads have cut what they carry on, apart from user code. Nothing else takes long.
     fn await_cut(&self) {
-        let deadline = Deadline::after(Some(CUT_TIME));
-        let mut open = lock(&self.open);
-        while open.connections.values().any(|task| !task.is_in_user_code()) {
-            let left = deadline.left();
-            if left == Some(Duration::ZERO) {
-                return;
-            }
-            open = self.wait_for_end(open, left);
-        }
+        let are_cut = |open: &mut Open| {
+            open.connections.values().all(|task| task.is_in_user_code()).then_some(())
+        };
+        self.ending.wait_for(lock(&self.open), Deadline::after(Some(CUT_TIME)), are_cut);
     }
 
     pub(crate) fn is_open(&self) -> bool {

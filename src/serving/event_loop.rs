@@ -35,6 +35,8 @@ const IDLE_TIME: Duration = Duration::from_secs(1);
 
 pub(crate) struct EventLoop {
     set: Set,
+    /// Of the thread that runs it.
+    ready: Mutex<Ready>,
     state: Mutex<State>,
 }
 
@@ -88,7 +90,11 @@ static OF_PROCESS: Mutex<Option<Arc<EventLoop>>> = Mutex::new(None);
 
 impl EventLoop {
     fn new() -> io::Result<Arc<Self>> {
-        Ok(Arc::new(EventLoop { set: Set::new()?, state: Mutex::default() }))
+        Ok(Arc::new(EventLoop {
+            set: Set::new()?,
+            ready: Mutex::new(Ready::new()),
+            state: Mutex::default(),
+        }))
     }
 
     /// A loop for a server in the foreground, which gives it back with [`give_back`](Self::give_back).
@@ -228,8 +234,8 @@ impl EventLoop {
         }
     }
 
-    /// Waits once, at most until `deadline`, and runs what there is to run.
-    pub(crate) fn turn(&self, ready: &mut Ready, deadline: Option<Instant>) -> io::Result<()> {
+    /// Waits once, at most until `deadline`, and runs what there is to run. One thread at a time does.
+    pub(crate) fn turn(&self, deadline: Option<Instant>) -> io::Result<()> {
         let mut state = lock(&self.state);
         if mem::take(&mut state.is_interrupted) {
             return Ok(());
@@ -242,7 +248,8 @@ impl EventLoop {
         };
         state.wait = next.map_or(Wait::ForEver, Wait::Until);
         drop(state);
-        let waited = self.set.wait(ready, timeout);
+        let mut ready = lock(&self.ready);
+        let waited = self.set.wait(&mut ready, timeout);
         let mut state = lock(&self.state);
         state.wait = Wait::None;
         let mut tasks = mem::take(&mut state.woken);
@@ -250,6 +257,7 @@ impl EventLoop {
         for key in ready.keys() {
             tasks.extend(state.tasks.get(key).and_then(task_of));
         }
+        drop(ready);
         if !state.timers.is_empty() {
             let now = Instant::now();
             while let Some(&(due, key)) = state.timers.first().filter(|(due, _)| *due <= now) {
@@ -271,9 +279,8 @@ impl EventLoop {
     /// The thread of the process's loop.
     fn run(&self) {
         IS_LOOP.set(true);
-        let mut ready = Ready::new();
         while !self.may_end() {
-            if self.turn(&mut ready, Some(Instant::now() + LONGEST_WAIT)).is_err() {
+            if self.turn(Some(Instant::now() + LONGEST_WAIT)).is_err() {
                 // A set that is broken is no reason to spin.
                 thread::sleep(Duration::from_millis(1));
             }
@@ -322,10 +329,9 @@ mod tests {
         let later = start + Duration::from_millis(20);
         let key = event_loop.insert(Arc::clone(&task) as _, Some(start));
         event_loop.run_at(key, later);
-        let mut ready = Ready::new();
         let end = start + Duration::from_secs(10);
         while Instant::now() < end && !lock(&task.0).iter().any(|at| *at >= later) {
-            event_loop.turn(&mut ready, Some(end)).expect("a set");
+            event_loop.turn(Some(end)).expect("a set");
         }
         assert!(lock(&task.0).iter().any(|at| *at >= later), "not run at the later time");
     }
@@ -335,7 +341,7 @@ mod tests {
         let event_loop = EventLoop::new().expect("a descriptor");
         event_loop.interrupt();
         let end = Instant::now() + Duration::from_secs(10);
-        event_loop.turn(&mut Ready::new(), Some(end)).expect("a set");
+        event_loop.turn(Some(end)).expect("a set");
         assert!(Instant::now() < end, "it has waited");
     }
 }

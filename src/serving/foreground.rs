@@ -12,35 +12,31 @@ use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
-use crate::os::set::Ready;
 
 /// The right to run the loop, which one call has at a time.
 struct Driver<'s> {
     service: &'s Arc<Service>,
-    ready: Option<Ready>,
 }
 
 impl<'s> Driver<'s> {
     fn take(service: &'s Arc<Service>, deadline: Deadline, in_caller: bool) -> Option<Self> {
-        let ready = service.driver.take_away(deadline)?;
+        service.driver.take_away(deadline)?;
         service.serve_in_caller(in_caller);
-        Some(Driver { service, ready: Some(ready) })
+        Some(Driver { service })
     }
 
     fn turn(&mut self, deadline: Option<Instant>) -> Result<()> {
-        let ready = self.ready.as_mut().expect("it is there until the drop");
-        let addr = self.service.addr().clone();
-        let turned = self.service.event_loop.turn(ready, deadline);
-        turned.map_err(|source| Error::Accept { addr, source, peer: None })
+        self.service.event_loop.turn(deadline).map_err(|source| {
+            let addr = self.service.addr().clone();
+            Error::Accept { addr, source, peer: None }
+        })
     }
 }
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
         self.service.serve_in_caller(false);
-        if let Some(ready) = self.ready.take() {
-            self.service.driver.put(ready);
-        }
+        self.service.driver.put(());
         // Another call runs the loop now.
         self.service.ledger.wake_all();
     }
@@ -86,10 +82,10 @@ pub(crate) fn serve_once(service: &Arc<Service>, timeout: Option<Duration>) -> R
             service.take_permit_back();
             return Err(no_request(service, timeout));
         }
-        let until = deadline.at().filter(|_| waits_for_beginning);
+        let deadline = if waits_for_beginning { deadline } else { Deadline::Never };
         match &mut driver {
-            Some(driver) => driver.turn(until)?,
-            None => service.ledger.await_change(seen, until),
+            Some(driver) => driver.turn(deadline.at())?,
+            None => service.ledger.await_change(seen, deadline),
         }
     }
 }

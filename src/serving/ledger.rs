@@ -6,7 +6,7 @@ use std::mem;
 use std::panic;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::failure::Fault;
 use super::user_code::Payload;
@@ -17,12 +17,12 @@ use crate::journal::exchange::Exchange;
 use crate::journal::record::{ConnectionRecord, Journal};
 use crate::os::address::Address;
 use crate::os::deadline::Deadline;
-use crate::os::lock::{self, Condvar, Mutex, MutexGuard, lock};
+use crate::os::lock::{Mutex, MutexGuard, Waiters, lock};
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
-    changed: Condvar,
+    waiting: Waiters,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +39,7 @@ struct State {
     failures: Vec<Fault>,
     /// How often something was added.
     changes: u64,
-    /// Threads that wait for `changed`.
-    waiting: usize,
-    /// Futures that wait for it.
+    /// Futures that wait for something to be added.
     wakers: Vec<Waker>,
 }
 
@@ -81,7 +79,7 @@ impl Ledger {
     /// A ledger whose journal keeps so many exchanges, or all, of a server that may have the port of an earlier one.
     pub(crate) fn new(kept: Option<usize>, has_old_port: bool) -> Self {
         let state = State { kept, has_old_port, ..State::default() };
-        Ledger { state: Mutex::new(state), changed: Condvar::new() }
+        Ledger { state: Mutex::new(state), waiting: Waiters::default() }
     }
 
     pub(crate) fn lock(&self) -> Page<'_> {
@@ -114,19 +112,7 @@ impl Ledger {
     /// The next outcome, or `None` after `timeout`.
     pub(crate) fn take(&self, timeout: Duration) -> Option<Outcome> {
         let deadline = Deadline::after(Some(timeout));
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(outcome) = state.outcomes.pop_front() {
-                return Some(outcome);
-            }
-            let left = deadline.left();
-            if left == Some(Duration::ZERO) {
-                return None;
-            }
-            state.waiting += 1;
-            state = lock::wait(&self.changed, state, left);
-            state.waiting -= 1;
-        }
+        self.waiting.wait_for(lock(&self.state), deadline, |state| state.outcomes.pop_front())
     }
 
     /// The next outcome, if there is one; otherwise `waker` is woken when there may be.
@@ -144,18 +130,10 @@ impl Ledger {
         lock(&self.state).changes
     }
 
-    /// Waits until more was added than these, or until then.
-    pub(crate) fn await_change(&self, seen: u64, until: Option<Instant>) {
-        let mut state = lock(&self.state);
-        while state.changes == seen {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                return;
-            }
-            state.waiting += 1;
-            state = lock::wait(&self.changed, state, left);
-            state.waiting -= 1;
-        }
+    /// Waits until more was added than these, or the deadline is over.
+    pub(crate) fn await_change(&self, seen: u64, deadline: Deadline) {
+        let is_changed = |state: &mut State| (state.changes != seen).then_some(());
+        self.waiting.wait_for(lock(&self.state), deadline, is_changed);
     }
 
     /// Wakes everything that waits, because there will be no more outcomes.
@@ -224,11 +202,8 @@ impl Page<'_> {
     pub(crate) fn leave(mut self) {
         self.state.changes += 1;
         let wakers = mem::take(&mut self.state.wakers);
-        // A system call, so only if a thread waits.
-        if self.state.waiting > 0 {
-            self.ledger.changed.notify_all();
-        }
         drop(self.state);
+        self.ledger.waiting.wake();
         wakers.into_iter().for_each(Waker::wake);
     }
 }

@@ -12,6 +12,7 @@ use super::ledger::{Ledger, Outcome};
 use super::turn::Turn;
 use super::user_code::Exclusive;
 use super::user_threads::UserThreads;
+use crate::os::deadline::Deadline;
 
 /// Orders of steps that are tried for each model.
 const TRIES: usize = 3_000;
@@ -131,7 +132,7 @@ fn a_call_that_waits_is_woken_by_every_change() {
                         if is_free.load(Ordering::SeqCst) {
                             return;
                         }
-                        ledger.await_change(seen, None);
+                        ledger.await_change(seen, Deadline::Never);
                     }
                 })
             };
@@ -147,7 +148,7 @@ fn a_call_that_waits_is_woken_by_every_change() {
 fn every_job_is_done_before_the_threads_end() {
     shuttle::check_random(
         || {
-            let threads = UserThreads::new(String::new());
+            let threads = std::sync::Arc::new(UserThreads::default());
             let done = Arc::new(AtomicUsize::new(0));
             let workers: Vec<_> = (0..2)
                 .map(|_| {

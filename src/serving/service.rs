@@ -26,8 +26,7 @@ use crate::journal::peer_report::PeerReport;
 use crate::os::address::Address;
 use crate::os::deadline::Deadline;
 use crate::os::listener::Listener;
-use crate::os::lock::{Condvar, Mutex, lock};
-use crate::os::set::Ready;
+use crate::os::lock::{Mutex, Waiters, lock};
 
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -50,7 +49,7 @@ pub(crate) struct Service {
     pub(super) served: AtomicU64,
     pub(super) listening: Mutex<Option<Listening>>,
     pub(super) open: Mutex<Open>,
-    pub(super) ended: Condvar,
+    pub(super) ending: Waiters,
     pub(super) finishing: OnceLock<Instant>,
     pub(super) cut: OnceLock<Cut>,
     /// Whether a failing test wants to know nothing more.
@@ -60,8 +59,8 @@ pub(crate) struct Service {
     pub(super) permits: Mutex<Permits>,
     /// What the observer panicked with in the thread of a call in the foreground.
     pub(super) observer_panic: Mutex<Option<Payload>>,
-    /// What a call in the foreground runs the loop with.
-    pub(super) driver: Exclusive<Ready>,
+    /// The right to run the loop of a server in the foreground.
+    pub(super) driver: Exclusive<()>,
     /// Calls for one exchange may share it; one for many would take their outcomes.
     pub(super) calls: RwLock<()>,
 }
@@ -102,8 +101,6 @@ pub(super) struct Open {
     pub(super) is_listening: bool,
     /// When everything is cut, once the server is to finish.
     pub(super) deadline: Option<Instant>,
-    /// Threads that wait for `ended`.
-    pub(super) waiting: usize,
 }
 
 /// A connection that is open, as far as its server needs to know it.
@@ -211,14 +208,14 @@ impl Service {
         // Those of a peer are started by one another. Only a file that turns out to be a device needs a first one here.
         if self.role == Role::Foreground || !self.user_threads.has_thread() {
             // Without a thread the job waits for one that is busy.
-            let _ = self.user_threads.start_if_none_is_idle();
+            let _ = self.user_threads.start_if_none_is_idle(&self.addr);
         }
         self.user_threads.push(job);
     }
 
     pub(super) fn start_sibling(&self) {
         // Without one, others wait until this thread is free.
-        let _ = self.user_threads.start_if_none_is_idle();
+        let _ = self.user_threads.start_if_none_is_idle(&self.addr);
     }
 
     /// Queues an event for the observer, if there is an observer.

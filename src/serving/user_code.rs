@@ -8,11 +8,10 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
 use std::task::Waker;
-use std::time::Duration;
 
 use super::event::Event;
 use crate::os::deadline::Deadline;
-use crate::os::lock::{self, Condvar, Mutex, lock};
+use crate::os::lock::{Mutex, Waiters, lock};
 use crate::response::steps::Response;
 use crate::sink::request_sink::RequestSink;
 use crate::source::hints::Answers;
@@ -85,7 +84,7 @@ impl UserCode {
 /// A value that one connection at a time uses. None blocks for it.
 pub(crate) struct Exclusive<T> {
     state: Mutex<ExclusiveState<T>>,
-    is_free: Condvar,
+    ending: Waiters,
 }
 
 struct ExclusiveState<T> {
@@ -102,7 +101,7 @@ pub(crate) struct Using<'e, T> {
 impl<T> Exclusive<T> {
     pub(crate) fn new(value: T) -> Self {
         let state = ExclusiveState { value: Some(value), waiting: VecDeque::new() };
-        Exclusive { state: Mutex::new(state), is_free: Condvar::new() }
+        Exclusive { state: Mutex::new(state), ending: Waiters::default() }
     }
 
     /// The value. If it is in use, `waker` is woken when it is free.
@@ -133,20 +132,12 @@ impl<T> Exclusive<T> {
     /// Puts back a value that was taken away.
     pub(crate) fn put(&self, value: T) {
         lock(&self.state).value = Some(value);
-        self.is_free.notify_all();
+        self.ending.wake();
     }
 
     /// Takes the value for good, when it is free; `None` if it is in use until the deadline.
     pub(crate) fn take_away(&self, deadline: Deadline) -> Option<T> {
-        let mut state = lock(&self.state);
-        loop {
-            let left = deadline.left();
-            match state.value.take() {
-                None if left == Some(Duration::ZERO) => return None,
-                None => state = lock::wait(&self.is_free, state, left),
-                value => return value,
-            }
-        }
+        self.ending.wait_for(lock(&self.state), deadline, |state| state.value.take())
     }
 }
 
@@ -170,8 +161,8 @@ impl<T> Drop for Using<'_, T> {
         let mut state = lock(&self.exclusive.state);
         state.value = self.value.take();
         let next = state.waiting.pop_front();
-        self.exclusive.is_free.notify_all();
         drop(state);
+        self.exclusive.ending.wake();
         if let Some(next) = next {
             next.wake();
         }
@@ -183,7 +174,7 @@ pub(crate) type Call = Box<dyn FnOnce(&mut Observer) + Send>;
 /// Events on their way to the observer.
 pub(crate) struct ObserverQueue {
     state: Mutex<QueueState>,
-    is_quiet: Condvar,
+    ending: Waiters,
 }
 
 struct QueueState {
@@ -207,7 +198,7 @@ impl ObserverQueue {
             is_running: false,
             waiting: Vec::new(),
         };
-        ObserverQueue { state: Mutex::new(state), is_quiet: Condvar::new() }
+        ObserverQueue { state: Mutex::new(state), ending: Waiters::default() }
     }
 
     /// Adds an event; whether a thread is needed that calls [`run`](Self::run).
@@ -246,30 +237,22 @@ impl ObserverQueue {
         state.observer = Some(observer);
         state.is_running = false;
         let waiting = mem::take(&mut state.waiting);
-        self.is_quiet.notify_all();
         drop(state);
+        self.ending.wake();
         waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until the observer has had all events.
     pub(crate) fn await_quiet(&self) {
-        let mut state = lock(&self.state);
-        while state.is_running {
-            state = lock::wait(&self.is_quiet, state, None);
-        }
+        let is_quiet = |state: &mut QueueState| (!state.is_running).then_some(());
+        self.ending.wait_for(lock(&self.state), Deadline::Never, is_quiet);
     }
 
     /// Takes the observer away when it has had all events; `None` if it has not until the deadline.
     pub(crate) fn take_away(&self, deadline: Deadline) -> Option<Observer> {
-        let mut state = lock(&self.state);
-        while state.is_running {
-            let left = deadline.left();
-            if left == Some(Duration::ZERO) {
-                return None;
-            }
-            state = lock::wait(&self.is_quiet, state, left);
-        }
-        state.observer.take()
+        let when_quiet =
+            |state: &mut QueueState| (!state.is_running).then(|| state.observer.take());
+        self.ending.wait_for(lock(&self.state), deadline, when_quiet).flatten()
     }
 }
 

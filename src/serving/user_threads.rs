@@ -10,7 +10,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
-use crate::os::lock::{self, Condvar, Mutex, lock};
+use crate::os::address::Address;
+use crate::os::lock::{Mutex, Waiters, lock};
 
 /// A piece of work that may block.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -19,8 +20,7 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(crate) struct UserThreads {
     state: Mutex<State>,
-    changed: Condvar,
-    name: String,
+    waiting: Waiters,
 }
 
 #[derive(Default)]
@@ -38,26 +38,37 @@ impl State {
         self.idle += 1;
         self.threads += 1;
     }
+
+    /// It has ended, or could not be started.
+    fn forget_thread(&mut self) {
+        self.idle -= 1;
+        self.threads -= 1;
+    }
 }
 
 /// More threads than this are for more connections that block in user code than any test has.
 const MOST_THREADS: usize = 256;
 
 impl UserThreads {
-    pub(crate) fn new(name: String) -> Arc<Self> {
-        Arc::new(UserThreads { name, ..UserThreads::default() })
-    }
-
-    /// Starts a thread if none is idle. Called by the server's thread, and by these threads themselves before they block.
-    pub(crate) fn start_if_none_is_idle(self: &Arc<Self>) -> io::Result<()> {
+    /// Starts a thread of the server at this address if none is idle. Called by the server's thread, and by these threads themselves
+    /// before they block.
+    pub(crate) fn start_if_none_is_idle(self: &Arc<Self>, addr: &Address) -> io::Result<()> {
         let mut state = lock(&self.state);
         if state.idle > state.jobs.len() || state.is_closed || state.threads >= MOST_THREADS {
             return Ok(());
         }
-        let shared = Arc::clone(self);
-        thread::Builder::new().name(self.name.clone()).spawn(move || shared.run())?;
         state.count_thread();
-        Ok(())
+        drop(state);
+        let shared = Arc::clone(self);
+        let name = match addr.socket_addr() {
+            Some(addr) => format!("peer {}", addr.port()),
+            None => format!("peer {addr}"),
+        };
+        let started = thread::Builder::new().name(name).spawn(move || shared.run());
+        if started.is_err() {
+            lock(&self.state).forget_thread();
+        }
+        started.map(drop)
     }
 
     /// Whether there is any thread.
@@ -69,13 +80,13 @@ impl UserThreads {
         let mut state = lock(&self.state);
         state.jobs.push_back(job);
         drop(state);
-        self.changed.notify_one();
+        self.waiting.wake_one();
     }
 
     /// Lets the threads end when they have nothing left to do.
     pub(crate) fn close(&self) {
         lock(&self.state).is_closed = true;
-        self.changed.notify_all();
+        self.waiting.wake();
     }
 
     /// A thread of the model is about to [`run`](Self::run).
@@ -98,11 +109,10 @@ impl UserThreads {
             } else if state.is_closed {
                 break;
             } else {
-                state = lock::wait(&self.changed, state, None);
+                state = self.waiting.wait(state, None);
             }
         }
-        state.idle -= 1;
-        state.threads -= 1;
+        state.forget_thread();
     }
 }
 

@@ -6,13 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::thread;
-use std::time::Duration;
 
 use super::control::{Control, TakenBy};
 use crate::journal::client::Client;
 use crate::journal::peer_report::PeerReport;
 use crate::os::deadline::Deadline;
-use crate::os::lock::{self, Condvar, Mutex, lock};
+use crate::os::lock::{Mutex, Waiters, lock};
 
 /// A connection for a test to drive.
 pub(crate) struct Arrival {
@@ -41,7 +40,7 @@ pub(crate) type Handled = thread::Result<Result<(), Box<dyn Error + Send + Sync>
 pub(crate) struct Arrivals {
     handler: Option<Handler>,
     state: Mutex<ArrivalsState>,
-    changed: Condvar,
+    waiting: Waiters,
 }
 
 #[derive(Default)]
@@ -51,6 +50,20 @@ struct ArrivalsState {
     /// How many handlers have not returned.
     running: usize,
     has_ended: bool,
+}
+
+impl ArrivalsState {
+    /// The next connection, `None` after the end of the peer.
+    fn next(&mut self) -> Poll<Option<Arrival>> {
+        match self.waiting.pop_front() {
+            Some(arrival) => {
+                arrival.control.is_taken_by(TakenBy::Test);
+                Poll::Ready(Some(arrival))
+            }
+            None if self.has_ended => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
 }
 
 impl Arrivals {
@@ -67,8 +80,8 @@ impl Arrivals {
         let mut state = lock(&self.state);
         state.waiting.push_back(arrival);
         let wakers = std::mem::take(&mut state.wakers);
-        self.changed.notify_all();
         drop(state);
+        self.waiting.wake();
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -79,37 +92,26 @@ impl Arrivals {
 
     pub(in crate::serving) fn handler_has_returned(&self) {
         lock(&self.state).running -= 1;
-        self.changed.notify_all();
+        self.waiting.wake();
     }
 
     /// The next connection; `None` if there is none until the deadline, or the peer has ended.
     pub(crate) fn accept(&self, deadline: Deadline) -> Option<Arrival> {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(arrival) = state.waiting.pop_front() {
-                arrival.control.is_taken_by(TakenBy::Test);
-                return Some(arrival);
-            }
-            let left = deadline.left();
-            if left == Some(Duration::ZERO) || state.has_ended {
-                return None;
-            }
-            state = lock::wait(&self.changed, state, left);
-        }
+        let next = |state: &mut ArrivalsState| match state.next() {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending => None,
+        };
+        self.waiting.wait_for(lock(&self.state), deadline, next).flatten()
     }
 
     /// The next connection, `None` when the peer has ended; if there is none yet, the waker is woken when there is.
     pub(crate) fn accept_or_wake(&self, waker: &Waker) -> Poll<Option<Arrival>> {
         let mut state = lock(&self.state);
-        if let Some(arrival) = state.waiting.pop_front() {
-            arrival.control.is_taken_by(TakenBy::Test);
-            return Poll::Ready(Some(arrival));
+        let next = state.next();
+        if next.is_pending() {
+            state.wakers.push(waker.clone());
         }
-        if state.has_ended {
-            return Poll::Ready(None);
-        }
-        state.wakers.push(waker.clone());
-        Poll::Pending
+        next
     }
 
     /// Nobody accepts any more. Whether all handlers have returned by the deadline.
@@ -118,19 +120,12 @@ impl Arrivals {
         state.has_ended = true;
         let waiting = std::mem::take(&mut state.waiting);
         let wakers = std::mem::take(&mut state.wakers);
-        self.changed.notify_all();
         drop(state);
+        self.waiting.wake();
         drop(waiting);
         wakers.into_iter().for_each(Waker::wake);
-        let mut state = lock(&self.state);
-        while state.running > 0 {
-            let left = deadline.left();
-            if left == Some(Duration::ZERO) {
-                return false;
-            }
-            state = lock::wait(&self.changed, state, left);
-        }
-        true
+        let have_returned = |state: &mut ArrivalsState| (state.running == 0).then_some(());
+        self.waiting.wait_for(lock(&self.state), deadline, have_returned).is_some()
     }
 }
 

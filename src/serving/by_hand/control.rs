@@ -1,6 +1,7 @@
 //! What a test and the connection that it drives share: what the test wants, the request that it gets, and the bytes to send.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use crate::framing::rule::Framing;
 use crate::journal::client::ClientEnd;
 use crate::journal::exchange::ExchangeParts;
 use crate::journal::request::Request;
-use crate::os::lock::{self, Condvar, Mutex, lock};
+use crate::os::deadline::Deadline;
+use crate::os::lock::{Mutex, Waiters, lock};
 use crate::response::ending::Ending;
 use crate::response::secure::Secure;
 use crate::source::conversation::Refusal;
@@ -18,7 +20,7 @@ use crate::source::conversation::Refusal;
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     state: Mutex<ControlState>,
-    changed: Condvar,
+    waiting: Waiters,
 }
 
 #[derive(Default)]
@@ -145,14 +147,7 @@ impl Control {
     /// Waits until the connection has TLS.
     #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     pub(crate) fn await_tls(&self) -> Result<(), Over> {
-        let mut state = lock(&self.state);
-        while !state.is_secured {
-            if let Some(over) = &state.over {
-                return Err(over.clone());
-            }
-            state = lock::wait(&self.changed, state, None);
-        }
-        Ok(())
+        self.wait_for(|state| state.is_secured.then_some(()))
     }
 
     /// The handshake is over.
@@ -167,13 +162,8 @@ impl Control {
 
     /// Waits until the connection has ended for the test.
     pub(crate) fn await_over(&self) -> Over {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(over) = &state.over {
-                return over.clone();
-            }
-            state = lock::wait(&self.changed, state, None);
-        }
+        let Err(over) = self.wait_for(|_| None::<Infallible>);
+        over
     }
 
     pub(crate) fn has_spoken(&self) -> bool {
@@ -205,28 +195,22 @@ impl Control {
 
     /// Waits for the request that was asked for; how it has ended if none will come.
     pub(crate) fn await_request(&self) -> Result<Request, Over> {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(request) = state.request.take() {
-                return Ok(request);
-            }
-            if let Some(over) = &state.over {
-                return Err(over.clone());
-            }
-            state = lock::wait(&self.changed, state, None);
-        }
+        self.wait_for(|state| state.request.take())
     }
 
     /// Waits until so many bytes have left in all.
     pub(crate) fn await_left(&self, bytes: u64) -> Result<(), Over> {
-        let mut state = lock(&self.state);
-        while state.left < bytes {
-            if let Some(over) = &state.over {
-                return Err(over.clone());
-            }
-            state = lock::wait(&self.changed, state, None);
-        }
-        Ok(())
+        self.wait_for(|state| (state.left >= bytes).then_some(()))
+    }
+
+    /// Waits until `look` finds something, or the connection has ended for the test. The connection has timeouts.
+    fn wait_for<T>(&self, look: impl Fn(&mut ControlState) -> Option<T>) -> Result<T, Over> {
+        let look = |state: &mut ControlState| match look(state) {
+            Some(found) => Some(Ok(found)),
+            None => state.over.clone().map(Err),
+        };
+        let found = self.waiting.wait_for(lock(&self.state), Deadline::Never, look);
+        found.expect("there is no deadline")
     }
 
     pub(super) fn wants_end(&self) -> bool {
@@ -282,7 +266,7 @@ impl Control {
 
     fn change(&self, change: impl FnOnce(&mut ControlState)) {
         change(&mut lock(&self.state));
-        self.changed.notify_all();
+        self.waiting.wake();
     }
 
     /// The first reason counts.
