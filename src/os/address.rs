@@ -69,14 +69,14 @@ pub(crate) fn host_in_url(host: &str) -> String {
 
 /// Binds to the first address of `text` (`host:port`) that can be bound.
 pub(crate) fn listen(text: &str, backlog: u32) -> io::Result<TcpListener> {
-    let mut result = Err(no_address());
+    let mut last = None;
     for addr in resolve(text)? {
-        result = bind(addr, backlog);
-        if result.is_ok() {
-            break;
+        match bind(addr, backlog) {
+            Err(error) => last = Some(error),
+            bound => return bound,
         }
     }
-    result
+    Err(last.unwrap_or_else(no_address))
 }
 
 /// The error for a name that has no address to connect or bind to.
