@@ -73,8 +73,10 @@ impl ConnectionTask {
                         return;
                     }
                     Rest::UserThread => {
-                        // The thread of the loop stays for connections that it knows.
-                        self.wait_for(&mut carried, None, None);
+                        // The thread of the loop stays for connections that it knows. The time is the one that the close will wait for:
+                        // set by another thread then, it would wake the loop.
+                        let until = Instant::now().checked_add(self.service.settings.linger);
+                        self.wait_for(&mut carried, None, until);
                         wants_thread = true;
                         carried.is_queued = true;
                     }
