@@ -155,9 +155,12 @@ mod tests {
     fn a_wait_is_woken_each_time_and_not_once_more() {
         let set = Set::new().expect("descriptors");
         let mut ready = Ready::new();
-        for timeout in [None, Some(Duration::from_secs(10)), Some(Duration::from_micros(900))] {
+        let long = Some(Duration::from_secs(30));
+        for timeout in [None, long, long, Some(Duration::from_micros(900))] {
+            let start = Instant::now();
             set.wake();
             set.wait(&mut ready, timeout).expect("woken");
+            assert!(start.elapsed() < Duration::from_secs(10), "not woken");
             assert_eq!(ready.keys().count(), 0);
         }
         let start = Instant::now();
