@@ -53,13 +53,17 @@ impl Service {
             Role::Peer => EventLoop::of_process().map_err(accept_error)?,
             Role::Foreground => EventLoop::of_foreground().map_err(accept_error)?,
         };
-        let kept = if role == Role::Peer { settings.keep_exchanges } else { Some(0) };
+        let has_old_port = port.is_some_and(|port| PORTS.is_given_again(port));
+        let ledger = match role {
+            Role::Peer => Ledger::new(settings.keep_exchanges, has_old_port),
+            Role::Foreground => Ledger::without_journal(),
+        };
         let service = Arc::new(Service {
             settings,
             role,
             user_code,
             arrivals,
-            ledger: Ledger::new(kept, port.is_some_and(|port| PORTS.is_given_again(port))),
+            ledger,
             event_loop,
             addr: addr.clone(),
             made_at,

@@ -32,9 +32,10 @@ impl Service {
     pub(crate) fn cut_later(self: &Arc<Self>) {
         if let Some(deadline) = self.finish_deadline() {
             let alarm = Arc::new(Alarm { service: Arc::clone(self), key: OnceLock::new() });
-            let key = self.event_loop.insert(Arc::clone(&alarm) as _, Some(deadline));
-            // This is the only place that sets it.
+            let key = self.event_loop.insert(Arc::clone(&alarm) as _, None);
+            // This is the only place that sets it. Before the time, at which the alarm removes itself.
             let _ = alarm.key.set(key);
+            self.event_loop.run_at(key, deadline);
         }
     }
 
@@ -46,11 +47,7 @@ impl Service {
         let (failures, outcomes) = self.ledger.take_rest();
         let mut first_error = None;
         let mut panicked = None;
-        let of_outcomes = outcomes.into_iter().filter_map(|outcome| match outcome {
-            Outcome::Served(_) => None,
-            Outcome::Failed(error) => Some(Fault::Error(*error)),
-            Outcome::Panicked(payload) => Some(Fault::Panic(*payload)),
-        });
+        let of_outcomes = outcomes.into_iter().filter_map(Outcome::fault);
         for fault in of_outcomes.chain(failures) {
             match fault {
                 Fault::Error(error) => first_error = first_error.or(Some(error)),

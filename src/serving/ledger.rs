@@ -27,7 +27,9 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many exchanges the journal keeps; `None` for all. A server in the foreground keeps none.
+    /// Whether there is a journal. A server in the foreground has none.
+    has_journal: bool,
+    /// How many exchanges are kept, in the journal and of those that nobody has taken; `None` for all.
     kept: Option<usize>,
     has_old_port: bool,
     accepted: u64,
@@ -60,6 +62,14 @@ impl Outcome {
         }
     }
 
+    pub(crate) fn fault(self) -> Option<Fault> {
+        match self {
+            Outcome::Served(_) => None,
+            Outcome::Failed(error) => Some(Fault::Error(*error)),
+            Outcome::Panicked(payload) => Some(Fault::Panic(*payload)),
+        }
+    }
+
     pub(crate) fn result(self) -> Result<Exchange> {
         match self {
             Outcome::Served(exchange) => Ok(exchange),
@@ -76,10 +86,15 @@ pub(crate) struct Page<'l> {
 }
 
 impl Ledger {
-    /// A ledger whose journal keeps so many exchanges, or all, of a server that may have the port of an earlier one.
+    /// A ledger with a journal of so many exchanges, or all, of a server that may have the port of an earlier one.
     pub(crate) fn new(kept: Option<usize>, has_old_port: bool) -> Self {
-        let state = State { kept, has_old_port, ..State::default() };
+        let state = State { has_journal: true, kept, has_old_port, ..State::default() };
         Ledger { state: Mutex::new(state), waiting: Waiters::default() }
+    }
+
+    /// A ledger of outcomes, each of which some call takes.
+    pub(crate) fn without_journal() -> Self {
+        Ledger { state: Mutex::default(), waiting: Waiters::default() }
     }
 
     pub(crate) fn lock(&self) -> Page<'_> {
@@ -92,9 +107,9 @@ impl Ledger {
         state.accepted += 1;
         let client =
             Client { addr, connection: state.accepted, exchange: 0, turn: 0, session: None };
-        if state.kept != Some(0) {
+        if state.has_journal {
             state.connections.push((client.clone(), Arc::clone(live)));
-            state.forget_old();
+            state.forget_connections();
         }
         client
     }
@@ -106,7 +121,7 @@ impl Ledger {
 
     /// Something failed outside of any exchange.
     pub(crate) fn enter_failure(&self, fault: Fault) {
-        lock(&self.state).failures.push(fault);
+        lock(&self.state).keep_failure(fault);
     }
 
     /// The next outcome, or `None` after `timeout`.
@@ -179,9 +194,9 @@ impl Ledger {
 impl Page<'_> {
     /// Enters an exchange that is over.
     pub(crate) fn enter(&mut self, exchange: &Exchange) {
-        if self.state.kept != Some(0) {
+        if self.state.has_journal {
             self.state.exchanges.push(exchange.clone());
-            self.state.forget_old();
+            self.state.forget_exchanges();
         }
     }
 
@@ -189,12 +204,10 @@ impl Page<'_> {
     pub(crate) fn publish(&mut self, outcome: Outcome) {
         let state = &mut *self.state;
         state.outcomes.push_back(outcome);
-        let is_served = |outcome: &Outcome| matches!(outcome, Outcome::Served(_));
-        // A server in the foreground has a call that takes each of them.
-        if state.kept.is_some_and(|kept| kept > 0 && state.outcomes.len() > kept)
-            && state.outcomes.front().is_some_and(is_served)
+        if state.kept.is_some_and(|kept| state.outcomes.len() > kept.max(1))
+            && let Some(fault) = state.outcomes.pop_front().and_then(Outcome::fault)
         {
-            state.outcomes.pop_front();
+            state.keep_failure(fault);
         }
     }
 
@@ -209,18 +222,29 @@ impl Page<'_> {
 }
 
 impl State {
-    /// Forgets what a bounded journal need not keep, a part at a time.
-    fn forget_old(&mut self) {
+    /// Keeps a failure for `finish`, which returns the first one. A bounded ledger keeps no more of them than of exchanges.
+    fn keep_failure(&mut self, fault: Fault) {
+        if self.kept.is_none_or(|kept| self.failures.len() < kept.max(1)) {
+            self.failures.push(fault);
+        }
+    }
+
+    /// Forgets exchanges that a bounded journal need not keep, a part at a time.
+    fn forget_exchanges(&mut self) {
         let Some(kept) = self.kept else { return };
         while let Some(part) = self.exchanges.full.first()
             && self.exchanges.len() - part.len() >= kept
         {
             self.exchanges.full.remove(0);
         }
-        if !self.connections.last.is_empty() {
+    }
+
+    /// Forgets connections that a bounded journal need not keep, when a part of them was filled just now. One with a connection that is
+    /// open, or has an exchange, stays.
+    fn forget_connections(&mut self) {
+        if self.kept.is_none() || !self.connections.last.is_empty() {
             return;
         }
-        // A part of connections was filled just now. One with a connection that is open, or has an exchange, stays.
         let mut kept = HashSet::new();
         self.exchanges.for_each(|exchange| {
             kept.insert(exchange.client().connection());

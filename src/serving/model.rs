@@ -122,7 +122,7 @@ fn each_outcome_is_taken_once_and_wakes_a_thread_that_waits() {
 fn a_call_that_waits_is_woken_by_every_change() {
     shuttle::check_random(
         || {
-            let ledger = Arc::new(Ledger::new(Some(0), false));
+            let ledger = Arc::new(Ledger::without_journal());
             let is_free = Arc::new(AtomicBool::new(false));
             let waiting = {
                 let (ledger, is_free) = (Arc::clone(&ledger), Arc::clone(&is_free));

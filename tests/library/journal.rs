@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::Write;
+use std::time::Duration;
 
-use fake_peer::{Ending, Peer, Response, Sequence, http};
+use fake_peer::{Ending, Peer, Request, Response, Sequence, http};
 use fake_peer_test_support::{
-    PATIENCE, ask, connect_and_send, finished, patient, read_all, spawned, taken,
+    PATIENCE, ask, assert_has, connect_and_send, failure, finished, patient, read_all, spawned,
+    taken,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
@@ -125,6 +127,27 @@ fn a_bounded_journal_keeps_the_exchanges_of_one_long_connection() {
     let journal = finished(peer);
     assert_eq!(journal.exchanges_per_connection(), [10]);
     assert_eq!(journal.exchanges().last().map(|exchange| exchange.client().exchange()), Some(700));
+}
+
+#[test]
+fn a_bounded_journal_keeps_few_outcomes_also_behind_a_failure_that_nobody_takes() {
+    for kept in [0, 3] {
+        let mut requests = 0;
+        let peer = spawned(patient().keep_exchanges(kept).source(move |_: &Request| {
+            requests += 1;
+            if requests == 1 { Response::file("no/such/file") } else { http::ok("hi") }
+        }));
+        for _ in 0..20 {
+            ask(peer.addr(), GET);
+        }
+        let left: Vec<_> = (0..20)
+            .map_while(|_| peer.take(Duration::ZERO).ok())
+            .map(|exchange| exchange.client().exchange())
+            .collect();
+        assert_eq!(left, [18, 19, 20][3 - kept.max(1)..], "{kept} kept");
+        assert_eq!(peer.journal().exchanges().count(), kept);
+        assert_has(&failure(peer), "no/such/file");
+    }
 }
 
 #[test]
