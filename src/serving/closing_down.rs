@@ -164,7 +164,12 @@ impl Service {
 
     /// From now on the time to finish runs.
     pub(super) fn start_finishing(&self) {
-        let now = *self.finishing.get_or_init(Instant::now);
-        lock(&self.open).deadline = now.checked_add(self.settings.finish_timeout);
+        // Under the lock: whoever finds that the server is to finish may extend the time.
+        let mut open = lock(&self.open);
+        self.finishing.get_or_init(|| {
+            let now = Instant::now();
+            open.deadline = now.checked_add(self.settings.finish_timeout);
+            now
+        });
     }
 }
