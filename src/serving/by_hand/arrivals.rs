@@ -108,7 +108,7 @@ impl Arrivals {
     pub(crate) fn accept_or_wake(&self, waker: &Waker) -> Poll<Option<Arrival>> {
         let mut state = lock(&self.state);
         let next = state.next();
-        if next.is_pending() {
+        if next.is_pending() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
             state.wakers.push(waker.clone());
         }
         next
