@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
@@ -78,6 +79,11 @@ impl UserThreads {
 
     pub(crate) fn push(&self, job: Job) {
         let mut state = lock(&self.state);
+        if state.is_closed && state.threads == 0 {
+            // Nobody will do it. It may have the last handle of something, so it is dropped without the lock.
+            drop(state);
+            return;
+        }
         state.jobs.push_back(job);
         drop(state);
         self.waiting.wake_one();
@@ -85,7 +91,12 @@ impl UserThreads {
 
     /// Lets the threads end when they have nothing left to do.
     pub(crate) fn close(&self) {
-        lock(&self.state).is_closed = true;
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        let left = if state.threads == 0 { mem::take(&mut state.jobs) } else { VecDeque::new() };
+        drop(state);
+        // What no thread could be had for.
+        drop(left);
         self.waiting.wake();
     }
 
