@@ -2,7 +2,6 @@
 
 pub(crate) mod address;
 pub(crate) mod arrived;
-pub(crate) mod beneath;
 pub(crate) mod deadline;
 pub(crate) mod file_name;
 #[cfg(unix)]
@@ -15,6 +14,7 @@ pub(crate) mod kernel;
 pub(crate) mod layer;
 pub(crate) mod listener;
 pub(crate) mod lock;
+pub(crate) mod open;
 pub(crate) mod path_error;
 pub(crate) mod ports;
 #[cfg(feature = "cli")]

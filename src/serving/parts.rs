@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::os::layer::LayerAct;
 use crate::os::lock::lock;
+use crate::os::open::open_without_waiting;
 use crate::os::path_error::on_path;
 use crate::os::same_file::is_same_file;
 use crate::response::delay::Delay;
@@ -78,7 +79,9 @@ impl Parts {
         if !may_block && Self::may_block(&response) {
             return Prepared::MayBlock(response);
         }
-        let parts = response.steps.into_iter().map(Part::prepare).collect::<io::Result<Vec<_>>>();
+        let steps = response.steps.into_iter();
+        let parts =
+            steps.map(|step| Part::prepare(step, may_block)).collect::<io::Result<Vec<_>>>();
         let parts = match parts {
             Ok(parts) => parts,
             Err(error) => return Prepared::Failed(error),
@@ -116,22 +119,28 @@ pub(super) fn read_from<'r>(response: &'r Response, file: &Path) -> Option<&'r P
     })
 }
 
-/// Whether a step has a file that is no regular one. A file that changes between this look and the opening is opened without waiting.
+/// Whether a step has a file that is no regular one. Not asked of an open file: a FIFO that was opened has a reader for its writer.
 fn opens_a_device(step: &ResponseStep) -> bool {
     let ResponseStep::SendFile(path) = step else { return false };
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 impl Part {
-    fn prepare(step: ResponseStep) -> io::Result<Self> {
+    fn prepare(step: ResponseStep, may_block: bool) -> io::Result<Self> {
         Ok(match step {
             ResponseStep::Send(bytes) => Part::Bytes(bytes),
             ResponseStep::SendFile(path) => {
-                let file = File::open(&path).map_err(on_path("open response file", &path))?;
+                // It was a regular file a moment ago, if nothing may block.
+                let file = if may_block { File::open(&path) } else { open_without_waiting(&path) };
+                let file = file.map_err(on_path("open response file", &path))?;
                 let metadata = file.metadata().map_err(on_path("open response file", &path))?;
                 if metadata.is_dir() {
                     let is_a_directory = io::ErrorKind::IsADirectory.into();
                     return Err(on_path("open response file", &path)(is_a_directory));
+                }
+                if !may_block && !metadata.is_file() {
+                    let replaced = io::Error::other("it was replaced by a device meanwhile");
+                    return Err(on_path("open response file", &path)(replaced));
                 }
                 // A pipe or a device does not know its length, and some files of /proc say 0.
                 let length =
@@ -263,5 +272,23 @@ impl Read for Repeated {
             self.at = (self.at + length) % self.pattern.len();
         }
         Ok(wanted)
+    }
+}
+
+#[cfg(all(test, unix, not(shuttle)))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_become_a_fifo_is_an_error_and_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("fifo");
+        let made =
+            Command::new("mkfifo").arg(&fifo).status().expect("mkfifo is part of every Unix");
+        assert!(made.success());
+        let error = Part::prepare(ResponseStep::SendFile(fifo), false).err().expect("no file");
+        assert!(format!("{error:?}").contains("replaced by a device"), "{error:?}");
     }
 }

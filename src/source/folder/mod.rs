@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use self::media_type::media_type;
 use self::target::Target;
 use crate::journal::request::Request;
-use crate::os::beneath::{leads_nowhere, open_beneath};
+use crate::os::open::{leads_nowhere, open_beneath};
 use crate::os::path_error::on_path;
 use crate::response::http;
 use crate::response::steps::Response;

@@ -1,8 +1,22 @@
-//! Opens files below a folder, and nothing else.
+//! Opens files: without waiting for anything, and below a folder and nothing else.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+/// Opens a file for reading. A FIFO is opened without waiting for its writer.
+#[cfg(unix)]
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    // On a regular file this has no effect.
+    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
 
 /// Opens the file or folder at `path`, relative to `folder`, without following a link on the way: `path` is one that has no links,
 /// and if a part of it has become one since, this fails. A FIFO is opened without waiting for its writer.
