@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+/// This much later; for what is too long for the clock, in a century.
+pub(crate) fn later(start: Instant, time: Duration) -> Instant {
+    start.checked_add(time).unwrap_or(start + Duration::from_secs(3_155_760_000))
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Deadline {
     At(Instant),

@@ -11,10 +11,12 @@ use super::by_hand::exchange::ManualExchange;
 use super::context::Context;
 use super::event::Event;
 use super::failure::{Failure, Fault};
+use super::ledger::Outcome;
 use super::receiving::Pending;
 use super::rest::Rest;
 use super::service::Role;
 use super::states::{After, Closing, State, Step, stop};
+use super::user_code::Payload;
 use crate::error::Error;
 use crate::framing::rule::Framing;
 use crate::journal::client::{Client, ClientEnd};
@@ -41,6 +43,8 @@ pub(crate) struct Connection {
     pub(super) sent: u64,
     /// What the client sent past the end of its requests.
     pub(super) trailing: Prefix,
+    /// Whether an exchange has begun of which there is no outcome yet.
+    pub(super) has_begun: bool,
     /// The outcome of the last exchange, if it is published only when the connection has ended.
     pub(super) outcome: Option<(Exchange, Option<Fault>)>,
     /// The last exchange, for the report of a reset that could not be delivered.
@@ -70,6 +74,7 @@ impl Connection {
             secure: None,
             sent: 0,
             trailing,
+            has_begun: false,
             outcome: None,
             last_exchange: None,
             by_hand: None,
@@ -164,6 +169,25 @@ impl Connection {
         });
         self.publish_now(context);
         stop(State::Over, Rest::Over)
+    }
+
+    /// A step has panicked. Ends the connection, and whatever waits for it.
+    pub(super) fn break_off(&mut self, payload: Payload, context: &Context<'_>) {
+        self.state = State::Over;
+        let service = context.service;
+        if let Some(by_hand) = &self.by_hand {
+            by_hand.control.set_over(Over::ExchangeFailed("its peer has panicked".into()));
+        }
+        self.live.answering.store(0, Ordering::Relaxed);
+        match (service.role, &mut self.outcome) {
+            (Role::Peer, _) => service.ledger.enter_failure(Fault::Panic(payload)),
+            (Role::Foreground, Some((_, fault))) => *fault = Some(Fault::Panic(payload)),
+            (Role::Foreground, None) => {
+                lock(&service.permits).in_flight -= u64::from(self.has_begun);
+                service.publish_outcome(Outcome::Panicked(Box::new(payload)));
+            }
+        }
+        let _ = self.over(ClientEnd::ClosedByUs, context);
     }
 
     /// Reports what the client has sent after the last turn of its conversation.
@@ -293,6 +317,7 @@ impl Connection {
         fault: Option<Fault>,
         context: &Context<'_>,
     ) {
+        self.has_begun = false;
         lock(&context.service.permits).answered += 1;
         self.outcome = Some((exchange, fault));
     }

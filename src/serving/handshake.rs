@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::journal::client::ClientEnd;
 use crate::journal::connection_state::HandshakeRecord;
 use crate::journal::count;
+use crate::os::deadline::later;
 use crate::os::layer::Handshake;
 use crate::os::set::Interest;
 use crate::os::socket_error::is_gone;
@@ -138,7 +139,7 @@ impl Connection {
             None => (handshaking.progress, settings.idle_timeout),
         };
         let finishing = context.finishing.filter(|_| !has_begun);
-        let finishing = finishing.map(|finishing| finishing + settings.linger);
+        let finishing = finishing.map(|finishing| later(finishing, settings.linger));
         let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let until = until.into_iter().chain(finishing).min();
         if until.is_none_or(|until| until > Instant::now()) {

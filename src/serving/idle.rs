@@ -8,6 +8,7 @@ use super::receiving::Receiving;
 use super::rest::Rest;
 use super::states::{Closing, State, Step, stop};
 use crate::journal::client::ClientEnd;
+use crate::os::deadline::later;
 use crate::os::socket_error::is_gone;
 use crate::response::ending::Ending;
 
@@ -58,6 +59,7 @@ impl Connection {
         if !context.service.take_permit(|| context.waker()) {
             return self.stay_without_permit(since, context);
         }
+        self.has_begun = true;
         self.client.exchange = context.service.next_exchange();
         self.client.turn += 1;
         let receiving = Box::new(Receiving::new(&self.framing, context));
@@ -83,7 +85,7 @@ impl Connection {
         // When the server finishes, a connection that has had an exchange ends. Another one may be about to say something: it
         // gets as long as a client gets to close.
         let finishing = context.finishing.map(|finishing| {
-            if has_had_an_exchange { finishing } else { finishing + settings.linger }
+            if has_had_an_exchange { finishing } else { later(finishing, settings.linger) }
         });
         let idle = settings.idle_timeout.and_then(|timeout| since.checked_add(timeout));
         let until = idle.into_iter().chain(finishing).min();

@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::connection::{Connection, unnumbered};
 use super::context::Context;
@@ -17,6 +17,7 @@ use super::sending::Sending;
 use super::service::Role;
 use super::states::{State, Step, stop};
 use crate::os::arrived::LARGE_BUFFER;
+use crate::os::deadline::later;
 use crate::os::set::Interest;
 use crate::os::stream::Notice;
 use crate::os::wire::Next;
@@ -98,7 +99,7 @@ impl Connection {
             Part::Pause(delay) => {
                 // Counted from the other end, so that no pause shares its place with a piece.
                 let pause = delay.at(sending.exchange, u64::MAX - index as u64);
-                let due = *sending.due.get_or_insert_with(|| later(pause));
+                let due = *sending.due.get_or_insert_with(|| later(Instant::now(), pause));
                 if due > Instant::now() {
                     return Err(Halt::Rest(Rest::time(Some(due))));
                 }
@@ -393,10 +394,4 @@ impl Connection {
         let until = until.into_iter().chain(look_again.map(|pause| now + pause)).min();
         Halt::Rest(Rest::Wait { interest, until })
     }
-}
-
-fn later(pause: Duration) -> Instant {
-    let now = Instant::now();
-    // Too long for the clock: a century will do.
-    now.checked_add(pause).unwrap_or(now + Duration::from_secs(3_155_760_000))
 }

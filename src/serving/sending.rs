@@ -13,6 +13,7 @@ use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
 use crate::journal::count;
 use crate::journal::exchange::Exchange;
+use crate::os::deadline::later;
 use crate::os::wire::Next;
 use crate::response::ending::Ending;
 use crate::response::pace::Pace;
@@ -206,9 +207,9 @@ impl Sending {
         }
         if let Some(size) = self.pace.piece_size(self.sent) {
             let pieces = bytes.div_ceil(size);
-            let of_pieces: Duration = (0..pieces.min(COUNTED))
+            let of_pieces = (0..pieces.min(COUNTED))
                 .map(|piece| self.pace.pause(self.exchange, self.piece_end + piece * size))
-                .sum();
+                .fold(Duration::ZERO, Duration::saturating_add);
             pauses = pauses.saturating_add(
                 of_pieces
                     .saturating_mul(u32::try_from(pieces.div_ceil(COUNTED)).unwrap_or(u32::MAX)),
@@ -234,7 +235,7 @@ impl Sending {
                 let nanos = u128::from(self.sent) * 1_000_000_000 / u128::from(rate.get());
                 Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
             });
-            (now + pause).max(start.checked_add(by_rate).unwrap_or(now))
+            later(now, pause).max(later(start, by_rate))
         });
         if due > now {
             return Some(due);

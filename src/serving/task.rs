@@ -15,7 +15,6 @@ use super::by_hand::arrivals::Driven;
 use super::connection::Connection;
 use super::context::{BUDGET, Busy, Context};
 use super::event_loop::{Key, Task};
-use super::failure::Fault;
 use super::rest::Rest;
 use super::service::{OpenConnection, Place, Service, as_user_thread_of};
 use super::turn::Turn;
@@ -90,6 +89,10 @@ impl ConnectionTask {
                 Ok(()) => break,
                 Err(again) => {
                     carried = again;
+                    if place == Place::UserThread {
+                        // The step may be user code that takes long. What the loop waits for must not be ready meanwhile.
+                        self.watch(&mut carried, None);
+                    }
                     // It may have been a user thread that found it taken, and whose job is lost with that.
                     wants_thread |= carried.is_queued;
                 }
@@ -115,9 +118,10 @@ impl ConnectionTask {
             budget: BUDGET,
         };
         let carry_on = || carried.connection.carry_on(&mut context);
-        // What user code panics with is caught where it is called. This is for what is left.
-        panic::catch_unwind(AssertUnwindSafe(carry_on)).unwrap_or_else(|payload| {
-            self.service.ledger.enter_failure(Fault::Panic(payload));
+        // What user code panics with is caught where it is called. This is for what is left: the drop of a reader, for one.
+        let carried_on = panic::catch_unwind(AssertUnwindSafe(carry_on));
+        carried_on.unwrap_or_else(|payload| {
+            carried.connection.break_off(payload, &context);
             Rest::Over
         })
     }

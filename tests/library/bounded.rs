@@ -370,6 +370,34 @@ fn the_pauses_of_a_response_that_is_being_sent_are_added_to_the_time() {
 }
 
 #[test]
+fn pauses_that_are_too_long_for_the_clock_are_no_panic() {
+    let forever = Duration::MAX;
+    for (case, response) in [
+        ("pieces", Response::from("abc").in_pieces(1, forever)),
+        ("a pause", Response::from("a").pause(forever).send("bc")),
+    ] {
+        let peer = spawned(hurried().source(response.clone()));
+        let mut client = connect(peer.addr());
+        client.write_all(GET).expect("an open connection");
+        expect_bytes(&mut client, b"a", case);
+        // The time to finish is extended by the pause, and nobody waits so long: only the failure of a test ends it.
+        assert!(peer.journal().connections()[0].closed_at().is_none(), "{case}: it has ended");
+        over_within(LIMIT, case, move || {
+            let failing = catch_unwind(AssertUnwindSafe(move || {
+                let _peer = peer;
+                panic!("the test has failed");
+            }));
+            failing.expect_err("a panic");
+        });
+    }
+    let peer = spawned(hurried().linger(forever).source("answer"));
+    let client = connect(peer.addr());
+    eventually("accepted", || peer.journal().connections().len() == 1);
+    finishes(peer, "a silent client").expect("nobody has said anything");
+    drop(client);
+}
+
+#[test]
 fn a_source_that_does_not_return_is_an_error_that_says_so() {
     for by_drop in [false, true] {
         let case = format!("dropped: {by_drop}");

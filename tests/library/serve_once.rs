@@ -10,11 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    ClientEnd, Error, Event, FnSink, Framing, MemorySink, Request, TcpServer, TcpServerBuilder,
+    ClientEnd, Error, Event, FnSink, Framing, MemorySink, Request, Response, TcpServer,
+    TcpServerBuilder,
 };
 use fake_peer_test_support::{
-    PATIENCE, bound, connect, connect_and_send, goes_on_serving, next_piece, patient, read_all,
-    reporting, reset, serve_with,
+    PATIENCE, bound, connect, connect_and_send, goes_on_serving, next_piece, over_within, patient,
+    read_all, reporting, reset, serve_with,
 };
 
 /// Describes each event in a few words.
@@ -59,6 +60,40 @@ fn panicking(request: &Request) -> &'static str {
     // A `String`: the payload of a `panic!` with arguments.
     assert!(request.bytes() != b"panic", "no answer to {}", request.bytes().escape_ascii());
     "answer"
+}
+
+/// Panics when it is dropped.
+struct Fragile(&'static [u8]);
+
+impl Read for Fragile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        panic!("{}", "dropped".to_owned());
+    }
+}
+
+#[test]
+fn a_reader_that_panics_when_it_is_dropped_ends_the_call_and_the_next_one_serves() {
+    let mut readers = 0;
+    let server = bound(patient().source(move |_: &Request| {
+        readers += 1;
+        if readers == 1 {
+            return Response::from("begun").send_from(Fragile(b" and gone on")).send(" to the end");
+        }
+        Response::from("answer")
+    }));
+    let addr = server.local_addr();
+    let client = connect_and_send(addr, b"request");
+    let (panicked, server) =
+        over_within(PATIENCE, "the panic", move || (panic_of_serve_once(&server), server));
+    assert_eq!(panicked, "dropped");
+    drop(client);
+    goes_on_serving(&server, "after a panic");
 }
 
 #[test]
