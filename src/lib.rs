@@ -333,14 +333,14 @@ pub use response::http;
 pub use response::steps::Response;
 pub use server::builder::{Answered, TcpServerBuilder, Unanswered};
 pub use server::connection::{Connection, Reader, Sender};
+#[cfg(feature = "json")]
+pub use server::journal_lines::JournalLines;
 pub use server::manual_peer::ManualPeer;
 pub use server::peer::Peer;
 pub use server::tcp_server::TcpServer;
+pub use server::transcript::Transcript;
 pub use serving::event::Event;
-#[cfg(feature = "json")]
-pub use serving::journal_lines::JournalLines;
 pub use serving::stop::Stop;
-pub use serving::transcript::Transcript;
 pub use sink::closure::FnSink;
 pub use sink::file::FileSink;
 pub use sink::memory::MemorySink;

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use super::stdin::is_dash;
 use crate::os::lock::lock;
+use crate::server::journal_lines::JournalLines;
 use crate::serving::event::Event;
-use crate::serving::journal_lines::JournalLines;
 
 pub(super) struct JournalFile {
     path: PathBuf,

@@ -19,9 +19,9 @@ use super::tls_fault::is_tls_fault;
 use crate::error::{Error, Result};
 use crate::journal::exchange::Exchange;
 use crate::server::tcp_server::TcpServer;
+use crate::server::transcript::{Transcript, is_terminal};
 use crate::serving::event::Event;
 use crate::serving::stop::Stop;
-use crate::serving::transcript::{Transcript, is_terminal};
 use crate::source::response_source::ResponseSource;
 
 /// One run of the program.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::case::Case;
 use super::whole::Whole;
 use crate::response::ending::Ending;
+use crate::response::parts;
 use crate::response::steps::Response;
-use crate::serving::parts;
 
 /// The response cut after 0, 1, 2, … bytes, up to all but the last one, at each length with [`Ending::Close`] and then with
 /// [`Ending::Reset`]. [`Truncations::endings`] chooses other endings.

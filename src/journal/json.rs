@@ -1,5 +1,5 @@
 //! The lines of a journal as JSON, one object each: what they say of a request, an exchange, a connection. `docs/journal.md` has their
-//! schema. The order in which a server writes them is in `serving/journal_lines`.
+//! schema. The order in which a server writes them is in `server/journal_lines`.
 
 use std::fmt::Write as _;
 use std::io;

@@ -7,6 +7,7 @@ pub(crate) mod gate;
 mod head;
 pub mod http;
 pub(crate) mod pace;
+pub(crate) mod parts;
 pub(crate) mod random;
 pub(crate) mod secure;
 mod step;

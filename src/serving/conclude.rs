@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use super::connection::Connection;
 use super::context::Context;
 use super::failure::{Failure, Fault};
-use super::parts::Part;
 use super::receiving::Pending;
 use super::sending::Sending;
 use super::service::Role;
 use super::states::{After, Step};
 use crate::journal::exchange::Exchange;
 use crate::response::ending::Ending;
+use crate::response::parts::Part;
 use crate::response::steps::Scripted;
 
 impl Connection {

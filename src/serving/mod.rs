@@ -87,13 +87,10 @@ mod finish;
 pub(crate) mod foreground;
 mod handshake;
 mod idle;
-#[cfg(feature = "json")]
-pub(crate) mod journal_lines;
 pub(crate) mod ledger;
 #[cfg(all(test, shuttle))]
 mod model;
 
-pub(crate) mod parts;
 mod permits;
 mod receive;
 mod receiving;
@@ -106,7 +103,6 @@ pub(crate) mod settings;
 mod states;
 pub(crate) mod stop;
 mod task;
-pub(crate) mod transcript;
 mod turn;
 pub(crate) mod user_code;
 mod user_threads;

@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::parts::{has_file, read_from};
 use super::rest::Rest;
 use crate::framing::framer::Framer;
 use crate::framing::rule::Framing;
 use crate::journal::client::Client;
 use crate::journal::prefix::Prefix;
 use crate::journal::request::{Request, RequestEnd, RequestParts};
+use crate::response::parts::{has_file, read_from};
 
 /// A request that has begun.
 pub(super) struct Receiving {

@@ -7,7 +7,6 @@ use super::connection::Connection;
 use super::context::Context;
 use super::event::Event;
 use super::failure::Failure;
-use super::parts::{Parts, Prepared, has_file, read_from};
 use super::receiving::Pending;
 use super::rest::Rest;
 use super::sending::Sending;
@@ -16,6 +15,7 @@ use super::states::{After, Answering, State, Step, stop};
 use crate::journal::exchange::Exchange;
 use crate::journal::request::{Request, RequestEnd};
 use crate::response::ending::Ending;
+use crate::response::parts::{Parts, Prepared, has_file, read_from};
 use crate::response::steps::{Response, Scripted};
 
 impl Connection {

@@ -11,7 +11,6 @@ use super::context::Context;
 use super::event::Event;
 use super::failure::Failure;
 use super::ledger::Outcome;
-use super::parts::{Part, Stopped, fill};
 use super::rest::Rest;
 use super::sending::Sending;
 use super::service::Role;
@@ -22,6 +21,7 @@ use crate::os::set::Interest;
 use crate::os::stream::Notice;
 use crate::os::wire::Next;
 use crate::response::ending::Ending;
+use crate::response::parts::{Part, Stopped, fill};
 
 /// Why sending stops.
 enum Halt {

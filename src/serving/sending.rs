@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Fault};
-use super::parts::{Chunk, Part, Parts};
 use super::receiving::Pending;
 use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
@@ -17,6 +16,7 @@ use crate::os::deadline::later;
 use crate::os::wire::Next;
 use crate::response::ending::Ending;
 use crate::response::pace::Pace;
+use crate::response::parts::{Chunk, Part, Parts};
 use crate::response::secure::OverTls;
 use crate::response::steps::Scripted;
 

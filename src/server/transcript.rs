@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::time::Instant;
 
-use super::event::Event;
 use crate::journal::client::{Client, ClientEnd};
 use crate::response::ending::Ending;
+use crate::serving::event::Event;
 
 /// Shows what happens on each connection, in both directions, line by line.
 ///

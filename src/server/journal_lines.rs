@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Instant;
 
-use super::event::Event;
 use crate::error::Error;
 use crate::journal::json::Line;
 use crate::os::address::Address;
 use crate::response::ending::Ending;
+use crate::serving::event::Event;
 
 /// Writes what happens as JSON, one object a line, for programs in any language. With the feature `json`.
 ///

@@ -1,21 +1,21 @@
-//! The parts of a response, with its files open: what there is to send, and what may block. Sending them is in `send`.
+//! The parts of a response, with its files open: what there is to send, and what may block. Sending them is in `serving/send`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::delay::Delay;
+use super::ending::Ending;
+use super::gate::Gate;
+use super::pace::Pace;
+use super::secure::OverTls;
+use super::steps::{Response, Scripted, Step as ResponseStep};
 use crate::os::layer::LayerAct;
 use crate::os::lock::lock;
 use crate::os::open::open_without_waiting;
 use crate::os::path_error::on_path;
 use crate::os::same_file::is_same_file;
-use crate::response::delay::Delay;
-use crate::response::ending::Ending;
-use crate::response::gate::Gate;
-use crate::response::pace::Pace;
-use crate::response::secure::OverTls;
-use crate::response::steps::{Response, Scripted, Step as ResponseStep};
 
 /// How many bytes a response sends; `None` if that is known only after sending it.
 pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
@@ -31,27 +31,27 @@ pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
 }
 
 /// A response whose files are open.
-pub(super) struct Parts {
-    pub(super) steps: Vec<Part>,
-    pub(super) pace: Pace,
-    pub(super) cut: Option<u64>,
-    pub(super) ending: Ending,
-    pub(super) over_tls: Option<Box<OverTls>>,
+pub(crate) struct Parts {
+    pub(crate) steps: Vec<Part>,
+    pub(crate) pace: Pace,
+    pub(crate) cut: Option<u64>,
+    pub(crate) ending: Ending,
+    pub(crate) over_tls: Option<Box<OverTls>>,
     /// How many bytes there are to send, where that is known beforehand; what a cut leaves out is not among them.
-    pub(super) offered: Option<u64>,
+    pub(crate) offered: Option<u64>,
     /// What its delays are drawn from.
-    pub(super) seeds: Vec<u64>,
-    pub(super) scripted: Scripted,
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) scripted: Scripted,
 }
 
-pub(super) enum Prepared {
+pub(crate) enum Prepared {
     Ready(Parts),
     /// Opening one of its files may block.
     MayBlock(Response),
     Failed(io::Error),
 }
 
-pub(super) enum Part {
+pub(crate) enum Part {
     Bytes(Arc<[u8]>),
     Reader { reader: Box<dyn Read + Send>, origin: Origin, length: Option<u64> },
     Pause(Delay),
@@ -60,7 +60,7 @@ pub(super) enum Part {
 }
 
 /// Whose reader it is.
-pub(super) enum Origin {
+pub(crate) enum Origin {
     File(PathBuf),
     /// A FIFO or a device: it may wait for anything.
     Device(PathBuf),
@@ -71,11 +71,11 @@ pub(super) enum Origin {
 
 impl Parts {
     /// Whether opening a file of this response may block.
-    pub(super) fn may_block(response: &Response) -> bool {
+    pub(crate) fn may_block(response: &Response) -> bool {
         response.steps.iter().any(opens_a_device)
     }
 
-    pub(super) fn prepare(response: Response, may_block: bool) -> Prepared {
+    pub(crate) fn prepare(response: Response, may_block: bool) -> Prepared {
         if !may_block && Self::may_block(&response) {
             return Prepared::MayBlock(response);
         }
@@ -107,12 +107,12 @@ impl Parts {
 }
 
 /// Whether part of a response is read from a file.
-pub(super) fn has_file(response: &Response) -> bool {
+pub(crate) fn has_file(response: &Response) -> bool {
     response.steps.iter().any(|step| matches!(step, ResponseStep::SendFile(_)))
 }
 
 /// The path by which part of a response is read from this file, if it is.
-pub(super) fn read_from<'r>(response: &'r Response, file: &Path) -> Option<&'r Path> {
+pub(crate) fn read_from<'r>(response: &'r Response, file: &Path) -> Option<&'r Path> {
     response.steps.iter().find_map(|step| match step {
         ResponseStep::SendFile(path) if is_same_file(path, file) => Some(path.as_path()),
         _ => None,
@@ -169,7 +169,7 @@ impl Part {
         })
     }
 
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Part::Bytes(bytes) => Some(bytes.len() as u64),
             Part::Reader { length, .. } => *length,
@@ -181,7 +181,7 @@ impl Part {
         if let Part::Pause(delay) = self { Some(*delay) } else { None }
     }
 
-    pub(super) fn is_something(&self) -> bool {
+    pub(crate) fn is_something(&self) -> bool {
         match self {
             Part::Bytes(bytes) => !bytes.is_empty(),
             Part::Reader { length, .. } => *length != Some(0),
@@ -192,18 +192,18 @@ impl Part {
 
 /// Bytes of a reader.
 #[derive(Default)]
-pub(super) struct Chunk {
-    pub(super) buffer: Vec<u8>,
+pub(crate) struct Chunk {
+    pub(crate) buffer: Vec<u8>,
     /// How many are filled, and how many of those may be sent.
-    pub(super) filled: usize,
-    pub(super) sendable: usize,
+    pub(crate) filled: usize,
+    pub(crate) sendable: usize,
     /// How many the reader has given, of all chunks.
-    pub(super) read: u64,
-    pub(super) stopped: Option<Stopped>,
+    pub(crate) read: u64,
+    pub(crate) stopped: Option<Stopped>,
 }
 
 /// Why a buffer is not filled any further.
-pub(super) enum Stopped {
+pub(crate) enum Stopped {
     AtEnd,
     Full,
     WithRoom,
@@ -211,7 +211,7 @@ pub(super) enum Stopped {
 }
 
 /// Reads after the first `filled` bytes of a buffer: once, or until it is full if all of it `is_at_hand`.
-pub(super) fn fill(
+pub(crate) fn fill(
     reader: &mut dyn Read,
     buffer: &mut [u8],
     mut filled: usize,
@@ -232,12 +232,12 @@ pub(super) fn fill(
 }
 
 impl Origin {
-    pub(super) fn may_block(&self) -> bool {
+    pub(crate) fn may_block(&self) -> bool {
         matches!(self, Origin::Device(_) | Origin::User)
     }
 
     /// Why a reader that has ended after `read` bytes has ended too early. A file of the system may say a length that it never had.
-    pub(super) fn shrunk(&self, read: u64, length: Option<u64>) -> Option<io::Error> {
+    pub(crate) fn shrunk(&self, read: u64, length: Option<u64>) -> Option<io::Error> {
         let (Origin::File(path), Some(length)) = (self, length) else { return None };
         let is_shorter = || fs::metadata(path).is_ok_and(|metadata| metadata.len() < length);
         (read < length && is_shorter()).then(|| {
@@ -246,7 +246,7 @@ impl Origin {
         })
     }
 
-    pub(super) fn name(&self, error: io::Error) -> io::Error {
+    pub(crate) fn name(&self, error: io::Error) -> io::Error {
         match self {
             Origin::File(path) | Origin::Device(path) => on_path("read response file", path)(error),
             Origin::Pattern | Origin::User => error,
