@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::failure::Fault;
-use super::service::{Cut, Listening, Open, OpenConnection, Place, Role, Service};
+use super::open_connection::OpenConnection;
+use super::service::{Cut, Listening, Open, Role, Service};
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
 use crate::os::spare;
@@ -89,7 +90,7 @@ impl Service {
 
     pub(super) fn carry_all_on(&self) {
         for task in self.tasks() {
-            task.carry_on_in(Place::Loop);
+            task.go_on();
         }
     }
 

@@ -8,6 +8,7 @@ use super::event_loop::{Key, Task};
 use super::failure::Fault;
 use super::ledger::Outcome;
 use super::service::{Cut, Service};
+use super::user_code::UserCode;
 use crate::error::Error;
 use crate::os::deadline::Deadline;
 use crate::os::lock::lock;
@@ -81,10 +82,10 @@ impl Service {
     }
 
     /// For the events that are queued, which are few, an observer has a second more.
-    fn observer_deadline(&self, deadline: Deadline) -> Deadline {
+    fn observer_deadline(&self, deadline: Deadline, must_not_wait: bool) -> Deadline {
         let extra = Instant::now() + Duration::from_secs(1);
         match deadline {
-            Deadline::At(at) if !self.must_not_wait() => Deadline::At(at.max(extra)),
+            Deadline::At(at) if !must_not_wait => Deadline::At(at.max(extra)),
             deadline => deadline,
         }
     }
@@ -92,56 +93,38 @@ impl Service {
     /// Takes source, sink and observer away and drops them, when they have returned.
     fn end_user_code(&self) -> Result<(), Fault> {
         self.close_threads();
-        let deadline = if self.must_not_wait() {
-            Deadline::At(Instant::now())
-        } else {
-            self.user_code_deadline()
-        };
-        let not_returned = |what| {
-            let timeout = self.settings.finish_timeout;
-            Err(Fault::Error(Error::NotReturned {
-                addr: self.addr().clone(),
-                what,
-                timeout,
-                peer: None,
-            }))
-        };
-        let observer = match &self.user_code.observer {
-            Some(queue) => match queue.take_away(self.observer_deadline(deadline)) {
-                None if !self.must_not_wait() => not_returned("observer"),
-                _ => Ok(()),
-            },
-            None => Ok(()),
-        };
-        let sink = match &self.user_code.sink {
-            Some(sink) => match sink.take_away(deadline) {
-                None if !self.must_not_wait() => not_returned("sink"),
-                _ => Ok(()),
-            },
-            None => Ok(()),
-        };
-        let arrivals = match &self.arrivals {
-            Some(arrivals) if !arrivals.end(deadline) && !self.must_not_wait() => {
-                not_returned("handler")
+        let must_not_wait = self.must_not_wait();
+        let deadline =
+            if must_not_wait { Deadline::At(Instant::now()) } else { self.user_code_deadline() };
+        let returned = |has_returned: bool, what| {
+            if has_returned || must_not_wait {
+                return Ok(());
             }
-            _ => Ok(()),
+            let (addr, timeout) = (self.addr().clone(), self.settings.finish_timeout);
+            Err(Fault::Error(Error::NotReturned { addr, what, timeout, peer: None }))
         };
-        let source = match self.user_code.source.take_away(deadline) {
+        let UserCode { observer, sink, source, .. } = &self.user_code;
+        let observer = observer.as_ref().is_none_or(|observer| {
+            observer.take_away(self.observer_deadline(deadline, must_not_wait)).is_some()
+        });
+        let sink = sink.as_ref().is_none_or(|sink| sink.take_away(deadline).is_some());
+        let handlers = self.arrivals.as_ref().is_none_or(|arrivals| arrivals.end(deadline));
+        let source = match source.take_away(deadline) {
+            None => returned(false, "source"),
             Some(mut source) => {
-                let finish = AssertUnwindSafe(move || source.finish());
-                match panic::catch_unwind(finish) {
+                match panic::catch_unwind(AssertUnwindSafe(move || source.finish())) {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(source)) => Err(Fault::Error(Error::LeftOver {
-                        addr: self.addr().clone(),
-                        source,
-                        peer: None,
-                    })),
+                    Ok(Err(source)) => {
+                        let addr = self.addr().clone();
+                        Err(Fault::Error(Error::LeftOver { addr, source, peer: None }))
+                    }
                     Err(payload) => Err(Fault::Panic(payload)),
                 }
             }
-            None if self.must_not_wait() => Ok(()),
-            None => not_returned("source"),
         };
-        observer.and(sink).and(arrivals).and(source)
+        returned(observer, "observer")
+            .and(returned(sink, "sink"))
+            .and(returned(handlers, "handler"))
+            .and(source)
     }
 }

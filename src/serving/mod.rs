@@ -91,6 +91,7 @@ pub(crate) mod ledger;
 #[cfg(all(test, shuttle))]
 mod model;
 
+pub(crate) mod open_connection;
 mod permits;
 mod receive;
 mod receiving;

@@ -109,10 +109,13 @@ impl Connection {
         request: &Request,
         context: &Context<'_>,
     ) -> Option<Failure> {
+        if request.end() != RequestEnd::ClientClosed {
+            return None;
+        }
         let is_allowed = context.service.settings.clients_may_leave_early
             || context.service.role == Role::Foreground
             || (!self.framing.knows_the_end_of(request.bytes()) && !self.stream.was_cut_off());
-        if is_allowed || request.end() != RequestEnd::ClientClosed {
+        if is_allowed {
             return None;
         }
         let text = format!(

@@ -1,8 +1,7 @@
 //! A server at work: what its connections share. Accepting is in `accept`, the end in `closing_down` and `finish`.
 
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +14,7 @@ use super::event::Event;
 use super::event_loop::{EventLoop, Key, is_loop_thread};
 use super::failure::Fault;
 use super::ledger::{Ledger, Outcome};
+use super::open_connection::OpenConnection;
 use super::settings::Settings;
 use super::user_code::{Call, Exclusive, Payload, UserCode};
 use super::user_threads::{Job, UserThreads};
@@ -97,23 +97,11 @@ pub(super) struct Listening {
 
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    pub(super) connections: HashMap<u64, Arc<dyn OpenConnection>>,
+    /// By number, so in the order in which they were accepted.
+    pub(super) connections: BTreeMap<u64, Arc<dyn OpenConnection>>,
     pub(super) is_listening: bool,
     /// When everything is cut, once the server is to finish.
     pub(super) deadline: Option<Instant>,
-}
-
-/// A connection that is open, as far as its server needs to know it.
-pub(super) trait OpenConnection: Send + Sync + fmt::Debug {
-    /// Carries it on, unless another thread does.
-    fn carry_on_in(self: Arc<Self>, place: Place);
-
-    /// Everything is cut, and user code may have this connection: ends it as far as that can be done without that thread. The error that
-    /// says what has not returned.
-    fn give_up(&self) -> Option<Error>;
-
-    /// Whether user code runs for it.
-    fn is_in_user_code(&self) -> bool;
 }
 
 /// Why all connections are cut.

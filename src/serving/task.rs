@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::by_hand::arrivals::Driven;
 use super::connection::Connection;
 use super::context::{BUDGET, Busy, Context};
 use super::event_loop::{Key, Task};
+use super::open_connection::OpenConnection;
 use super::rest::Rest;
-use super::service::{OpenConnection, Place, Service, as_user_thread_of};
+use super::service::{Place, Service, as_user_thread_of};
 use super::turn::Turn;
 use crate::error::Error;
 use crate::journal::connection_state::ConnectionState;
@@ -184,19 +184,13 @@ impl ConnectionTask {
     }
 }
 
-impl Driven for ConnectionTask {
+impl OpenConnection for ConnectionTask {
     fn go_on(self: Arc<Self>) {
         self.carry_on(Place::Loop);
     }
 
     fn report(&self) -> PeerReport {
         self.service.report()
-    }
-}
-
-impl OpenConnection for ConnectionTask {
-    fn carry_on_in(self: Arc<Self>, place: Place) {
-        self.carry_on(place);
     }
 
     fn give_up(&self) -> Option<Error> {

@@ -9,24 +9,15 @@ use std::thread;
 
 use super::control::{Control, TakenBy};
 use crate::journal::client::Client;
-use crate::journal::peer_report::PeerReport;
 use crate::os::deadline::Deadline;
 use crate::os::lock::{Mutex, Waiters, lock};
+use crate::serving::open_connection::OpenConnection;
 
 /// A connection for a test to drive.
 pub(crate) struct Arrival {
     pub(crate) client: Client,
     pub(crate) control: Arc<Control>,
-    pub(crate) connection: Arc<dyn Driven>,
-}
-
-/// What a test needs of a connection beside what they share.
-pub(crate) trait Driven: Send + Sync {
-    /// Lets the connection look what there is to do, in this thread unless another one has it.
-    fn go_on(self: Arc<Self>);
-
-    /// What a failing test wants to know of its peer.
-    fn report(&self) -> PeerReport;
+    pub(crate) connection: Arc<dyn OpenConnection>,
 }
 
 /// Drives each connection, in a thread of the peer. Its panics are caught.
