@@ -82,7 +82,7 @@ impl Service {
     }
 
     /// For the events that are queued, which are few, an observer has a second more.
-    fn observer_deadline(&self, deadline: Deadline, must_not_wait: bool) -> Deadline {
+    fn observer_deadline(deadline: Deadline, must_not_wait: bool) -> Deadline {
         let extra = Instant::now() + Duration::from_secs(1);
         match deadline {
             Deadline::At(at) if !must_not_wait => Deadline::At(at.max(extra)),
@@ -105,7 +105,7 @@ impl Service {
         };
         let UserCode { observer, sink, source, .. } = &self.user_code;
         let observer = observer.as_ref().is_none_or(|observer| {
-            observer.take_away(self.observer_deadline(deadline, must_not_wait)).is_some()
+            observer.take_away(Self::observer_deadline(deadline, must_not_wait)).is_some()
         });
         let sink = sink.as_ref().is_none_or(|sink| sink.take_away(deadline).is_some());
         let handlers = self.arrivals.as_ref().is_none_or(|arrivals| arrivals.end(deadline));

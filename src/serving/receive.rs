@@ -2,7 +2,6 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use super::rest::Rest;
 use super::states::{Answering, State, Step, stop};
 use crate::framing::no_end::NoEnd;
 use crate::http1::verdict::Verdict;
-use crate::journal::request::{Request, RequestEnd};
+use crate::journal::request::RequestEnd;
 use crate::os::socket_error;
 
 impl Connection {
@@ -143,21 +142,43 @@ impl Connection {
 
     fn end_request(
         &mut self,
-        mut receiving: Box<Receiving>,
+        receiving: Box<Receiving>,
         end: RequestEnd,
         context: &Context<'_>,
     ) -> Step {
         // The end that the framing waited for did not come: what it held is of the request, too.
-        receiving.take(&self.stream.arrived.unread()[..receiving.held], context);
-        self.stream.arrived.consume(receiving.held);
+        let held = receiving.held;
+        let (pending, received) = self.close_request(*receiving, held, end, context);
+        self.live.answering.store(pending.request.len() + 1, Ordering::Relaxed);
+        self.live.received.store(0, Ordering::Relaxed);
+        match received {
+            Err(failure) => self.fail(pending, failure, context),
+            Ok(()) if self.by_hand.is_some() => self.hand_over(pending),
+            Ok(()) => Step::Continue(State::Answering(Box::new(Answering::new(pending)))),
+        }
+    }
+
+    /// The request is over, with so many of the bytes that are unread; whether it was received and recorded without a failure.
+    fn close_request(
+        &mut self,
+        mut receiving: Receiving,
+        unread: usize,
+        end: RequestEnd,
+        context: &Context<'_>,
+    ) -> (Pending, Result<(), Failure>) {
+        receiving.take(&self.stream.arrived.unread()[..unread], context);
+        self.stream.arrived.consume(unread);
         receiving.close(context);
         let request = receiving.request(&self.client, end);
-        tell_requested(&request, receiving.file.take(), context);
-        self.live.answering.store(request.len() + 1, Ordering::Relaxed);
-        self.live.received.store(0, Ordering::Relaxed);
-        let pending =
-            Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
-        Step::Continue(State::Answering(Box::new(Answering::new(pending, receiving.result))))
+        let record = receiving.file.take();
+        context.tell(|| {
+            let request = request.clone();
+            Box::new(move |observe| {
+                observe(&Event::Requested { request: &request, record: record.as_deref() });
+            })
+        });
+        let (first_byte, request_end) = (receiving.first_byte, Instant::now());
+        (Pending { request, first_byte, request_end }, receiving.result)
     }
 
     /// A request that failed before its first byte.
@@ -184,25 +205,10 @@ impl Connection {
         if let Record::MayBlock(_) | Record::Unopened = receiving.record {
             receiving.record = Record::None;
         }
-        let unread = self.stream.arrived.unread();
-        receiving.take(unread, context);
-        let length = unread.len();
-        self.stream.arrived.consume(length);
-        receiving.close(context);
-        let request = receiving.request(&self.client, RequestEnd::TimedOut);
-        tell_requested(&request, receiving.file.take(), context);
-        let pending =
-            Pending { request, first_byte: receiving.first_byte, request_end: Instant::now() };
-        let failure = receiving.result.err().unwrap_or(Failure::Receive(cause));
+        let unread = self.stream.arrived.unread().len();
+        let (pending, received) =
+            self.close_request(receiving, unread, RequestEnd::TimedOut, context);
+        let failure = received.err().unwrap_or(Failure::Receive(cause));
         self.conclude_failed(pending, failure, context);
     }
-}
-
-fn tell_requested(request: &Request, record: Option<PathBuf>, context: &Context<'_>) {
-    context.tell(|| {
-        let request = request.clone();
-        Box::new(move |observe| {
-            observe(&Event::Requested { request: &request, record: record.as_deref() });
-        })
-    });
 }

@@ -24,12 +24,6 @@ impl Connection {
         mut answering: Box<Answering>,
         context: &mut Context<'_>,
     ) -> Step {
-        if let Err(failure) = std::mem::replace(&mut answering.received, Ok(())) {
-            return self.fail(answering.pending, failure, context);
-        }
-        if self.by_hand.is_some() {
-            return self.hand_over(answering.pending);
-        }
         let response = match answering.response.take() {
             Some(response) => response,
             None => match respond(&answering.pending.request, context) {

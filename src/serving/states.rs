@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::failure::Failure;
 use super::receiving::{Pending, Receiving};
 use super::rest::Rest;
 use super::sending::Sending;
@@ -60,14 +59,13 @@ pub(super) enum After {
 #[derive(Debug)]
 pub(super) struct Answering {
     pub(super) pending: Pending,
-    pub(super) received: Result<(), Failure>,
     /// The source's answer, whose files are not open yet.
     pub(super) response: Option<Response>,
 }
 
 impl Answering {
-    pub(super) fn new(pending: Pending, received: Result<(), Failure>) -> Self {
-        Answering { pending, received, response: None }
+    pub(super) fn new(pending: Pending) -> Self {
+        Answering { pending, response: None }
     }
 }
 
