@@ -103,6 +103,7 @@ pub(crate) mod service;
 pub(crate) mod settings;
 mod states;
 pub(crate) mod stop;
+mod stuck;
 mod task;
 mod turn;
 pub(crate) mod user_code;

@@ -15,6 +15,7 @@ use super::rest::Rest;
 use super::sending::Sending;
 use super::service::Role;
 use super::states::{State, Step, stop};
+use super::stuck::nothing_acknowledged;
 use crate::os::arrived::LARGE_BUFFER;
 use crate::os::deadline::later;
 use crate::os::set::Interest;
@@ -283,7 +284,7 @@ impl Connection {
         sending.at += bytes.len();
         sending.first_bytes.keep(bytes);
         sending.sent += bytes.len() as u64;
-        sending.stuck_since = None;
+        sending.stuck.clear();
         if let Some(persistence) = &mut sending.persistence {
             persistence.feed(bytes);
         }
@@ -340,13 +341,7 @@ impl Connection {
     /// while it sends: what is unread then is what its close destroys the response with.
     fn await_room(&mut self, sending: &mut Sending, context: &mut Context<'_>) -> Halt {
         let now = Instant::now();
-        // A part of a record is nothing that the client can read, but it has taken it.
-        let ciphertext = self.stream.ciphertext_sent();
-        if mem::replace(&mut sending.ciphertext, ciphertext) != ciphertext {
-            sending.stuck_since = None;
-        }
-        let since = *sending.stuck_since.get_or_insert(now);
-        let mut last_active = since;
+        let mut last_active = sending.stuck.note(self.stream.ciphertext_sent());
         let limit = sending.goes_on().then_some(context.service.settings.buffer_limit);
         let mut has_room = false;
         let mut look_again = None;
@@ -363,7 +358,8 @@ impl Connection {
                 break;
             }
             if let Ending::Reset = sending.ending {
-                look_again = self.stream.would_lose_reset(now - last_active);
+                look_again =
+                    self.stream.would_lose_reset(now.saturating_duration_since(last_active));
                 if look_again.is_some() {
                     has_room = false;
                     break;
@@ -375,19 +371,16 @@ impl Connection {
                     last_active = now;
                     // What it sends shows that it is alive, unless the server is to finish.
                     if context.finishing.is_none() {
-                        sending.stuck_since = Some(now);
+                        sending.stuck.begin_again(now);
                     }
                 }
                 Err(error) => return Halt::Failed(Failure::Send(error)),
             }
         }
         let timeout = context.service.settings.timeout;
-        let since = sending.stuck_since.unwrap_or(since);
-        let until = timeout.and_then(|timeout| since.checked_add(timeout));
+        let until = sending.stuck.until(timeout);
         if until.is_some_and(|until| until <= now) {
-            let text =
-                format!("the client acknowledged nothing for {:?}", timeout.unwrap_or_default());
-            return Halt::Failed(Failure::Send(io::Error::new(io::ErrorKind::TimedOut, text)));
+            return Halt::Failed(Failure::Send(nothing_acknowledged(timeout)));
         }
         let reads = !self.stream.has_ended() && has_room;
         let interest = Some(if reads { Interest::ReadAndWrite } else { Interest::Write });

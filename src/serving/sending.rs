@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Fault};
 use super::receiving::Pending;
+use super::stuck::Stuck;
 use crate::http1::persistence::Persistence;
 use crate::http1::response::Asked;
 use crate::journal::count;
@@ -50,9 +51,7 @@ pub(super) struct Sending {
     /// When the first byte left.
     pub(super) start: Option<Instant>,
     /// Since when the client has taken nothing.
-    pub(super) stuck_since: Option<Instant>,
-    /// How much ciphertext had left when the client last took something.
-    pub(super) ciphertext: u64,
+    pub(super) stuck: Stuck,
     /// When it reached the gate that it waits at.
     pub(super) at_gate_since: Option<Instant>,
     pub(super) persistence: Option<Persistence>,
@@ -105,8 +104,7 @@ impl Sending {
             piece_end: 0,
             due: None,
             start: None,
-            stuck_since: None,
-            ciphertext: 0,
+            stuck: Stuck::default(),
             at_gate_since: None,
             persistence,
             is_counted: false,

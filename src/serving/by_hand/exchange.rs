@@ -1,10 +1,10 @@
 //! The exchange of a connection that is driven by hand.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::control::Control;
 use crate::serving::receiving::Pending;
+use crate::serving::stuck::Stuck;
 
 /// The exchange in progress: a read, and what is sent until the next one.
 #[derive(Debug, Default)]
@@ -15,9 +15,7 @@ pub(in crate::serving) struct ManualExchange {
     pub(super) first_bytes: Vec<u8>,
     /// Whether there is more to send, after the turn of other connections.
     pub(super) is_interrupted: bool,
-    pub(super) stuck_since: Option<Instant>,
-    /// How much ciphertext had left when the client last took something.
-    pub(super) ciphertext: u64,
+    pub(super) stuck: Stuck,
 }
 
 impl ManualExchange {

@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::receiving::Pending;
 use super::rest::Rest;
 use super::states::{Closing, State, Step, stop};
+use super::stuck::nothing_acknowledged;
 use crate::journal::client::ClientEnd;
 use crate::journal::exchange::Exchange;
 use crate::journal::request::{Request, RequestEnd, RequestParts};
@@ -154,14 +155,14 @@ impl Connection {
             let Some(by_hand) = &mut self.by_hand else { return Ok(()) };
             by_hand.is_interrupted = !piece.is_empty() && context.is_budget_used();
             if piece.is_empty() || by_hand.is_interrupted || !context.observer_has_room() {
-                by_hand.stuck_since = None;
+                by_hand.stuck.clear();
                 return Ok(());
             }
             match self.stream.write(&piece, Next::Other) {
                 Ok(Some(taken)) if taken > 0 => {
                     context.use_budget(taken);
                     by_hand.sent += taken as u64;
-                    by_hand.stuck_since = None;
+                    by_hand.stuck.clear();
                     let room = context.service.settings.retain_sent;
                     let room = room.saturating_sub(by_hand.first_bytes.len());
                     by_hand.first_bytes.extend_from_slice(&piece[..room.min(taken)]);
@@ -176,20 +177,12 @@ impl Connection {
                 }
                 Ok(Some(_)) => return Err(Failure::Send(io::ErrorKind::WriteZero.into())),
                 Ok(None) => {
-                    // A part of a record is nothing that the client can read, but it has taken it.
-                    let ciphertext = self.stream.ciphertext_sent();
-                    if mem::replace(&mut by_hand.ciphertext, ciphertext) != ciphertext {
-                        by_hand.stuck_since = None;
-                    }
-                    let since = *by_hand.stuck_since.get_or_insert_with(Instant::now);
+                    by_hand.stuck.note(self.stream.ciphertext_sent());
                     let timeout = context.service.settings.timeout;
-                    let until = timeout.and_then(|timeout| since.checked_add(timeout));
-                    if until.is_none_or(|until| until > Instant::now()) {
+                    if by_hand.stuck.until(timeout).is_none_or(|until| until > Instant::now()) {
                         return Ok(());
                     }
-                    let waited = timeout.unwrap_or_default();
-                    let text = format!("the client acknowledged nothing for {waited:?}");
-                    return Err(Failure::Send(io::Error::new(io::ErrorKind::TimedOut, text)));
+                    return Err(Failure::Send(nothing_acknowledged(timeout)));
                 }
                 Err(error) => return Err(Failure::Send(error)),
             }
@@ -226,15 +219,14 @@ impl Connection {
             return Rest::Wait { interest, until: Some(Instant::now()) };
         }
         // What waits for the observer does not wait for the socket, which may have room and would keep the loop busy.
-        let Some(stuck_since) = by_hand.stuck_since.filter(|_| !self.state.is_ending()) else {
+        if !by_hand.stuck.is_stuck() || self.state.is_ending() {
             return rest;
-        };
+        }
         let interest = match interest {
             Some(Interest::Read | Interest::ReadAndWrite) => Interest::ReadAndWrite,
             Some(Interest::Write) | None => Interest::Write,
         };
-        let timeout = context.service.settings.timeout;
-        let stuck = timeout.and_then(|timeout| stuck_since.checked_add(timeout));
+        let stuck = by_hand.stuck.until(context.service.settings.timeout);
         Rest::Wait { interest: Some(interest), until: until.into_iter().chain(stuck).min() }
     }
 
