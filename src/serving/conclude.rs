@@ -94,9 +94,7 @@ impl Connection {
                 }
                 None => self.sent_exchange(&mut sending, pending, context),
             };
-            let fault = fault.filter(|_| !context.service.is_abandoned());
             self.mark_sent(&sending);
-            self.last_exchange = Some(exchange.clone());
             self.record(exchange, fault, context);
         } else if let Some((exchange, fault)) = sending.exchange_entered.take() {
             self.last_exchange = Some(exchange.clone());
@@ -155,7 +153,6 @@ impl Connection {
         };
         let offered = sending.offered;
         let (exchange, fault) = self.exchange_of(&mut sending, pending, offered, Some(failure));
-        let fault = fault.filter(|_| !context.service.is_abandoned());
         self.record(exchange, fault, context);
     }
 }

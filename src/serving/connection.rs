@@ -260,9 +260,7 @@ impl Connection {
         if let Some(by_hand) = &self.by_hand {
             by_hand.control.set_over(Over::of_failed(&parts));
         }
-        // It was this side that cut it because the test has failed already.
-        let fault = Some(fault).filter(|_| !context.service.is_abandoned());
-        self.record(Exchange::new(parts), fault, context);
+        self.record(Exchange::new(parts), Some(fault), context);
     }
 
     /// What is known of an exchange that is over now. Counts what was sent.
@@ -301,6 +299,9 @@ impl Connection {
         fault: Option<Fault>,
         context: &Context<'_>,
     ) {
+        // It was this side that cut it because the test has failed already.
+        let fault = fault.filter(|_| !context.service.is_abandoned());
+        self.last_exchange = Some(exchange.clone());
         match context.service.role {
             Role::Peer => context.service.publish(&exchange, fault, &self.live),
             Role::Foreground => {

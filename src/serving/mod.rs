@@ -58,7 +58,8 @@
 //!
 //! # Order of the locks
 //!
-//! A thread that holds one of these takes only later ones. All are held for a few statements, and none while user code or a waker runs.
+//! A thread that holds one of these takes only later ones. All are held for a few statements, and none while user code or a waker runs. (What
+//! the loop has found ready has a lock, too, which the thread that runs the loop holds while it waits, and no other thread takes.)
 //!
 //! 1. the slot of a connection's turn (`turn`)
 //! 2. the listener (`service`)

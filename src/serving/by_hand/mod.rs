@@ -281,8 +281,6 @@ impl Connection {
         let fault = failure.map(|failure| failure.fault(&mut parts));
         let over = fault.is_some().then(|| Over::of_failed(&parts));
         let exchange = Exchange::new(parts);
-        self.last_exchange = Some(exchange.clone());
-        let fault = fault.filter(|_| !context.service.is_abandoned());
         self.record(exchange, fault, context);
         // A call that has failed finds the exchange in the journal.
         if let Some(over) = over {
