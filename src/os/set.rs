@@ -16,6 +16,9 @@ use socket2::Socket;
 /// How many sockets one wait reports at most. The others are reported by the next wait.
 const BATCH: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
+/// Systems take not much more. Whoever waits looks at the clock anyway.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a socket is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interest {
@@ -77,16 +80,13 @@ impl Set {
 
         /// Less than this is to be exact. The call counts whole milliseconds, which do not matter to a longer time.
         const SHORT: Duration = Duration::from_millis(10);
-        /// In milliseconds, a day; the call takes not much more. Whoever waits looks at the clock anyway.
-        const LONGEST: u64 = 24 * 60 * 60 * 1000;
-
         if timeout.is_some_and(|timeout| !timeout.is_zero() && timeout < SHORT) {
             return self.wait_with_polling(ready, timeout);
         }
         let timeout = timeout.map(|timeout| {
             // Not before its time, so rounded up.
-            let millis = u64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(LONGEST);
-            Duration::from_millis(millis.min(LONGEST))
+            let millis = timeout.min(LONGEST).as_nanos().div_ceil(1_000_000);
+            Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
         });
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH.get()];
@@ -108,7 +108,7 @@ impl Set {
 
     fn wait_with_polling(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
         ready.events.clear();
-        self.0.wait(&mut ready.events, timeout)?;
+        self.0.wait(&mut ready.events, timeout.map(|timeout| timeout.min(LONGEST)))?;
         ready.keys.extend(ready.events.iter().map(|event| event.key));
         Ok(())
     }

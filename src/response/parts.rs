@@ -177,6 +177,11 @@ impl Part {
         }
     }
 
+    /// Whether it has something of the user's, whose drop may do anything.
+    pub(crate) fn is_of_user(&self) -> bool {
+        matches!(self, Part::Reader { origin: Origin::User, .. })
+    }
+
     fn delay(&self) -> Option<Delay> {
         if let Part::Pause(delay) = self { Some(*delay) } else { None }
     }

@@ -357,8 +357,8 @@ impl<A> TcpServerBuilder<A> {
     }
 
     /// How many exchanges the [journal](crate::Peer::journal) keeps: the last ones, with their connections, and the connections that are
-    /// open. Of exchanges that were not [taken](crate::Peer::take), and of failures for [`finish`](crate::Peer::finish), as many are kept,
-    /// and at least one. For a peer that serves millions.
+    /// open. Of exchanges that were not [taken](crate::Peer::take), as many are kept, and at least one; [`finish`](crate::Peer::finish)
+    /// knows the first failure of the others. For a peer that serves millions.
     ///
     /// Defaults to all.
     pub fn keep_exchanges(mut self, last: usize) -> Self {

@@ -53,6 +53,8 @@ impl Service {
     /// Wakes threads that wait for the end.
     pub(super) fn wake_enders(&self) {
         if self.finishing.get().is_some() {
+            // What user code runs is not guarded by this lock: a thread that is about to wait for it has looked already.
+            drop(lock(&self.open));
             self.ending.wake();
             // A server in the foreground runs its loop meanwhile.
             if self.role == Role::Foreground {

@@ -75,7 +75,10 @@ impl Connection {
         let failure = failure.filter(|_| !has_left_early);
         let has_failed = failure.is_some();
         Self::count_served(&mut sending, context);
+        let dropped = Self::drop_readers(&mut sending, context);
+        let has_panicked = dropped.is_some();
         if let Some(pending) = sending.pending.take() {
+            let failure = failure.or(dropped);
             let offered = sending.offered;
             let (exchange, fault) = match failure {
                 Some(failure) => {
@@ -98,14 +101,19 @@ impl Connection {
             self.record(exchange, fault, context);
         } else if let Some((exchange, fault)) = sending.exchange_entered.take() {
             self.last_exchange = Some(exchange.clone());
-            if context.service.role == Role::Foreground {
-                self.keep_outcome(exchange, fault, context);
+            let panicked = dropped.and_then(Failure::payload).map(Fault::Panic);
+            match (context.service.role, panicked) {
+                (Role::Foreground, panicked) => {
+                    self.keep_outcome(exchange, fault.or(panicked), context);
+                }
+                (Role::Peer, Some(panicked)) => context.service.ledger.enter_failure(panicked),
+                (Role::Peer, None) => {}
             }
         }
         self.has_had_last_turn = matches!(sending.scripted, Scripted::LastTurn) && !has_failed;
         let after = if is_gone {
             After::Gone
-        } else if has_failed {
+        } else if has_failed || has_panicked {
             After::End(Ending::Close)
         } else {
             let persists = sending.persistence.take().map(|persistence| persistence.persists());
@@ -136,6 +144,16 @@ impl Connection {
         self.go_on(after, context)
     }
 
+    /// Drops the user's readers, whether or not they have been read to their end; the failure, if that panics.
+    fn drop_readers(sending: &mut Sending, context: &Context<'_>) -> Option<Failure> {
+        if !sending.parts.iter().any(Part::is_of_user) {
+            return None;
+        }
+        let readers = mem::take(&mut sending.parts);
+        let panicked = context.drop_of_user("reader of the response", readers)?;
+        Some(Failure::Panic("a reader of the response", panicked))
+    }
+
     /// The server ends before the response does.
     pub(super) fn abort_sending(
         &mut self,
@@ -143,7 +161,11 @@ impl Connection {
         cause: io::Error,
         context: &Context<'_>,
     ) {
-        let Some(pending) = sending.pending.take() else { return };
+        let Some(pending) = sending.pending.take() else {
+            // What it has panicked with belongs to an exchange that is over, and to nobody after a cut.
+            let _ = Self::drop_readers(&mut sending, context);
+            return;
+        };
         let failure = match sending.parts.get(sending.index) {
             Some(Part::Gate(_)) => Failure::Respond(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -151,6 +173,7 @@ impl Connection {
             )),
             _ => Failure::Send(cause),
         };
+        let failure = Self::drop_readers(&mut sending, context).unwrap_or(failure);
         let offered = sending.offered;
         let (exchange, fault) = self.exchange_of(&mut sending, pending, offered, Some(failure));
         self.record(exchange, fault, context);

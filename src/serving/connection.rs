@@ -11,7 +11,6 @@ use super::by_hand::exchange::ManualExchange;
 use super::context::Context;
 use super::event::Event;
 use super::failure::{Failure, Fault};
-use super::ledger::Outcome;
 use super::receiving::Pending;
 use super::rest::Rest;
 use super::service::Role;
@@ -182,10 +181,7 @@ impl Connection {
         match (service.role, &mut self.outcome) {
             (Role::Peer, _) => service.ledger.enter_failure(Fault::Panic(payload)),
             (Role::Foreground, Some((_, fault))) => *fault = Some(Fault::Panic(payload)),
-            (Role::Foreground, None) => {
-                lock(&service.permits).in_flight -= u64::from(self.has_begun);
-                service.publish_outcome(Outcome::Panicked(Box::new(payload)));
-            }
+            (Role::Foreground, None) => service.publish_panic(payload, self.has_begun),
         }
         let _ = self.over(ClientEnd::ClosedByUs, context);
     }

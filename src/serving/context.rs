@@ -1,12 +1,14 @@
 //! What a connection needs while it is carried on: its server, and in which thread it is.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use super::failure::Fault;
 use super::rest::Rest;
-use super::service::{Place, Service};
-use super::user_code::Call;
+use super::service::{Place, Role, Service, as_user_thread_of};
+use super::user_code::{Call, Payload};
 use crate::journal::request::Request;
 use crate::os::lock::{Mutex, lock};
 
@@ -68,6 +70,30 @@ impl Context<'_> {
         self.service.wake_enders();
         let _returned = Returned(self.busy);
         run()
+    }
+
+    /// Drops something of the user's, whose drop is user code. What it panics with, unless another thread drops it, which reports that.
+    pub(super) fn drop_of_user(
+        &self,
+        what: &'static str,
+        value: impl Send + 'static,
+    ) -> Option<Payload> {
+        let drop_it = move || panic::catch_unwind(AssertUnwindSafe(move || drop(value))).err();
+        // The loop of a server in the foreground is its caller's.
+        if self.may_run_user_code() || self.service.role == Role::Foreground {
+            self.about_to_block();
+            return self.run_user_code(what, None, drop_it);
+        }
+        let service = Arc::clone(self.service);
+        self.service.run_user_code(Box::new(move || {
+            as_user_thread_of(&service, || {
+                service.start_sibling();
+                if let Some(payload) = drop_it() {
+                    service.ledger.enter_failure(Fault::Panic(payload));
+                }
+            });
+        }));
+        None
     }
 
     /// User code is about to run, which may block: another thread is there for the others.

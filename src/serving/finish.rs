@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::event_loop::{Key, Task};
 use super::failure::Fault;
-use super::ledger::Outcome;
 use super::service::{Cut, Service};
 use super::user_code::UserCode;
 use crate::error::Error;
@@ -20,10 +19,16 @@ struct Alarm {
 
 impl Task for Alarm {
     fn run(self: Arc<Self>) {
-        self.service.cut_all(Cut::Finished);
-        self.service.give_up();
-        if let Some(key) = self.key.get() {
-            self.service.event_loop.remove(*key);
+        let Some(&key) = self.key.get() else { return };
+        // A response may have had more pauses than was known.
+        let deadline = self.service.finish_deadline();
+        if let Some(deadline) = deadline.filter(|deadline| *deadline > Instant::now()) {
+            return self.service.event_loop.run_at(key, deadline);
+        }
+        self.service.event_loop.remove(key);
+        if deadline.is_some() {
+            self.service.cut_all(Cut::Finished);
+            self.service.give_up();
         }
     }
 }
@@ -45,20 +50,11 @@ impl Service {
     pub(crate) fn end(&self) -> Result<(), Fault> {
         self.ledger.wake_all();
         let unreturned = self.end_user_code();
-        let (failures, outcomes) = self.ledger.take_rest();
-        let mut first_error = None;
-        let mut panicked = None;
-        let of_outcomes = outcomes.into_iter().filter_map(Outcome::fault);
-        for fault in of_outcomes.chain(failures) {
-            match fault {
-                Fault::Error(error) => first_error = first_error.or(Some(error)),
-                Fault::Panic(payload) if panicked.is_none() => panicked = Some(payload),
-                Fault::Panic(_) => {}
-            }
-        }
-        if let Some(payload) = panicked {
-            return Err(Fault::Panic(payload));
-        }
+        let first_error = match self.ledger.take_failures().fault() {
+            Some(Fault::Panic(payload)) => return Err(Fault::Panic(payload)),
+            Some(Fault::Error(error)) => Some(error),
+            None => None,
+        };
         let served = self.exchanges();
         let known = *lock(&self.expected);
         let expected = known.unwrap_or(served);

@@ -37,8 +37,10 @@ struct State {
     /// In the order in which their responses ended.
     exchanges: Log<Exchange>,
     outcomes: VecDeque<Outcome>,
-    /// What failed outside of any exchange, for `finish`.
-    failures: Vec<Fault>,
+    /// Of outcomes that a bounded ledger has not kept, what failed.
+    displaced: First,
+    /// What failed outside of any exchange.
+    failed: First,
     /// How often something was added.
     changes: u64,
     /// Futures that wait for something to be added.
@@ -79,10 +81,41 @@ impl Outcome {
     }
 }
 
+/// Of all failures those that `finish` may return: the first panic and the first error.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    panic: Option<Payload>,
+    error: Option<Error>,
+}
+
+impl First {
+    /// Notes a failure. Gives it back if there was an earlier one: its drop may do anything, so not under a lock.
+    pub(crate) fn note(&mut self, fault: Fault) -> Option<Fault> {
+        match fault {
+            Fault::Panic(payload) if self.panic.is_none() => self.panic = Some(payload),
+            Fault::Error(error) if self.error.is_none() => self.error = Some(error),
+            later => return Some(later),
+        }
+        None
+    }
+
+    /// Those of both, of which these came first.
+    pub(crate) fn or(self, later: First) -> First {
+        First { panic: self.panic.or(later.panic), error: self.error.or(later.error) }
+    }
+
+    /// A panic, otherwise the error.
+    pub(crate) fn fault(self) -> Option<Fault> {
+        self.panic.map(Fault::Panic).or(self.error.map(Fault::Error))
+    }
+}
+
 /// The ledger, locked for an entry.
 pub(crate) struct Page<'l> {
     ledger: &'l Ledger,
     state: MutexGuard<'l, State>,
+    /// Dropped after the lock.
+    rejected: Option<Fault>,
 }
 
 impl Ledger {
@@ -98,7 +131,7 @@ impl Ledger {
     }
 
     pub(crate) fn lock(&self) -> Page<'_> {
-        Page { ledger: self, state: lock(&self.state) }
+        Page { ledger: self, state: lock(&self.state), rejected: None }
     }
 
     /// Enters a connection; the client, with the number of its connection.
@@ -121,7 +154,8 @@ impl Ledger {
 
     /// Something failed outside of any exchange.
     pub(crate) fn enter_failure(&self, fault: Fault) {
-        lock(&self.state).keep_failure(fault);
+        let rejected = lock(&self.state).failed.note(fault);
+        drop(rejected);
     }
 
     /// The next outcome, or `None` after `timeout`.
@@ -156,10 +190,17 @@ impl Ledger {
         self.lock().leave();
     }
 
-    /// What failed outside of any exchange, and all outcomes that were not taken.
-    pub(crate) fn take_rest(&self) -> (Vec<Fault>, VecDeque<Outcome>) {
+    /// What has failed and was not taken: of exchanges first, then of connections.
+    pub(crate) fn take_failures(&self) -> First {
         let mut state = lock(&self.state);
-        (mem::take(&mut state.failures), mem::take(&mut state.outcomes))
+        let mut first = mem::take(&mut state.displaced);
+        let outcomes = mem::take(&mut state.outcomes);
+        let failed = mem::take(&mut state.failed);
+        drop(state);
+        for fault in outcomes.into_iter().filter_map(Outcome::fault) {
+            first.note(fault);
+        }
+        first.or(failed)
     }
 
     /// Everything that has happened so far. The lock is held for a copy of pointers to parts, not of every entry.
@@ -207,7 +248,7 @@ impl Page<'_> {
         if state.kept.is_some_and(|kept| state.outcomes.len() > kept.max(1))
             && let Some(fault) = state.outcomes.pop_front().and_then(Outcome::fault)
         {
-            state.keep_failure(fault);
+            self.rejected = state.displaced.note(fault);
         }
     }
 
@@ -222,13 +263,6 @@ impl Page<'_> {
 }
 
 impl State {
-    /// Keeps a failure for `finish`, which returns the first one. A bounded ledger keeps no more of them than of exchanges.
-    fn keep_failure(&mut self, fault: Fault) {
-        if self.kept.is_none_or(|kept| self.failures.len() < kept.max(1)) {
-            self.failures.push(fault);
-        }
-    }
-
     /// Forgets exchanges that a bounded journal need not keep, a part at a time.
     fn forget_exchanges(&mut self) {
         let Some(kept) = self.kept else { return };

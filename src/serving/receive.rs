@@ -203,7 +203,7 @@ impl Connection {
     ) {
         // A record that may block is not written in the thread that cuts.
         if let Record::MayBlock(_) | Record::Unopened = receiving.record {
-            receiving.record = Record::None;
+            receiving.give_up_record(context);
         }
         let unread = self.stream.arrived.unread().len();
         let (pending, received) =

@@ -129,7 +129,17 @@ impl Receiving {
 
     pub(super) fn close(&mut self, context: &Context<'_>) {
         self.with_record(context, |record| record.flush());
-        self.record = Record::None;
+        self.give_up_record(context);
+    }
+
+    /// Nothing more is written.
+    pub(super) fn give_up_record(&mut self, context: &Context<'_>) {
+        let record = mem::replace(&mut self.record, Record::None);
+        if let Record::MayBlock(record) = record
+            && let Some(payload) = context.drop_of_user("sink", record)
+        {
+            self.fail(Failure::Panic("the sink", payload));
+        }
     }
 
     fn with_record(

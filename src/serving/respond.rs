@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
 
 use super::connection::Connection;
 use super::context::Context;
@@ -65,10 +66,10 @@ impl Connection {
         let may_block = context.may_run_user_code();
         let prepared = if may_block && Parts::may_block(&response) {
             context.about_to_block();
-            let prepare = || Parts::prepare(response, may_block);
+            let prepare = || Parts::prepare(response, true);
             context.run_user_code("response file", Some(request), prepare)
         } else {
-            Parts::prepare(response, may_block)
+            Parts::prepare(response, false)
         };
         match prepared {
             Prepared::Ready(parts) => {
@@ -89,6 +90,10 @@ impl Connection {
             }
             Prepared::MayBlock(response) => {
                 answering.response = Some(response);
+                if may_block {
+                    // It has become a device since it was looked at.
+                    return Step::Continue(State::Answering(answering));
+                }
                 stop(State::Answering(answering), Rest::UserThread)
             }
             Prepared::Failed(error) => {
@@ -138,6 +143,12 @@ impl Connection {
     }
 }
 
+/// Whether a response has user code in it: a reader, a device, a framing of the next request.
+fn has_user_code(response: &Response) -> bool {
+    let has_framing = matches!(&response.ending, Ending::Then(framing) if framing.is_custom());
+    has_framing || response.has_reader() || Parts::may_block(response)
+}
+
 /// The source's answer or its failure; what it waits for if it can't be asked yet.
 fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, Failure>, Rest> {
     let user_code = &context.service.user_code;
@@ -150,7 +161,10 @@ fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, 
     let Some(mut source) = user_code.source.take(|| context.waker()) else {
         return Err(Rest::WOKEN);
     };
-    if !user_code.is_source_prompt && user_code.has_user_code_beside_the_source() {
+    let has_more = || {
+        user_code.has_user_code_beside_the_source() || context.service.settings.framing.is_custom()
+    };
+    if !user_code.is_source_prompt && has_more() {
         context.about_to_block();
     }
     let respond = || {
@@ -160,7 +174,16 @@ fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, 
         context.run_user_code("source", Some(request), || source.respond(request))
     };
     Ok(match panic::catch_unwind(AssertUnwindSafe(respond)) {
-        Ok(responded) => responded.map_err(Failure::Respond),
+        Ok(Ok(response)) => {
+            drop(source);
+            if has_user_code(&response) {
+                // While that is to run, the source may block for another connection.
+                user_code.gives_more.store(true, Ordering::Relaxed);
+                context.about_to_block();
+            }
+            Ok(response)
+        }
+        Ok(Err(error)) => Err(Failure::Respond(error)),
         Err(payload) => Err(Failure::Panic("the source", payload)),
     })
 }

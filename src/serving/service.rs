@@ -16,8 +16,8 @@ use super::failure::Fault;
 use super::ledger::{Ledger, Outcome};
 use super::open_connection::OpenConnection;
 use super::settings::Settings;
-use super::user_code::{Call, Exclusive, Payload, UserCode};
-use super::user_threads::{Job, UserThreads};
+use super::user_code::{Call, Exclusive, ObserverQueue, Payload, UserCode};
+use super::user_threads::{Job, Undone, UserThreads};
 use crate::error::Error;
 use crate::journal::client::Client;
 use crate::journal::connection_state::ConnectionState;
@@ -213,7 +213,12 @@ impl Service {
             && self.place() != Place::Caller
         {
             let service = Arc::clone(self);
+            let undone = Undone::new({
+                let service = Arc::clone(self);
+                move || service.user_code.observer.iter().for_each(ObserverQueue::give_up)
+            });
             self.run_user_code(Box::new(move || {
+                undone.forget();
                 as_user_thread_of(&service, || {
                     service.start_sibling();
                     let Some(observer) = &service.user_code.observer else { return };
@@ -292,6 +297,21 @@ impl Service {
         if self.role == Role::Foreground {
             self.event_loop.interrupt();
         }
+    }
+
+    /// A panic takes the place of an exchange of a server in the foreground, which may have begun.
+    pub(super) fn publish_panic(&self, payload: Payload, has_begun: bool) {
+        let mut page = self.ledger.lock();
+        let mut permits = lock(&self.permits);
+        if has_begun {
+            permits.in_flight -= 1;
+        } else {
+            permits.left = permits.left.saturating_sub(1);
+        }
+        drop(permits);
+        page.publish(Outcome::Panicked(Box::new(payload)));
+        page.leave();
+        self.event_loop.interrupt();
     }
 
     pub(super) fn publish_outcome(&self, outcome: Outcome) {

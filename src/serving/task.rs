@@ -179,7 +179,9 @@ impl ConnectionTask {
         if let (Err(_), Some(key)) = (changed, carried.key) {
             // The system has no memory for it: look again soon.
             carried.watched = None;
-            event_loop.run_at(key, Instant::now() + RETRY);
+            let retry = Instant::now() + RETRY;
+            event_loop.run_at(key, retry);
+            carried.due = Some(retry);
         }
     }
 }

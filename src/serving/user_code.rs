@@ -7,6 +7,7 @@ use std::fmt;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use super::event::Event;
@@ -27,6 +28,8 @@ pub(crate) struct UserCode {
     /// Whether the source says where the first requests end.
     pub(crate) has_framings: bool,
     pub(crate) observer: Option<ObserverQueue>,
+    /// Whether the source has given a response with user code in it.
+    pub(crate) gives_more: AtomicBool,
 }
 
 pub(crate) type Observer = Box<dyn FnMut(&Event<'_>) + Send>;
@@ -56,6 +59,7 @@ impl UserCode {
             is_source_prompt,
             has_framings,
             observer: observer.map(ObserverQueue::new),
+            gives_more: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +73,7 @@ impl UserCode {
         self.observer.is_some()
             || self.sink.is_some()
             || self.fixed.as_ref().is_some_and(Response::has_reader)
+            || self.gives_more.load(Ordering::Relaxed)
     }
 
     /// Calls the observer before there are any threads.
@@ -240,6 +245,16 @@ impl ObserverQueue {
         drop(state);
         self.ending.wake();
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// No thread will call the observer any more.
+    pub(crate) fn give_up(&self) {
+        let mut state = lock(&self.state);
+        state.is_running = false;
+        let calls = mem::take(&mut state.calls);
+        drop(state);
+        drop(calls);
+        self.ending.wake();
     }
 
     /// Waits until the observer has had all events.

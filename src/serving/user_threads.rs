@@ -17,6 +17,28 @@ use crate::os::lock::{Mutex, Waiters, lock};
 /// A piece of work that may block.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
+/// Does something when it is dropped: what is left to do for a job that no thread does any more. A job that is done forgets it.
+pub(crate) struct Undone<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Undone<F> {
+    pub(crate) fn new(otherwise: F) -> Self {
+        Undone(Some(otherwise))
+    }
+
+    /// The job is being done.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce()> Drop for Undone<F> {
+    fn drop(&mut self) {
+        if let Some(otherwise) = self.0.take() {
+            otherwise();
+        }
+    }
+}
+
 /// Jobs, and the threads that do them.
 #[derive(Default)]
 pub(crate) struct UserThreads {

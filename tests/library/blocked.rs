@@ -1,15 +1,15 @@
 //! User code that blocks holds up only itself: other peers go on, and the peer's other connections are still accepted, received
 //! and in its journal. A file that is no regular file counts as user code.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use fake_peer::{
-    Client, ConnectionRecord, Event, Framing, MemorySink, Peer, Request, RequestSink, Response,
-    TcpServerBuilder,
+    Client, ConnectionRecord, Event, Framing, Gate, MemorySink, Peer, Request, RequestSink,
+    Response, TcpServerBuilder,
 };
 use fake_peer_test_support::{
     Block, PATIENCE, ask, blocking, connect, eventually, expect_bytes, finished, over_within,
@@ -54,6 +54,62 @@ fn peers() -> Vec<Peer> {
         spawned(lines().source("answer").sink(MemorySink::new())),
         spawned(lines().source("answer").on_event(|_| {})),
     ]
+}
+
+#[test]
+fn a_source_that_blocks_holds_up_no_reader_of_its_peer() {
+    let (held, block, has_entered) = blocking();
+    let block = Mutex::new(block);
+    let gate = Gate::new();
+    let at_gate = gate.clone();
+    let peer = spawned(lines().source(move |request: &Request| {
+        if request.bytes() == b"block\n" {
+            block.lock().expect("no panic").until_released();
+            return Response::from("late");
+        }
+        Response::from("before").gate(&at_gate).send_from(&b" and after"[..])
+    }));
+    let mut reader = sends(&peer, b"read\n");
+    assert!(gate.wait_until_reached(PATIENCE));
+    let mut blocked = sends(&peer, b"block\n");
+    has_entered.recv_timeout(PATIENCE).expect("the source blocks");
+    gate.open();
+    expect_bytes(&mut reader, b"before and after", "while the source blocks");
+    held.release();
+    expect_bytes(&mut blocked, b"late", "the source");
+    drop((reader, blocked));
+    finished(peer);
+}
+
+/// Blocks when it is dropped.
+struct Lasting(Block);
+
+impl Read for Lasting {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.0.until_released();
+    }
+}
+
+#[test]
+fn a_reader_that_blocks_when_it_is_dropped_holds_up_no_other_peer() {
+    let before = peers();
+    let (held, block, has_entered) = blocking();
+    let gate = Gate::new();
+    let response = Response::from("sent").gate(&gate).send_from(Lasting(block));
+    let peer = spawned(lines().timeout(Duration::from_millis(50)).source(response));
+    let client = sends(&peer, b"request\n");
+    // The reader is not read: nobody opens the gate in time.
+    has_entered.recv_timeout(PATIENCE).expect("it is dropped");
+    others_go_on(before, "a drop that blocks");
+    held.release();
+    peer.finish().expect_err("the gate was not opened");
+    drop(client);
 }
 
 /// What others have sent is in the journal, while the first connection is blocked.

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Write;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use fake_peer::{Ending, Peer, Request, Response, Sequence, http};
 use fake_peer_test_support::{
@@ -148,6 +149,42 @@ fn a_bounded_journal_keeps_few_outcomes_also_behind_a_failure_that_nobody_takes(
         assert_eq!(peer.journal().exchanges().count(), kept);
         assert_has(&failure(peer), "no/such/file");
     }
+}
+
+#[test]
+fn a_bounded_journal_loses_neither_the_first_failure_nor_a_panic() {
+    let mut requests = 0;
+    let peer = spawned(patient().keep_exchanges(1).source(move |_: &Request| {
+        requests += 1;
+        Response::file(format!("no/such/file/{requests}"))
+    }));
+    for _ in 0..3 {
+        ask(peer.addr(), GET);
+    }
+    assert_has(&failure(peer), "no/such/file/1");
+    let mut requests = 0;
+    let peer = spawned(patient().keep_exchanges(1).source(move |_: &Request| {
+        requests += 1;
+        assert!(requests != 3, "{}", "the third one".to_owned());
+        Response::file("no/such/file")
+    }));
+    for _ in 0..5 {
+        ask(peer.addr(), GET);
+    }
+    let payload = catch_unwind(AssertUnwindSafe(|| peer.finish())).expect_err("the panic");
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("the third one"));
+}
+
+#[test]
+fn a_bounded_journal_does_not_hide_that_a_peer_was_contacted() {
+    let peer = spawned(patient().keep_exchanges(1).source("answer"));
+    drop(fake_peer_test_support::connect(peer.addr()));
+    let closed = Instant::now() + PATIENCE;
+    while peer.journal().connections().iter().any(|record| record.closed_at().is_none()) {
+        assert!(Instant::now() < closed, "it stays open");
+    }
+    let contacted = catch_unwind(AssertUnwindSafe(|| peer.assert_never_contacted()));
+    contacted.expect_err("a client has connected");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fake_peer::{
-    ClientEnd, Error, Event, FnSink, Framing, MemorySink, Request, Response, TcpServer,
+    ClientEnd, Ending, Error, Event, FnSink, Framing, MemorySink, Request, Response, TcpServer,
     TcpServerBuilder,
 };
 use fake_peer_test_support::{
@@ -79,21 +79,31 @@ impl Drop for Fragile {
 
 #[test]
 fn a_reader_that_panics_when_it_is_dropped_ends_the_call_and_the_next_one_serves() {
-    let mut readers = 0;
-    let server = bound(patient().source(move |_: &Request| {
-        readers += 1;
-        if readers == 1 {
-            return Response::from("begun").send_from(Fragile(b" and gone on")).send(" to the end");
-        }
-        Response::from("answer")
-    }));
-    let addr = server.local_addr();
-    let client = connect_and_send(addr, b"request");
-    let (panicked, server) =
-        over_within(PATIENCE, "the panic", move || (panic_of_serve_once(&server), server));
-    assert_eq!(panicked, "dropped");
-    drop(client);
-    goes_on_serving(&server, "after a panic");
+    for (case, ending) in [
+        ("close", Ending::Close),
+        ("keep open", Ending::KeepOpen),
+        ("reset", Ending::Reset),
+        ("a cut", Ending::StopReading),
+    ] {
+        let mut readers = 0;
+        let server = bound(patient().source(move |_: &Request| {
+            readers += 1;
+            if readers > 1 {
+                return Response::from("answer");
+            }
+            let response = Response::from("begun").send_from(Fragile(b" and gone on"));
+            match ending {
+                Ending::StopReading => response.cut(3, Ending::Close),
+                _ => response.send(" to the end").ending(ending.clone()),
+            }
+        }));
+        let client = connect_and_send(server.local_addr(), b"request");
+        let (panicked, server) =
+            over_within(PATIENCE, case, move || (panic_of_serve_once(&server), server));
+        assert_eq!(panicked, "dropped", "{case}");
+        drop(client);
+        goes_on_serving(&server, case);
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use super::arrivals::{Arrival, Handled, Handler};
+use super::arrivals::{Arrival, Arrivals, Handled, Handler};
 use super::control::{Reported, TakenBy, Unsaid};
 use crate::error::Error;
 use crate::journal::client::Client;
 use crate::serving::failure::Fault;
 use crate::serving::service::{Service, as_user_thread_of};
+use crate::serving::user_threads::Undone;
 
 impl Service {
     /// Lets the function drive this connection, in a thread of the peer.
@@ -18,7 +19,12 @@ impl Service {
             arrivals.handler_begins();
         }
         let (handler, service) = (Arc::clone(handler), Arc::clone(self));
+        let undone = Undone::new({
+            let service = Arc::clone(self);
+            move || service.arrivals.iter().for_each(Arrivals::handler_has_returned)
+        });
         self.run_user_code(Box::new(move || {
+            undone.forget();
             as_user_thread_of(&service, || {
                 service.start_sibling();
                 let client = arrival.client.clone();
