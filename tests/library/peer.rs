@@ -180,6 +180,44 @@ fn a_failed_assertion_of_a_source_comes_out_of_take_once() {
     assert_eq!(exchange.failure(), Some("the source panicked"));
 }
 
+/// A sink whose records panic when they are dropped.
+struct Fragile;
+
+impl RequestSink for Fragile {
+    fn open(&mut self, _: &Client) -> io::Result<Box<dyn Write + Send>> {
+        Ok(Box::new(FragileRecord))
+    }
+}
+
+struct FragileRecord;
+
+impl Write for FragileRecord {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for FragileRecord {
+    fn drop(&mut self) {
+        panic!("{}", "dropped".to_owned());
+    }
+}
+
+#[test]
+fn a_record_that_panics_when_it_is_dropped_fails_its_exchange() {
+    let peer = spawned(patient().source("answer").sink(Fragile));
+    assert_eq!(ask(peer.addr(), GET), b"", "a panic has no answer");
+    assert_eq!(panic_of(|| peer.take(PATIENCE)), "dropped");
+    let journal = finished(peer);
+    let exchange = journal.exchanges().next().expect("the exchange that failed");
+    assert_eq!(exchange.request().bytes(), GET);
+    assert_eq!(exchange.failure(), Some("the sink panicked"));
+}
+
 #[test]
 fn a_failed_assertion_of_a_source_comes_out_of_request() {
     let peer = spawned(patient().source(asserting));
