@@ -26,7 +26,7 @@ pub(crate) fn length(response: &Response) -> io::Result<Option<u64>> {
     match Parts::prepare(response.clone(), true) {
         Prepared::Ready(parts) => Ok(parts.offered),
         Prepared::MayBlock(_) => Ok(None),
-        Prepared::Failed(error) => Err(error),
+        Prepared::Failed(error, _) => Err(error),
     }
 }
 
@@ -48,7 +48,13 @@ pub(crate) enum Prepared {
     Ready(Parts),
     /// Opening one of its files may block.
     MayBlock(Response),
-    Failed(io::Error),
+    Failed(io::Error, Unsent),
+}
+
+/// What is left of a response that could not be prepared.
+pub(crate) struct Unsent {
+    parts: Vec<Part>,
+    steps: Vec<ResponseStep>,
 }
 
 pub(crate) enum Part {
@@ -79,13 +85,16 @@ impl Parts {
         if !may_block && Self::may_block(&response) {
             return Prepared::MayBlock(response);
         }
-        let steps = response.steps.into_iter();
-        let parts =
-            steps.map(|step| Part::prepare(step, may_block)).collect::<io::Result<Vec<_>>>();
-        let parts = match parts {
-            Ok(parts) => parts,
-            Err(error) => return Prepared::Failed(error),
-        };
+        let mut steps = response.steps.into_iter();
+        let mut parts = Vec::with_capacity(steps.len());
+        while let Some(step) = steps.next() {
+            match Part::prepare(step, may_block) {
+                Ok(part) => parts.push(part),
+                Err(error) => {
+                    return Prepared::Failed(error, Unsent { parts, steps: steps.collect() });
+                }
+            }
+        }
         let length = parts
             .iter()
             .try_fold(0_u64, |length, part| Some(length.saturating_add(part.length()?)));
@@ -103,6 +112,14 @@ impl Parts {
             seeds,
             scripted,
         })
+    }
+}
+
+impl Unsent {
+    /// Whether it has something of the user's, whose drop may do anything.
+    pub(crate) fn is_of_user(&self) -> bool {
+        let is_reader = |step: &ResponseStep| matches!(step, ResponseStep::SendFrom(_));
+        self.parts.iter().any(Part::is_of_user) || self.steps.iter().any(is_reader)
     }
 }
 

@@ -378,6 +378,12 @@ impl Response {
         self.steps.iter().any(|step| matches!(step, Step::SendFrom(_)))
     }
 
+    /// Whether it has user code in it: a reader, or a framing of the next request.
+    pub(crate) fn has_user_code(&self) -> bool {
+        let next = if let Ending::Then(framing) = &self.ending { Some(framing) } else { None };
+        self.has_reader() || next.into_iter().chain(&self.after).any(Framing::is_custom)
+    }
+
     /// Whether the steps of `next` can be sent as the last ones of this response, with nothing else changed.
     pub(crate) fn can_be_joined_with(&self, next: &Self) -> bool {
         let is_plain = |response: &Self| {

@@ -15,6 +15,7 @@ use super::service::{Listening, Role, Service};
 use super::settings::Settings;
 use super::task::ConnectionTask;
 use super::user_code::{Exclusive, UserCode};
+use super::user_threads::Running;
 use crate::error::{Error, Result};
 use crate::journal::connection_state::ConnectionState;
 use crate::os::address::Address;
@@ -70,6 +71,7 @@ impl Service {
             expected: Mutex::default(),
             backlog,
             user_threads: Arc::default(),
+            dropping: Running::default(),
             exchanges: AtomicU64::new(0),
             served: AtomicU64::new(0),
             listening: Mutex::new(None),

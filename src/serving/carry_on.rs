@@ -76,6 +76,9 @@ impl Connection {
             State::Answering(answering) => {
                 let failure = Failure::Respond(cause);
                 self.conclude_failed(answering.pending, failure, context);
+                if let Some(response) = answering.response {
+                    self.drop_response(response, context);
+                }
             }
             State::Sending(sending) => self.abort_sending(*sending, cause, context),
             State::Closing(closing) => {

@@ -75,10 +75,7 @@ impl Connection {
         let failure = failure.filter(|_| !has_left_early);
         let has_failed = failure.is_some();
         Self::count_served(&mut sending, context);
-        let dropped = Self::drop_readers(&mut sending, context);
-        let has_panicked = dropped.is_some();
         if let Some(pending) = sending.pending.take() {
-            let failure = failure.or(dropped);
             let offered = sending.offered;
             let (exchange, fault) = match failure {
                 Some(failure) => {
@@ -101,19 +98,15 @@ impl Connection {
             self.record(exchange, fault, context);
         } else if let Some((exchange, fault)) = sending.exchange_entered.take() {
             self.last_exchange = Some(exchange.clone());
-            let panicked = dropped.and_then(Failure::payload).map(Fault::Panic);
-            match (context.service.role, panicked) {
-                (Role::Foreground, panicked) => {
-                    self.keep_outcome(exchange, fault.or(panicked), context);
-                }
-                (Role::Peer, Some(panicked)) => context.service.ledger.enter_failure(panicked),
-                (Role::Peer, None) => {}
+            if context.service.role == Role::Foreground {
+                self.keep_outcome(exchange, fault, context);
             }
         }
+        self.drop_readers(&mut sending, context);
         self.has_had_last_turn = matches!(sending.scripted, Scripted::LastTurn) && !has_failed;
         let after = if is_gone {
             After::Gone
-        } else if has_failed || has_panicked {
+        } else if has_failed {
             After::End(Ending::Close)
         } else {
             let persists = sending.persistence.take().map(|persistence| persistence.persists());
@@ -144,14 +137,11 @@ impl Connection {
         self.go_on(after, context)
     }
 
-    /// Drops the user's readers, whether or not they have been read to their end; the failure, if that panics.
-    fn drop_readers(sending: &mut Sending, context: &Context<'_>) -> Option<Failure> {
-        if !sending.parts.iter().any(Part::is_of_user) {
-            return None;
+    /// Drops the user's readers, whether or not they have been read to their end. The exchange is over.
+    fn drop_readers(&mut self, sending: &mut Sending, context: &Context<'_>) {
+        if sending.parts.iter().any(Part::is_of_user) {
+            self.drop_unsent(mem::take(&mut sending.parts), context);
         }
-        let readers = mem::take(&mut sending.parts);
-        let panicked = context.drop_of_user("reader of the response", readers)?;
-        Some(Failure::Panic("a reader of the response", panicked))
     }
 
     /// The server ends before the response does.
@@ -162,9 +152,7 @@ impl Connection {
         context: &Context<'_>,
     ) {
         let Some(pending) = sending.pending.take() else {
-            // What it has panicked with belongs to an exchange that is over, and to nobody after a cut.
-            let _ = Self::drop_readers(&mut sending, context);
-            return;
+            return self.drop_readers(&mut sending, context);
         };
         let failure = match sending.parts.get(sending.index) {
             Some(Part::Gate(_)) => Failure::Respond(io::Error::new(
@@ -173,9 +161,9 @@ impl Connection {
             )),
             _ => Failure::Send(cause),
         };
-        let failure = Self::drop_readers(&mut sending, context).unwrap_or(failure);
         let offered = sending.offered;
         let (exchange, fault) = self.exchange_of(&mut sending, pending, offered, Some(failure));
         self.record(exchange, fault, context);
+        self.drop_readers(&mut sending, context);
     }
 }

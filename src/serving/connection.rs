@@ -173,17 +173,27 @@ impl Connection {
     /// A step has panicked. Ends the connection, and whatever waits for it.
     pub(super) fn break_off(&mut self, payload: Payload, context: &Context<'_>) {
         self.state = State::Over;
-        let service = context.service;
         if let Some(by_hand) = &self.by_hand {
             by_hand.control.set_over(Over::ExchangeFailed("its peer has panicked".into()));
         }
         self.live.answering.store(0, Ordering::Relaxed);
+        self.fail_with_panic(payload, context);
+        let _ = self.over(ClientEnd::ClosedByUs, context);
+    }
+
+    /// A panic that is of no exchange. In the foreground it takes the place of the one that the call would return.
+    pub(super) fn fail_with_panic(&mut self, payload: Payload, context: &Context<'_>) {
+        let service = context.service;
+        if service.is_abandoned() {
+            return;
+        }
         match (service.role, &mut self.outcome) {
             (Role::Peer, _) => service.ledger.enter_failure(Fault::Panic(payload)),
             (Role::Foreground, Some((_, fault))) => *fault = Some(Fault::Panic(payload)),
-            (Role::Foreground, None) => service.publish_panic(payload, self.has_begun),
+            (Role::Foreground, None) => {
+                service.publish_panic(payload, mem::take(&mut self.has_begun));
+            }
         }
-        let _ = self.over(ClientEnd::ClosedByUs, context);
     }
 
     /// Reports what the client has sent after the last turn of its conversation.

@@ -9,6 +9,7 @@ use super::failure::Fault;
 use super::rest::Rest;
 use super::service::{Place, Role, Service, as_user_thread_of};
 use super::user_code::{Call, Payload};
+use super::user_threads::Undone;
 use crate::journal::request::Request;
 use crate::os::lock::{Mutex, lock};
 
@@ -85,13 +86,22 @@ impl Context<'_> {
             return self.run_user_code(what, None, drop_it);
         }
         let service = Arc::clone(self.service);
+        service.dropping.begin();
+        let undone = Undone::new({
+            let service = Arc::clone(self.service);
+            move || service.dropping.end()
+        });
         self.service.run_user_code(Box::new(move || {
             as_user_thread_of(&service, || {
                 service.start_sibling();
-                if let Some(payload) = drop_it() {
+                if let Some(payload) = drop_it()
+                    && !service.is_abandoned()
+                {
                     service.ledger.enter_failure(Fault::Panic(payload));
                 }
             });
+            // In any case now.
+            drop(undone);
         }));
         None
     }

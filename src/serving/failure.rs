@@ -26,11 +26,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// What user code has panicked with.
-    pub(crate) fn payload(self) -> Option<Payload> {
-        if let Failure::Panic(_, payload) = self { Some(payload) } else { None }
-    }
-
     /// Whether it says that the client is gone.
     pub(crate) fn is_client_gone(&self) -> bool {
         matches!(self, Failure::Send(error) if socket_error::is_gone(error))

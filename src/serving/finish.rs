@@ -77,8 +77,8 @@ impl Service {
         }
     }
 
-    /// For the events that are queued, which are few, an observer has a second more.
-    fn observer_deadline(deadline: Deadline, must_not_wait: bool) -> Deadline {
+    /// For the events that are queued, which are few, an observer has a second more; so have drops, which may be of what was just cut.
+    fn with_a_second_more(deadline: Deadline, must_not_wait: bool) -> Deadline {
         let extra = Instant::now() + Duration::from_secs(1);
         match deadline {
             Deadline::At(at) if !must_not_wait => Deadline::At(at.max(extra)),
@@ -101,10 +101,11 @@ impl Service {
         };
         let UserCode { observer, sink, source, .. } = &self.user_code;
         let observer = observer.as_ref().is_none_or(|observer| {
-            observer.take_away(Self::observer_deadline(deadline, must_not_wait)).is_some()
+            observer.take_away(Self::with_a_second_more(deadline, must_not_wait)).is_some()
         });
         let sink = sink.as_ref().is_none_or(|sink| sink.take_away(deadline).is_some());
         let handlers = self.arrivals.as_ref().is_none_or(|arrivals| arrivals.end(deadline));
+        let dropped = self.dropping.await_end(Self::with_a_second_more(deadline, must_not_wait));
         let source = match source.take_away(deadline) {
             None => returned(false, "source"),
             Some(mut source) => {
@@ -121,6 +122,7 @@ impl Service {
         returned(observer, "observer")
             .and(returned(sink, "sink"))
             .and(returned(handlers, "handler"))
+            .and(returned(dropped, "drop of a reader or of a record"))
             .and(source)
     }
 }

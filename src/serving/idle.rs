@@ -1,5 +1,6 @@
 //! Waits for a request: asks the source for a framing of its own, and reads the first bytes.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::connection::Connection;
@@ -26,6 +27,9 @@ impl Connection {
                 source.hints().first_framing.and_then(|first| first.first_framing(&self.client));
             drop(source);
             if let Some(framing) = first {
+                if framing.is_custom() {
+                    user_code.gives_more.store(true, Ordering::Relaxed);
+                }
                 self.framing = framing;
             }
         }

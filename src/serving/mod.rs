@@ -26,7 +26,7 @@
 //! | Answering | the source or sink, which another connection uses; user code | |
 //! | Sending | a pause, a gate (for `timeout`); user code: a reader | `timeout` in which the client acknowledges and sends nothing |
 //! | Closing | a look at what the client has acknowledged | `linger`, `timeout` for some endings |
-//! | ByHand | what the test wants next | |
+//! | `ByHand` | what the test wants next | `timeout` in which the client takes nothing of what the test has sent |
 //!
 //! All that read or send wait for room in the queue of events, too, while the observer is behind. Where no end is given, and while user code
 //! runs, what `finish` has is the end: then everything is cut. So a client that has sent half a request and stays is in Receiving; no thread
@@ -39,7 +39,7 @@
 //!
 //! * The thread of the process's loop (`event_loop`), one for all peers, waits for all sockets and times, accepts, and carries
 //!   connections on. It never blocks. Of a user's code it runs only wakers, which must not block either.
-//! * The threads of a server (`user_threads`) run its user code. `spawn` starts the first one, if there is such code; before one runs what
+//! * The threads of a server (`user_threads`) run its user code. `spawn` starts the first one, if it can tell that there is such code; before one runs what
 //!   may block while other user code of the server has something to do, it starts another one, up to 256. (A source alone has nothing
 //!   beside it: its calls queue.) Such a thread carries its connection on until that would wait for the client, then gives
 //!   it back to the loop. Meanwhile the connection is out of the set of sockets that the loop waits for. A handler has its thread until it returns.

@@ -12,6 +12,7 @@ use super::ledger::{Ledger, Outcome};
 use super::turn::Turn;
 use super::user_code::Exclusive;
 use super::user_threads::UserThreads;
+use crate::os::address::Address;
 use crate::os::deadline::Deadline;
 
 /// Orders of steps that are tried for each model.
@@ -159,9 +160,10 @@ fn every_job_is_done_before_the_threads_end() {
                 .collect();
             for _ in 0..3 {
                 let done = Arc::clone(&done);
-                threads.push(Box::new(move || {
+                let job = Box::new(move || {
                     done.fetch_add(1, Ordering::SeqCst);
-                }));
+                });
+                threads.push(job, false, &Address::Unix(None));
             }
             threads.close();
             workers.into_iter().for_each(|worker| worker.join().expect("no panic"));

@@ -42,8 +42,7 @@ impl Connection {
         };
         if asks_for_nothing {
             let text = "the response to an empty request keeps the connection open for another empty request, which would never end";
-            let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
-            return self.fail(answering.pending, failure, context);
+            return self.refuse_response(answering.pending, text.to_owned(), response, context);
         }
         if has_file(&response)
             && let Some(sink) = &context.service.user_code.sink
@@ -59,8 +58,7 @@ impl Connection {
                     path.display()
                 );
                 drop(sink);
-                let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
-                return self.fail(answering.pending, failure, context);
+                return self.refuse_response(answering.pending, text, response, context);
             }
         }
         let may_block = context.may_run_user_code();
@@ -96,9 +94,41 @@ impl Connection {
                 }
                 stop(State::Answering(answering), Rest::UserThread)
             }
-            Prepared::Failed(error) => {
-                self.fail(answering.pending, Failure::Respond(error), context)
+            Prepared::Failed(error, unsent) => {
+                let step = self.fail(answering.pending, Failure::Respond(error), context);
+                if unsent.is_of_user() {
+                    self.drop_unsent(unsent, context);
+                }
+                step
             }
+        }
+    }
+
+    /// The source has answered with what cannot be sent.
+    fn refuse_response(
+        &mut self,
+        pending: Pending,
+        text: String,
+        response: Response,
+        context: &Context<'_>,
+    ) -> Step {
+        let failure = Failure::Respond(io::Error::new(io::ErrorKind::InvalidInput, text));
+        let step = self.fail(pending, failure, context);
+        self.drop_response(response, context);
+        step
+    }
+
+    /// A response that is not sent. Its exchange is over.
+    pub(super) fn drop_response(&mut self, response: Response, context: &Context<'_>) {
+        if response.has_reader() {
+            self.drop_unsent(response, context);
+        }
+    }
+
+    /// What that panics with is a failure of the connection.
+    pub(super) fn drop_unsent(&mut self, unsent: impl Send + 'static, context: &Context<'_>) {
+        if let Some(payload) = context.drop_of_user("drop of a reader", unsent) {
+            self.fail_with_panic(payload, context);
         }
     }
 
@@ -143,12 +173,6 @@ impl Connection {
     }
 }
 
-/// Whether a response has user code in it: a reader, a device, a framing of the next request.
-fn has_user_code(response: &Response) -> bool {
-    let has_framing = matches!(&response.ending, Ending::Then(framing) if framing.is_custom());
-    has_framing || response.has_reader() || Parts::may_block(response)
-}
-
 /// The source's answer or its failure; what it waits for if it can't be asked yet.
 fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, Failure>, Rest> {
     let user_code = &context.service.user_code;
@@ -176,7 +200,7 @@ fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, 
     Ok(match panic::catch_unwind(AssertUnwindSafe(respond)) {
         Ok(Ok(response)) => {
             drop(source);
-            if has_user_code(&response) {
+            if response.has_user_code() || Parts::may_block(&response) {
                 // While that is to run, the source may block for another connection.
                 user_code.gives_more.store(true, Ordering::Relaxed);
                 context.about_to_block();

@@ -17,7 +17,7 @@ use super::ledger::{Ledger, Outcome};
 use super::open_connection::OpenConnection;
 use super::settings::Settings;
 use super::user_code::{Call, Exclusive, ObserverQueue, Payload, UserCode};
-use super::user_threads::{Job, Undone, UserThreads};
+use super::user_threads::{Job, Running, Undone, UserThreads};
 use crate::error::Error;
 use crate::journal::client::Client;
 use crate::journal::connection_state::ConnectionState;
@@ -44,6 +44,8 @@ pub(crate) struct Service {
     pub(super) expected: Mutex<Option<u64>>,
     pub(super) backlog: u32,
     pub(super) user_threads: Arc<UserThreads>,
+    /// Drops of what users gave.
+    pub(super) dropping: Running,
     pub(super) exchanges: AtomicU64,
     /// How many exchanges have ended since the port was opened, if it is to close after some.
     pub(super) served: AtomicU64,
@@ -193,12 +195,9 @@ impl Service {
 
     /// Runs a job in a thread that may block.
     pub(super) fn run_user_code(&self, job: Job) {
-        // Those of a peer are started by one another. Only a file that turns out to be a device needs a first one here.
-        if self.role == Role::Foreground || !self.user_threads.has_thread() {
-            // Without a thread the job waits for one that is busy.
-            let _ = self.user_threads.start_if_none_is_idle(&self.addr);
-        }
-        self.user_threads.push(job);
+        // Those of a peer are started by one another. Only a file that turns out to be a device, or a response of a conversation, needs a first
+        // one here.
+        self.user_threads.push(job, self.role == Role::Foreground, &self.addr);
     }
 
     pub(super) fn start_sibling(&self) {

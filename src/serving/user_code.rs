@@ -210,6 +210,11 @@ impl ObserverQueue {
     #[must_use]
     pub(crate) fn push(&self, call: Call) -> bool {
         let mut state = lock(&self.state);
+        if state.observer.is_none() && !state.is_running {
+            // It was taken away.
+            drop(state);
+            return false;
+        }
         state.calls.push_back(call);
         !mem::replace(&mut state.is_running, true)
     }
@@ -252,9 +257,11 @@ impl ObserverQueue {
         let mut state = lock(&self.state);
         state.is_running = false;
         let calls = mem::take(&mut state.calls);
+        let waiting = mem::take(&mut state.waiting);
         drop(state);
         drop(calls);
         self.ending.wake();
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until the observer has had all events.

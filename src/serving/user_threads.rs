@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::os::address::Address;
+use crate::os::deadline::Deadline;
 use crate::os::lock::{Mutex, Waiters, lock};
 
 /// A piece of work that may block.
@@ -36,6 +37,30 @@ impl<F: FnOnce()> Drop for Undone<F> {
         if let Some(otherwise) = self.0.take() {
             otherwise();
         }
+    }
+}
+
+/// Jobs that the end of a server waits for, apart from those of its connections.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    count: Mutex<usize>,
+    waiting: Waiters,
+}
+
+impl Running {
+    pub(crate) fn begin(&self) {
+        *lock(&self.count) += 1;
+    }
+
+    pub(crate) fn end(&self) {
+        *lock(&self.count) -= 1;
+        self.waiting.wake();
+    }
+
+    /// Whether all have ended by the deadline.
+    pub(crate) fn await_end(&self, deadline: Deadline) -> bool {
+        let have_ended = |count: &mut usize| (*count == 0).then_some(());
+        self.waiting.wait_for(lock(&self.count), deadline, have_ended).is_some()
     }
 }
 
@@ -82,6 +107,11 @@ impl UserThreads {
         }
         state.count_thread();
         drop(state);
+        self.start(addr)
+    }
+
+    /// Starts a thread that is counted.
+    fn start(self: &Arc<Self>, addr: &Address) -> io::Result<()> {
         let shared = Arc::clone(self);
         let name = match addr.socket_addr() {
             Some(addr) => format!("peer {}", addr.port()),
@@ -94,32 +124,40 @@ impl UserThreads {
         started.map(drop)
     }
 
-    /// Whether there is any thread.
-    pub(crate) fn has_thread(&self) -> bool {
-        lock(&self.state).threads > 0
-    }
-
-    pub(crate) fn push(&self, job: Job) {
+    /// Has a job done. Starts a thread of the server at this address if there is none, or if none is idle and it `may_start` one. Without one the
+    /// job waits for a thread that is busy.
+    pub(crate) fn push(self: &Arc<Self>, job: Job, may_start: bool, addr: &Address) {
         let mut state = lock(&self.state);
-        if state.is_closed && state.threads == 0 {
-            // Nobody will do it. It may have the last handle of something, so it is dropped without the lock.
-            drop(state);
-            return;
-        }
         state.jobs.push_back(job);
+        let lacks_thread = state.idle < state.jobs.len() && state.threads < MOST_THREADS;
+        let starts = state.threads == 0 || (may_start && lacks_thread);
+        if starts {
+            state.count_thread();
+        }
         drop(state);
         self.waiting.wake_one();
+        if starts && self.start(addr).is_err() {
+            self.forget_jobs_after_the_end();
+        }
+    }
+
+    /// Those that no thread does any more.
+    fn forget_jobs_after_the_end(&self) {
+        let mut state = lock(&self.state);
+        let is_over = state.is_closed && state.threads == 0;
+        let jobs = if is_over { mem::take(&mut state.jobs) } else { VecDeque::new() };
+        drop(state);
+        // Without the lock: they have values of users, whose drop may do anything.
+        for job in jobs {
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(job)));
+        }
     }
 
     /// Lets the threads end when they have nothing left to do.
     pub(crate) fn close(&self) {
-        let mut state = lock(&self.state);
-        state.is_closed = true;
-        let left = if state.threads == 0 { mem::take(&mut state.jobs) } else { VecDeque::new() };
-        drop(state);
-        // What no thread could be had for.
-        drop(left);
+        lock(&self.state).is_closed = true;
         self.waiting.wake();
+        self.forget_jobs_after_the_end();
     }
 
     /// A thread of the model is about to [`run`](Self::run).

@@ -176,8 +176,11 @@ impl ResponseSource for Sequence {
 
     fn hints(&mut self) -> Hints<'_> {
         let has_framings = self.answers.iter().any(|answer| answer.after.is_some());
+        // Then there are threads for that from the beginning.
+        let has_user_code = self.answers.iter().any(Response::has_user_code);
+        let hints = if has_user_code { Hints::default() } else { Hints::prompt() };
         let first_framing = if has_framings { Some(self as _) } else { None };
-        Hints { first_framing, ..Hints::prompt() }
+        Hints { first_framing, ..hints }
     }
 }
 

@@ -354,10 +354,12 @@ fn silent_clients_are_left_without_an_error_when_the_time_is_over() {
 
 #[test]
 fn the_pauses_of_a_response_that_is_being_sent_are_added_to_the_time() {
-    let pause = 3 * FINISH;
+    // More than a busy machine is late.
+    let finish = Duration::from_secs(1);
+    let pause = finish * 3 / 2;
     let response =
         Response::from("first, ").pause(pause).send("second").pause(pause).send(", third");
-    let peer = spawned(hurried().source(response));
+    let peer = spawned(hurried().finish_timeout(finish).source(response));
     let mut client = connect(peer.addr());
     client.write_all(GET).expect("room for a small request");
     expect_bytes(&mut client, b"first, ", "before the pause");
@@ -461,6 +463,48 @@ fn a_peer_ends_though_its_sink_does_not_return() {
     let (held, block, has_entered) = blocking();
     let builder = hurried().source("answer").sink(BlockingSink(block, MemorySink::new()));
     says_what_has_not_returned(builder, (held, has_entered), "sink");
+}
+
+/// A record that is complete only when it is dropped, as one with a buffer is. That takes a while.
+struct Buffered(Arc<AtomicUsize>);
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Buffered {
+    fn drop(&mut self) {
+        thread::sleep(Duration::from_millis(50));
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Buffering(Arc<AtomicUsize>);
+
+impl RequestSink for Buffering {
+    fn open(&mut self, _: &Client) -> std::io::Result<Box<dyn Write + Send>> {
+        Ok(Box::new(Buffered(Arc::clone(&self.0))))
+    }
+}
+
+#[test]
+fn what_was_cut_is_dropped_when_finish_returns() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let peer = spawned(hurried().sink(Buffering(Arc::clone(&dropped))).source("answer"));
+    let mut client = connect(peer.addr());
+    client.write_all(b"GET / HT").expect("room for half a request");
+    eventually("it has arrived", || {
+        peer.journal().connections().iter().any(|record| record.unfinished() == 8)
+    });
+    finishes(peer, "half a request").expect_err("it was cut");
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    drop(client);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use fake_peer::{Client, Event, Peer, Request, RequestSink, Response, TcpServerBuilder};
+use fake_peer::{Client, Event, Gate, Peer, Request, RequestSink, Response, TcpServerBuilder};
 use fake_peer_test_support::{
     PATIENCE, ask, connect, connect_and_send, eventually, over_within, patient, read_to_its_end,
     spawned, unshared_addr,
@@ -93,6 +93,33 @@ fn the_last_handle_is_dropped_in_its_own_source() {
         clients.push(connect_and_send(addr, GET));
         is_gone(&is_dropped, addr, clients, "a source");
     });
+}
+
+#[test]
+fn what_others_are_being_sent_when_the_last_handle_is_dropped_reaches_them_whole() {
+    let (slot, is_dropped) = Slot::new();
+    let inside = slot.clone();
+    let gate = Gate::new();
+    let at_gate = gate.clone();
+    let mut requests = 0;
+    let peer = spawned(patient().addr(unshared_addr()).source(move |_: &Request| {
+        requests += 1;
+        if requests == 1 {
+            return Response::from("before").gate(&at_gate).send_from(&b" and after"[..]);
+        }
+        inside.drop_peer();
+        Response::from("bye")
+    }));
+    let addr = slot.put(peer);
+    let mut waiting = connect_and_send(addr, GET);
+    assert!(gate.wait_until_reached(PATIENCE));
+    assert_eq!(ask(addr, GET), b"bye");
+    is_dropped.recv_timeout(PATIENCE).expect("the drop returns");
+    // Time for its threads to end.
+    eventually("nobody listens any more", || TcpStream::connect(addr).is_err());
+    gate.open();
+    let (answer, _) = read_to_its_end(&mut waiting);
+    assert_eq!(answer.escape_ascii().to_string(), "before and after");
 }
 
 #[test]
