@@ -80,6 +80,7 @@ impl Set {
 
         /// Less than this is to be exact. The call counts whole milliseconds, which do not matter to a longer time.
         const SHORT: Duration = Duration::from_millis(10);
+
         if timeout.is_some_and(|timeout| !timeout.is_zero() && timeout < SHORT) {
             return self.wait_with_polling(ready, timeout);
         }

@@ -76,13 +76,8 @@ pub(crate) enum Origin {
 }
 
 impl Parts {
-    /// Whether opening a file of this response may block.
-    pub(crate) fn may_block(response: &Response) -> bool {
-        response.steps.iter().any(opens_a_device)
-    }
-
     pub(crate) fn prepare(response: Response, may_block: bool) -> Prepared {
-        if !may_block && Self::may_block(&response) {
+        if !may_block && response.steps.iter().any(opens_a_device) {
             return Prepared::MayBlock(response);
         }
         let mut steps = response.steps.into_iter();

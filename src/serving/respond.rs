@@ -61,14 +61,16 @@ impl Connection {
                 return self.refuse_response(answering.pending, text, response, context);
             }
         }
-        let may_block = context.may_run_user_code();
-        let prepared = if may_block && Parts::may_block(&response) {
+        let mut prepared = Parts::prepare(response, false);
+        if context.may_run_user_code()
+            && let Prepared::MayBlock(response) = prepared
+        {
+            // While it does, the source may block for another connection.
+            context.service.user_code.gives_more.store(true, Ordering::Relaxed);
             context.about_to_block();
             let prepare = || Parts::prepare(response, true);
-            context.run_user_code("response file", Some(request), prepare)
-        } else {
-            Parts::prepare(response, false)
-        };
+            prepared = context.run_user_code("response file", Some(request), prepare);
+        }
         match prepared {
             Prepared::Ready(parts) => {
                 let offered = parts.offered;
@@ -88,10 +90,6 @@ impl Connection {
             }
             Prepared::MayBlock(response) => {
                 answering.response = Some(response);
-                if may_block {
-                    // It has become a device since it was looked at.
-                    return Step::Continue(State::Answering(answering));
-                }
                 stop(State::Answering(answering), Rest::UserThread)
             }
             Prepared::Failed(error, unsent) => {
@@ -200,7 +198,7 @@ fn respond(request: &Request, context: &Context<'_>) -> Result<Result<Response, 
     Ok(match panic::catch_unwind(AssertUnwindSafe(respond)) {
         Ok(Ok(response)) => {
             drop(source);
-            if response.has_user_code() || Parts::may_block(&response) {
+            if response.has_user_code() {
                 // While that is to run, the source may block for another connection.
                 user_code.gives_more.store(true, Ordering::Relaxed);
                 context.about_to_block();
