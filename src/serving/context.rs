@@ -100,7 +100,7 @@ impl Context<'_> {
                     service.ledger.enter_failure(Fault::Panic(payload));
                 }
             });
-            // In any case now.
+            // Also of a job that no thread does.
             drop(undone);
         }));
         None

@@ -18,7 +18,7 @@ use crate::os::lock::{Mutex, Waiters, lock};
 /// A piece of work that may block.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// Does something when it is dropped: what is left to do for a job that no thread does any more. A job that is done forgets it.
+/// Does something when it is dropped: what is left to do after a job, also after one that no thread does.
 pub(crate) struct Undone<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Undone<F> {
@@ -26,7 +26,7 @@ impl<F: FnOnce()> Undone<F> {
         Undone(Some(otherwise))
     }
 
-    /// The job is being done.
+    /// There is nothing left to do: the job does it.
     pub(crate) fn forget(mut self) {
         self.0 = None;
     }

@@ -12,6 +12,7 @@ use crate::journal::client::Client;
 use crate::os::deadline::Deadline;
 use crate::os::lock::{Mutex, Waiters, lock};
 use crate::serving::open_connection::OpenConnection;
+use crate::serving::user_threads::Running;
 
 /// A connection for a test to drive.
 pub(crate) struct Arrival {
@@ -30,6 +31,8 @@ pub(crate) type Handled = thread::Result<Result<(), Box<dyn Error + Send + Sync>
 #[derive(Default)]
 pub(crate) struct Arrivals {
     handler: Option<Handler>,
+    /// The handlers that have not returned; the end of the peer waits for them.
+    pub(in crate::serving) handlers: Running,
     state: Mutex<ArrivalsState>,
     waiting: Waiters,
 }
@@ -38,8 +41,6 @@ pub(crate) struct Arrivals {
 struct ArrivalsState {
     waiting: VecDeque<Arrival>,
     wakers: Vec<Waker>,
-    /// How many handlers have not returned.
-    running: usize,
     has_ended: bool,
 }
 
@@ -76,16 +77,6 @@ impl Arrivals {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// A handler is about to run; the end of the peer waits for it.
-    pub(in crate::serving) fn handler_begins(&self) {
-        lock(&self.state).running += 1;
-    }
-
-    pub(in crate::serving) fn handler_has_returned(&self) {
-        lock(&self.state).running -= 1;
-        self.waiting.wake();
-    }
-
     /// The next connection; `None` if there is none until the deadline, or the peer has ended.
     pub(crate) fn accept(&self, deadline: Deadline) -> Option<Arrival> {
         let next = |state: &mut ArrivalsState| match state.next() {
@@ -115,8 +106,7 @@ impl Arrivals {
         self.waiting.wake();
         drop(waiting);
         wakers.into_iter().for_each(Waker::wake);
-        let have_returned = |state: &mut ArrivalsState| (state.running == 0).then_some(());
-        self.waiting.wait_for(lock(&self.state), deadline, have_returned).is_some()
+        self.handlers.await_end(deadline)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::arrivals::{Arrival, Arrivals, Handled, Handler};
+use super::arrivals::{Arrival, Handled, Handler};
 use super::control::{Reported, TakenBy, Unsaid};
 use crate::error::Error;
 use crate::journal::client::Client;
@@ -16,20 +16,21 @@ impl Service {
     pub(in crate::serving) fn run_handler(self: &Arc<Self>, handler: &Handler, arrival: Arrival) {
         arrival.control.is_taken_by(TakenBy::Handler);
         if let Some(arrivals) = &self.arrivals {
-            arrivals.handler_begins();
+            arrivals.handlers.begin();
         }
         let (handler, service) = (Arc::clone(handler), Arc::clone(self));
         let undone = Undone::new({
             let service = Arc::clone(self);
-            move || service.arrivals.iter().for_each(Arrivals::handler_has_returned)
+            move || service.arrivals.iter().for_each(|arrivals| arrivals.handlers.end())
         });
         self.run_user_code(Box::new(move || {
-            undone.forget();
             as_user_thread_of(&service, || {
                 service.start_sibling();
                 let client = arrival.client.clone();
                 service.handler_returned(client, handler(arrival));
             });
+            // Also of a job that no thread does.
+            drop(undone);
         }));
     }
 
@@ -46,9 +47,6 @@ impl Service {
             && !self.is_abandoned()
         {
             self.ledger.enter_failure(fault);
-        }
-        if let Some(arrivals) = &self.arrivals {
-            arrivals.handler_has_returned();
         }
     }
 }
